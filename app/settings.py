@@ -1,0 +1,171 @@
+"""All settings of the service: one frozen object, read once from the environment.
+
+Names are ``REFINE_<GROUP>__<NAME>``, for instance ``REFINE_PLATFORM__HOST``; ``API_BASE_PATH`` is read without prefix,
+because Cytomine's own deployments set it under that name. Units are in the names.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.errors import InvalidSettings
+
+PREFIX = "REFINE_"
+_PLACEHOLDERS = frozenset({"changeme", "change-me", "secret", "password", "placeholder", "xxx", "todo"})
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PlatformSettings(_Group):
+    """Where Cytomine is, and the service account that reads and writes there."""
+
+    host: str = Field("http://nginx", description="Base URL of Core, without /api.")
+    pims_url: str | None = Field(None, description="Base URL of PIMS; default: <host>/ims.")
+    public_key: str = Field("", description="Public key of the service account.")
+    private_key: SecretStr = Field(SecretStr(""), description="Private key of the service account.")
+    connect_timeout_s: float = Field(5.0, gt=0, le=60)
+    read_timeout_s: float = Field(20.0, gt=0, le=300)
+
+    @field_validator("host", "pims_url")
+    @classmethod
+    def _is_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if not value.startswith(("http://", "https://")):
+            msg = "must start with http:// or https://"
+            raise ValueError(msg)
+        return value.rstrip("/")
+
+    @property
+    def pims_base_url(self) -> str:
+        """Base URL of PIMS, prefix included."""
+        return self.pims_url or f"{self.host}/ims"
+
+
+class ImagerySettings(_Group):
+    """How windows are read."""
+
+    max_image_bytes: int = Field(64 * 2**20, ge=2**16, description="Largest answer accepted from PIMS.")
+
+
+class SegmenterSettings(_Group):
+    """Which model runs, and on what."""
+
+    checkpoint: Path | None = Field(None, description="Checkpoint file; default: pulled weights, else the embedded model.")
+    config: str = Field("sam2.1_hiera_b+", description="SAM 2.1 config of the checkpoint: a name or a YAML file.")
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Expected digest of the checkpoint.")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    threads: int = Field(0, ge=0, le=256, description="CPU threads of the model; 0 leaves it to torch.")
+    concurrency: int = Field(1, ge=1, le=16, description="Model calls at a time.")
+    max_waiting: int = Field(32, ge=0, le=10_000, description="Model calls that may wait; more are refused with 503.")
+
+
+class WeightsSettings(_Group):
+    """Where checkpoints are kept and fetched from."""
+
+    folder: Path = Field(Path("weights"), description="Folder of the pulled checkpoints.")
+    mirror: str | None = Field(None, description="Base URL used in place of the checkpoints' own hosts.")
+
+
+class ApiSettings(_Group):
+    """The HTTP edge."""
+
+    host: str = "0.0.0.0"  # noqa: S104  a container listens on all of its addresses
+    port: int = Field(6000, ge=0, le=65535)
+    shared_secret: SecretStr = Field(SecretStr(""), description="Callers must send it; at least 16 characters.")
+    secret_header: str = Field("X-Refine-Secret", pattern="^[A-Za-z0-9-]+$")
+    max_body_bytes: int = Field(2 * 2**20, ge=1024, description="Larger request bodies are refused with 413.")
+    max_in_flight: int = Field(64, ge=1, le=10_000, description="Requests worked on at a time; more are refused with 503.")
+    docs: bool = Field(True, description="Serve the OpenAPI document and its page.")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class RefineSettings(_Group):
+    """What a refine does when the request does not say."""
+
+    max_points: int = Field(20, ge=0, le=1000, description="More prompts than this are refused unless points=all.")
+
+
+class Settings(BaseSettings):
+    """Everything that an operator can set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", populate_by_name=True
+    )
+
+    base_path: Annotated[str, Field(validation_alias=AliasChoices("base_path", "API_BASE_PATH"))] = "/sam"
+    platform: PlatformSettings = PlatformSettings()
+    imagery: ImagerySettings = ImagerySettings()
+    segmenter: SegmenterSettings = SegmenterSettings()
+    weights: WeightsSettings = WeightsSettings()
+    api: ApiSettings = ApiSettings()
+    refine: RefineSettings = RefineSettings()
+
+    @field_validator("base_path")
+    @classmethod
+    def _is_path(cls, value: str) -> str:
+        value = "/" + value.strip("/")
+        return "" if value == "/" else value
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read and check the settings.
+
+    Parameters
+    ----------
+    environment : mapping of str to str
+        Looked through for misspelt names; the values themselves are read from the process' environment.
+
+    Returns
+    -------
+    Settings
+        Frozen.
+
+    Raises
+    ------
+    InvalidSettings
+        A value is out of range, or a ``REFINE_`` name is none of ours.
+    """
+    unknown = sorted(set(name for name in environment if name.startswith(PREFIX)) - set(_known_names()))
+    if unknown:
+        raise InvalidSettings(f"Unknown setting {', '.join(unknown)}: see the README's table.", unknown=unknown)
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = PREFIX + "__".join(str(part) for part in first["loc"]).upper()
+        raise InvalidSettings(f"{name}: {first['msg']}.") from error
+
+
+def check_serving(settings: Settings) -> None:
+    """Refuse to serve with missing or placeholder credentials.
+
+    Raises
+    ------
+    InvalidSettings
+        The shared secret or the service account's keys are missing or a placeholder.
+    """
+    secret = settings.api.shared_secret.get_secret_value()
+    if len(secret) < 16 or secret.lower() in _PLACEHOLDERS:
+        raise InvalidSettings("REFINE_API__SHARED_SECRET must be a secret of at least 16 characters.")
+    keys = (settings.platform.public_key, settings.platform.private_key.get_secret_value())
+    if any(not key or key.lower() in _PLACEHOLDERS for key in keys):
+        raise InvalidSettings(
+            "REFINE_PLATFORM__PUBLIC_KEY and REFINE_PLATFORM__PRIVATE_KEY must be the keys of the service account."
+        )
+
+
+def _known_names() -> Iterator[str]:
+    """Give every environment name that a field answers to."""
+    for name, field in Settings.model_fields.items():
+        group = field.annotation
+        if isinstance(group, type) and issubclass(group, BaseModel):
+            yield from (f"{PREFIX}{name}__{inner}".upper() for inner in group.model_fields)
