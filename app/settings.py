@@ -59,7 +59,9 @@ class ImagerySettings(_Group):
 class SegmenterSettings(_Group):
     """Which model runs, and on what."""
 
-    checkpoint: Path | None = Field(None, description="Checkpoint file; default: pulled weights, else the embedded model.")
+    checkpoint: Path | None = Field(
+        None, description="Checkpoint file; default: pulled weights, else the embedded model."
+    )
     config: str = Field("sam2.1_hiera_b+", description="SAM 2.1 config of the checkpoint: a name or a YAML file.")
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Expected digest of the checkpoint.")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
@@ -83,7 +85,9 @@ class ApiSettings(_Group):
     shared_secret: SecretStr = Field(SecretStr(""), description="Callers must send it; at least 16 characters.")
     secret_header: str = Field("X-Refine-Secret", pattern="^[A-Za-z0-9-]+$")
     max_body_bytes: int = Field(2 * 2**20, ge=1024, description="Larger request bodies are refused with 413.")
-    max_in_flight: int = Field(64, ge=1, le=10_000, description="Requests worked on at a time; more are refused with 503.")
+    max_in_flight: int = Field(
+        64, ge=1, le=10_000, description="Requests worked on at a time; more are refused with 503."
+    )
     docs: bool = Field(True, description="Serve the OpenAPI document and its page.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -1,0 +1,1 @@
+"""Windows of a slide as RGB arrays that know their place."""

@@ -1,0 +1,90 @@
+"""The frames of the service, and how to cross from one to the next.
+
+All coordinates are continuous, x then y: pixel (column i, row j) covers ``[i, i + 1) x [j, j + 1)``.
+
+========  ==========================================  =============================
+frame     unit                                        origin
+========  ==========================================  =============================
+platform  level-0 pixels                              bottom left of the slide, y up
+slide     level-0 pixels                              top left of the slide, y down
+window    pixels of the array just read               its top left, y down
+model     pixels of the square the masks live in      as the window
+========  ==========================================  =============================
+
+The flip is ``y_slide = height - y_platform``, without a half pixel: windows are asked for by whole level-0 pixels, so the
+half pixel of PIMS' annotation endpoints does not occur here (decision 0001).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NewType, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+FloatXY = npt.NDArray[np.float64]
+SlideXY = NewType("SlideXY", FloatXY)
+"""(n, 2) float64, slide frame, level-0 pixels."""
+WindowXY = NewType("WindowXY", FloatXY)
+"""(n, 2) float64, window frame, window pixels."""
+
+G = TypeVar("G", bound=BaseGeometry)
+
+
+@dataclass(frozen=True, slots=True)
+class Roi:
+    """A box of the slide frame, level-0 pixels: what the user asked for."""
+
+    x_min: float
+    y_min: float
+    x_max: float
+    y_max: float
+
+    @property
+    def width(self) -> float:
+        """Extent along x, level-0 pixels."""
+        return self.x_max - self.x_min
+
+    @property
+    def height(self) -> float:
+        """Extent along y, level-0 pixels."""
+        return self.y_max - self.y_min
+
+    @property
+    def longer_side(self) -> float:
+        """The larger extent, level-0 pixels."""
+        return max(self.width, self.height)
+
+    def clipped(self, slide_width: int, slide_height: int) -> Roi:
+        """Give the part inside the slide; its extents are not positive where there is none."""
+        return Roi(
+            max(self.x_min, 0.0),
+            max(self.y_min, 0.0),
+            min(self.x_max, float(slide_width)),
+            min(self.y_max, float(slide_height)),
+        )
+
+    def surrounds(self, x: float, y: float) -> bool:
+        """Whether a point of the slide frame lies strictly inside."""
+        return self.x_min < x < self.x_max and self.y_min < y < self.y_max
+
+
+def flip_y(y: float, slide_height: int) -> float:
+    """Turn a platform y into a slide y, and the other way round."""
+    return slide_height - y
+
+
+def flip_geometry(geometry: G, slide_height: int) -> G:
+    """Turn a geometry of the platform frame into the slide frame, and the other way round.
+
+    Rings change their orientation; neither frame gives it a meaning.
+    """
+
+    def flip(xy: FloatXY) -> FloatXY:
+        return np.column_stack((xy[:, 0], slide_height - xy[:, 1]))
+
+    flipped: G = shapely.transform(geometry, flip)
+    return flipped

@@ -1,0 +1,105 @@
+"""Masks: from the model's raw values to a clean shape, always in the model frame.
+
+The steps are the thesis' (section 5.7.1): opening with a 10 x 10 kernel, closing with a 20 x 20 one, then only components of
+at least a tenth of the largest. They run at the model's scale, whatever the size of the object (decision 0003).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from app.geometry.windows import MODEL_SIDE_PX
+
+BoolMask = npt.NDArray[np.bool_]
+_Bytes = npt.NDArray[np.uint8]
+
+OPENING_PX = 10
+CLOSING_PX = 20
+SMALLEST_COMPONENT = 0.1
+"""Share of the largest component's area."""
+
+
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """The decoder's proposals for one object."""
+
+    logits: npt.NDArray[np.float32]
+    """(k, h, w) float32: raw values over the whole window; above 0 is object."""
+    scores: npt.NDArray[np.float32]
+    """(k,) float32: the model's own estimate of each mask's IoU."""
+
+    @property
+    def best(self) -> int:
+        """Index of the mask with the highest score."""
+        return int(np.argmax(self.scores))
+
+
+def mask_in_model_frame(logits: npt.NDArray[np.float32]) -> BoolMask:
+    """Enlarge raw values to the model frame and apply the threshold.
+
+    Parameters
+    ----------
+    logits : (h, w) float32
+        Raw values over the window.
+
+    Returns
+    -------
+    (1024, 1024) bool
+        True is object. Bilinear with half-pixel centres, as the package's own predictor does it.
+    """
+    size = (MODEL_SIDE_PX, MODEL_SIDE_PX)
+    return np.asarray(cv2.resize(logits, size, interpolation=cv2.INTER_LINEAR) > 0.0)
+
+
+def clean_mask(mask: BoolMask) -> BoolMask:
+    """Remove specks, close gaps and keep the components that matter.
+
+    Parameters
+    ----------
+    mask : (h, w) bool
+        Model frame.
+
+    Returns
+    -------
+    (h, w) bool
+        Empty only if `mask` is: an object too thin for the opening goes without it.
+    """
+    raw = mask.astype(np.uint8)
+    opened = _open(raw, OPENING_PX)
+    closed = _close(opened if opened.any() else raw, CLOSING_PX)
+    return _without_small_components(closed)
+
+
+def _open(mask: _Bytes, size: int) -> _Bytes:
+    kernel, anchor, mirrored = _kernel(size)
+    return np.asarray(cv2.dilate(cv2.erode(mask, kernel, anchor=anchor), kernel, anchor=mirrored), dtype=np.uint8)
+
+
+def _close(mask: _Bytes, size: int) -> _Bytes:
+    kernel, anchor, mirrored = _kernel(size)
+    return np.asarray(cv2.erode(cv2.dilate(mask, kernel, anchor=anchor), kernel, anchor=mirrored), dtype=np.uint8)
+
+
+def _kernel(size: int) -> tuple[_Bytes, tuple[int, int], tuple[int, int]]:
+    """Give a square kernel and the anchors of its two passes.
+
+    A kernel of even size has no middle: with the same anchor in both passes, as `cv2.morphologyEx` does it, the result
+    moves by one pixel down and right. The second pass takes the mirrored anchor, and nothing moves.
+    """
+    first = size // 2
+    second = size - 1 - first
+    return np.ones((size, size), np.uint8), (first, first), (second, second)
+
+
+def _without_small_components(mask: _Bytes) -> BoolMask:
+    """Drop every component smaller than `SMALLEST_COMPONENT` of the largest."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    areas = stats[:, cv2.CC_STAT_AREA].astype(np.float64)
+    areas[0] = 0  # the background
+    keep = areas >= SMALLEST_COMPONENT * areas.max()
+    keep[0] = False
+    return np.asarray(keep[labels])

@@ -1,0 +1,46 @@
+"""What steers the model: a box and points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+from app.geometry.frames import Roi, SlideXY, WindowXY
+from app.geometry.windows import WindowGrid
+
+
+class PointLabel(IntEnum):
+    """What a point says of its pixel; values as in SAM's prompt encoder."""
+
+    BACKGROUND = 0
+    FOREGROUND = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PointPrompt:
+    """A point of the slide frame, level-0 pixels, continuous."""
+
+    x: float
+    y: float
+    label: PointLabel = PointLabel.FOREGROUND
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """Box and points in the frame of the window's array, continuous window pixels."""
+
+    box: WindowXY
+    """(2, 2): the corners (x_min, y_min) and (x_max, y_max)."""
+    points: WindowXY
+    """(n, 2), n >= 0."""
+    labels: tuple[PointLabel, ...]
+    """One for each point."""
+
+
+def prompts_in_window(roi: Roi, points: tuple[PointPrompt, ...], grid: WindowGrid) -> Prompts:
+    """Bring a box and points of the slide frame into the frame of a window's array."""
+    corners = SlideXY(np.array([[roi.x_min, roi.y_min], [roi.x_max, roi.y_max]], dtype=np.float64))
+    places = SlideXY(np.array([[point.x, point.y] for point in points], dtype=np.float64).reshape(-1, 2))
+    return Prompts(grid.to_window(corners), grid.to_window(places), tuple(point.label for point in points))

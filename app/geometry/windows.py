@@ -1,0 +1,113 @@
+"""Windows: which square of the slide the model sees, and where its pixels lie."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, floor
+
+import numpy as np
+import numpy.typing as npt
+
+from app.geometry.frames import Roi, SlideXY, WindowXY
+
+CONTEXT_FACTOR = 2.0
+"""Side of the window over the longer side of the box; source: the training of the thesis, its section 3.1.3."""
+
+MODEL_SIDE_PX = 1024
+"""Side of the model frame, in which masks are cleaned and outlined; source: the input size of SAM 2.1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """Whole level-0 pixels inside a slide: what the image server can be asked for."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A square of whole level-0 pixels, slide frame. It may reach past a slide that is too narrow for it."""
+
+    x0: int
+    y0: int
+    side_px0: int
+    region: Region
+    """The part of the square that lies on the slide."""
+
+    def downsample(self, side_pxw: int) -> float:
+        """Level-0 pixels per pixel of an array of `side_pxw`."""
+        return self.side_px0 / side_pxw
+
+
+@dataclass(frozen=True, slots=True)
+class WindowGrid:
+    """Where the pixels of an array lie on the slide."""
+
+    x0: float
+    """Corner in the slide frame, level-0 pixels."""
+    y0: float
+    dx: float
+    """Level-0 pixels per array pixel; `dx` and `dy` differ a little on real pyramids."""
+    dy: float
+
+    def to_slide(self, points: WindowXY) -> SlideXY:
+        """Map (n, 2) points of the array's frame to the slide frame."""
+        return SlideXY(points * (self.dx, self.dy) + (self.x0, self.y0))
+
+    def to_window(self, points: SlideXY) -> WindowXY:
+        """Map (n, 2) points of the slide frame to the array's frame."""
+        return WindowXY((points - (self.x0, self.y0)) / (self.dx, self.dy))
+
+    def resized(self, shape: tuple[int, int], new_shape: tuple[int, int]) -> WindowGrid:
+        """Give the grid of the same area drawn with `new_shape` (rows, columns) instead of `shape`."""
+        return WindowGrid(self.x0, self.y0, self.dx * shape[1] / new_shape[1], self.dy * shape[0] / new_shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class WindowImage:
+    """Pixels that never travel without their place."""
+
+    pixels: npt.NDArray[np.uint8]
+    """(h, w, 3) uint8, RGB."""
+    grid: WindowGrid
+
+
+def plan_window(roi: Roi, slide_width: int, slide_height: int) -> Window:
+    """Choose the square that the model sees around a box.
+
+    Its side is `CONTEXT_FACTOR` times the longer side of the box. It is centred on the box, then moved to lie on the
+    slide; where the slide is narrower than the square, the square covers it from edge to edge.
+
+    Parameters
+    ----------
+    roi : Roi
+        Slide frame, inside the slide, of positive extents.
+    slide_width, slide_height : int
+        Level-0 pixels.
+
+    Returns
+    -------
+    Window
+        Contains the whole `roi`.
+    """
+    side = max(ceil(CONTEXT_FACTOR * roi.longer_side), _cover(roi.x_min, roi.x_max), _cover(roi.y_min, roi.y_max))
+    x0 = _place(roi.x_min, roi.x_max, side, slide_width)
+    y0 = _place(roi.y_min, roi.y_max, side, slide_height)
+    left, top = max(x0, 0), max(y0, 0)
+    region = Region(left, top, min(x0 + side, slide_width) - left, min(y0 + side, slide_height) - top)
+    return Window(x0, y0, side, region)
+
+
+def _cover(low: float, high: float) -> int:
+    """Count the whole pixels that an interval touches."""
+    return ceil(high) - floor(low)
+
+
+def _place(low: float, high: float, side: int, limit: int) -> int:
+    """Put an interval of `side` pixels around [low, high], inside [0, limit] as far as it fits."""
+    start = round((low + high - side) / 2)
+    start = min(max(start, ceil(high) - side), floor(low))  # rounding must not push the box out
+    return min(max(start, min(0, limit - side)), max(0, limit - side))

@@ -1,0 +1,71 @@
+"""Find the point annotations that are prompts, and leave every other point alone.
+
+A point may be a result of its own, a counted mitosis for instance. It is a prompt only if it lies strictly inside the box,
+has no term or shares one with the annotation, and carries neither comments nor properties nor a description.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Literal
+
+from app.errors import TooManyPoints
+from app.geometry.frames import Roi, flip_y
+from app.geometry.locations import is_finite_point
+from app.usecases.ports import PointAnnotation, Slide, SlideGateway
+
+PointsMode = Literal["auto", "all", "ignore"]
+"""auto: refuse more than the limit; all: take them all; ignore: box only."""
+
+
+def find_points(
+    gateway: SlideGateway,
+    slide: Slide,
+    roi: Roi,
+    *,
+    user_id: int,
+    term_ids: frozenset[int],
+    mode: PointsMode,
+    max_points: int,
+) -> list[PointAnnotation]:
+    """List the user's points that steer the refinement of a box.
+
+    Parameters
+    ----------
+    roi : Roi
+        Slide frame.
+    term_ids : frozenset of int
+        Terms of the annotation; points of other terms do not count.
+    mode : {"auto", "all", "ignore"}
+        With "auto", more than `max_points` prompts are an error; with "ignore", nothing is asked at all.
+
+    Raises
+    ------
+    TooManyPoints
+        Nothing was touched.
+    """
+    if mode == "ignore":
+        return []
+    prompts = _prompts(gateway, slide, roi, user_id, term_ids)
+    if mode == "all":
+        return list(prompts)
+    found = list(islice(prompts, max_points + 1))
+    if len(found) > max_points:
+        raise TooManyPoints(
+            f"More than {max_points} points lie in the box. Repeat with points=all to use them all, "
+            "or with points=ignore to use none.",
+            max_points=max_points,
+        )
+    return found
+
+
+def _prompts(
+    gateway: SlideGateway, slide: Slide, roi: Roi, user_id: int, term_ids: frozenset[int]
+) -> Iterator[PointAnnotation]:
+    """Go through the points of the box; notes are asked for last and one by one, because each costs a request."""
+    for point in gateway.points_in(slide, user_id, roi):
+        inside = is_finite_point(point.x, point.y) and roi.surrounds(point.x, flip_y(point.y, slide.height))
+        foreign = bool(point.term_ids) and not point.term_ids & term_ids
+        if inside and not foreign and not point.comments and not gateway.carries_notes(point):
+            yield point

@@ -1,0 +1,157 @@
+"""The doors of the use cases: what they need from the platform, the image server and the model.
+
+The rooms satisfy these Protocols by shape; ``app.main`` plugs them in. Values that cross a door are frozen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from app.geometry.frames import Roi
+from app.geometry.masks import Masks
+from app.geometry.prompts import Prompts
+from app.geometry.windows import Window, WindowImage
+
+
+@dataclass(frozen=True, slots=True)
+class Slide:
+    """One whole-slide image: an ``ImageInstance`` of the platform."""
+
+    id: int
+    width: int
+    """Level-0 pixels."""
+    height: int
+    path: str
+    """What the image server calls its file."""
+    bits_per_sample: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """One plane of a slide that has several, by the image server's indices."""
+
+    channel: int | None = None
+    z: int = 0
+    t: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """An annotation as it was read."""
+
+    id: int
+    location: str
+    """WKT, platform frame."""
+    slide_id: int
+    slice_id: int | None
+    user_id: int
+    """The owner."""
+    term_ids: frozenset[int]
+    updated: str | None
+    """The platform's time of the last change; opaque, only compared."""
+    record: dict[str, object] = field(repr=False)
+    """Everything the platform said of it; opaque, handed back when the location is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class PointAnnotation:
+    """A Point annotation that may be a prompt."""
+
+    id: int
+    x: float
+    """Platform frame, level-0 pixels."""
+    y: float
+    term_ids: frozenset[int]
+    comments: int
+    domain: str
+    """The platform's class of the annotation, needed to ask for what else it carries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the platform made of a new location."""
+
+    location: str
+    """WKT, platform frame, as stored."""
+    command: int | None
+    """The handle of the platform's undo."""
+
+
+class SlideGateway(Protocol):
+    """The platform's Core. Every method may raise the leaves of `PlatformError`."""
+
+    def annotation(self, annotation_id: int) -> Annotation:
+        """Read an annotation; raises `AnnotationNotFound`."""
+        ...
+
+    def slide(self, slide_id: int) -> Slide:
+        """Read a slide; raises `SlideNotFound`, or `SlideNotReadable` where size or file are missing."""
+        ...
+
+    def plane(self, slide: Slide, slice_id: int | None) -> Plane:
+        """Tell which plane of the slide an annotation lies on."""
+        ...
+
+    def points_in(self, slide: Slide, user_id: int, roi: Roi) -> Sequence[PointAnnotation]:
+        """List the user's Point annotations in a box of the slide frame, the border included."""
+        ...
+
+    def carries_notes(self, point: PointAnnotation) -> bool:
+        """Whether properties or a description hang on a point."""
+        ...
+
+    def store_location(self, annotation: Annotation, location: str) -> Stored:
+        """Write a new location (WKT, platform frame) over an annotation; the only write before a deletion."""
+        ...
+
+    def delete(self, annotation_id: int) -> None:
+        """Delete an annotation."""
+        ...
+
+
+class WindowReader(Protocol):
+    """The image server, seen through `app.imagery`."""
+
+    def read(self, slide: Slide, plane: Plane, window: Window, side_px: int) -> WindowImage:
+        """Read a window as an RGB square of at most `side_px`."""
+        ...
+
+
+class Embedding(Protocol):
+    """The encoder's output for one window: an opaque, immutable value of the segmenter."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """Which model gave a result."""
+
+    name: str
+    origin: str
+    """configured, pulled or embedded."""
+    sha256: str
+    precision: str
+    device: str
+
+
+class Segmenter(Protocol):
+    """The model. It keeps no current image: any number of requests may meet in it."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Which model runs here."""
+        ...
+
+    @property
+    def input_side_px(self) -> int:
+        """Side of the square that the encoder sees; larger windows are not worth reading."""
+        ...
+
+    def encode(self, image: WindowImage) -> Embedding:
+        """Run the image encoder; raises the leaves of `ModelError`."""
+        ...
+
+    def decode(self, embedding: Embedding, prompts: Prompts) -> Masks:
+        """Run the prompt encoder and the mask decoder; raises the leaves of `ModelError`."""
+        ...

@@ -1,0 +1,161 @@
+"""Refine an annotation in place, as a transaction: read, compute, re-read and compare, write, delete the points.
+
+Nothing is deleted before the new location is stored. Whatever line is the last one that runs, the user has either the old
+shape with all points, or the new shape with some of them left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from app.errors import AnnotationChanged, AnnotationNotFound, ServiceError
+from app.geometry.frames import flip_y
+from app.geometry.locations import read_location, roi_of, write_location
+from app.geometry.polygons import Holes, Parts
+from app.geometry.prompts import PointPrompt
+from app.usecases.find_points import PointsMode, find_points
+from app.usecases.ports import Annotation, ModelInfo, PointAnnotation, Slide, SlideGateway, Stored
+from app.usecases.segment_roi import Segmentation, SegmentRoi
+from app.usecases.timings import Stopwatch
+
+Outcome = Literal["changed", "unchanged", "nothing found", "dry run"]
+
+
+@dataclass(frozen=True, slots=True)
+class RefineOptions:
+    """What the caller may choose."""
+
+    keep_points: bool = False
+    points: PointsMode = "auto"
+    dry_run: bool = False
+    holes: Holes = "fill"
+    parts: Parts = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class Refinement:
+    """What became of an annotation."""
+
+    annotation_id: int
+    outcome: Outcome
+    location: str
+    """WKT, platform frame: as stored; with a dry run, as it would be."""
+    previous_location: str
+    score: float
+    points_used: tuple[int, ...]
+    points_deleted: tuple[int, ...]
+    points_not_deleted: tuple[int, ...]
+    """Points that should have been deleted, but the platform refused or failed."""
+    command: int | None
+    model: ModelInfo
+    segmentation: Segmentation
+    timings_ms: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class RefineAnnotation:
+    """The verb, with the rooms it needs."""
+
+    gateway: SlideGateway
+    segment: SegmentRoi
+    max_points: int
+
+    def __call__(self, annotation_id: int, options: RefineOptions) -> Refinement:
+        """Refine one annotation.
+
+        Raises
+        ------
+        NotRefinable
+            Nothing was touched.
+        AnnotationChanged
+            Somebody edited or deleted it meanwhile; their work stands.
+        PlatformError, ModelError
+            The old shape and all points stand, unless the platform failed after it had stored the new shape.
+        """
+        stopwatch = Stopwatch()
+        with stopwatch.step("validity"):
+            annotation = self.gateway.annotation(annotation_id)
+            geometry = read_location(annotation.location)
+            slide = self.gateway.slide(annotation.slide_id)
+            plane = self.gateway.plane(slide, annotation.slice_id)
+        with stopwatch.step("box"):
+            roi = roi_of(geometry, slide.width, slide.height)
+        with stopwatch.step("points"):
+            points = find_points(
+                self.gateway,
+                slide,
+                roi,
+                user_id=annotation.user_id,
+                term_ids=annotation.term_ids,
+                mode=options.points,
+                max_points=self.max_points,
+            )
+        segmentation = self.segment(
+            slide,
+            plane,
+            roi,
+            tuple(_as_prompt(point, slide) for point in points),
+            stopwatch,
+            holes=options.holes,
+            parts=options.parts,
+        )
+        with stopwatch.step("update"):
+            outcome, stored = self._write(annotation, segmentation, options)
+            deleted, kept = self._delete(points if outcome == "changed" and not options.keep_points else [])
+        return Refinement(
+            annotation_id=annotation_id,
+            outcome=outcome,
+            location=stored.location,
+            previous_location=annotation.location,
+            score=segmentation.score,
+            points_used=tuple(point.id for point in points),
+            points_deleted=deleted,
+            points_not_deleted=kept,
+            command=stored.command,
+            model=self.segment.segmenter.info,
+            segmentation=segmentation,
+            timings_ms=stopwatch.timings_ms(),
+        )
+
+    def _write(
+        self, annotation: Annotation, segmentation: Segmentation, options: RefineOptions
+    ) -> tuple[Outcome, Stored]:
+        """Store the new location, if there is one and nobody was faster."""
+        if segmentation.shape is None:
+            return "nothing found", Stored(annotation.location, None)
+        location = write_location(segmentation.shape)
+        if options.dry_run:
+            return "dry run", Stored(location, None)
+        self._check_unchanged(annotation)
+        return "changed", self.gateway.store_location(annotation, location)
+
+    def _check_unchanged(self, annotation: Annotation) -> None:
+        try:
+            now = self.gateway.annotation(annotation.id)
+        except AnnotationNotFound as error:
+            raise AnnotationChanged(
+                f"Annotation {annotation.id} was deleted while it was refined; nothing was written.",
+                annotation_id=annotation.id,
+            ) from error
+        if (now.location, now.updated) != (annotation.location, annotation.updated):
+            raise AnnotationChanged(
+                f"Annotation {annotation.id} was edited while it was refined; nothing was written.",
+                annotation_id=annotation.id,
+            )
+
+    def _delete(self, points: list[PointAnnotation]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Delete the points one by one; a failure leaves that point and is told, not raised."""
+        deleted, kept = [], []
+        for point in points:
+            try:
+                self.gateway.delete(point.id)
+            except ServiceError:
+                kept.append(point.id)
+            else:
+                deleted.append(point.id)
+        return tuple(deleted), tuple(kept)
+
+
+def _as_prompt(point: PointAnnotation, slide: Slide) -> PointPrompt:
+    return PointPrompt(point.x, flip_y(point.y, slide.height))
