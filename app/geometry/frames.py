@@ -11,8 +11,8 @@ window    pixels of the array just read               its top left, y down
 model     pixels of the square the masks live in      as the window
 ========  ==========================================  =============================
 
-The flip is ``y_slide = height - y_platform``, without a half pixel: windows are asked for by whole level-0 pixels, so the
-half pixel of PIMS' annotation endpoints does not occur here (decision 0001).
+The flip is ``y_slide = height - y_platform``, without a half pixel: windows are asked for by whole level-0 pixels, so
+the half pixel of PIMS' annotation endpoints does not occur here (decision 0001).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Find the point annotations that are prompts, and leave every other point alone.
 
-A point may be a result of its own, a counted mitosis for instance. It is a prompt only if it lies strictly inside the box,
-has no term or shares one with the annotation, and carries neither comments nor properties nor a description.
+A point may be a result of its own, a counted mitosis for instance. It is a prompt only if it lies strictly inside the
+box, has no term or shares one with the annotation, and carries neither comments nor properties nor a description.
 """
 
 from __future__ import annotations

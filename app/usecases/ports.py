@@ -26,6 +26,8 @@ class Slide:
     path: str
     """What the image server calls its file."""
     bits_per_sample: int = 8
+    has_planes: bool = False
+    """Whether it has several channels, depths or times."""
 
 
 @dataclass(frozen=True, slots=True)

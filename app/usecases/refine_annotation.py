@@ -1,7 +1,7 @@
 """Refine an annotation in place, as a transaction: read, compute, re-read and compare, write, delete the points.
 
-Nothing is deleted before the new location is stored. Whatever line is the last one that runs, the user has either the old
-shape with all points, or the new shape with some of them left.
+Nothing is deleted before the new location is stored. Whatever line is the last one that runs, the user has either the
+old shape with all points, or the new shape with some of them left.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from app.usecases.ports import Annotation, ModelInfo, PointAnnotation, Slide, Sl
 from app.usecases.segment_roi import Segmentation, SegmentRoi
 from app.usecases.timings import Stopwatch
 
-Outcome = Literal["changed", "unchanged", "nothing found", "dry run"]
+Outcome = Literal["changed", "nothing found", "dry run"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,85 @@
+"""Results of the use cases, shaped for the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from app.api.schemas import FeatureBody, ModelBody, RefineResult, WindowBody
+from app.geometry.locations import read_location
+from app.usecases.ports import ModelInfo
+from app.usecases.predict_roi import Prediction
+from app.usecases.refine_annotation import Outcome, Refinement
+from app.usecases.segment_roi import Segmentation
+
+_MESSAGES: dict[Outcome, str] = {
+    "changed": "Change completed successfully.",
+    "nothing found": "The model found no object; the annotation is as it was.",
+    "dry run": "Dry run: nothing was written.",
+}
+
+
+def refine_result(refinement: Refinement) -> RefineResult:
+    """Shape a refinement."""
+    return RefineResult(
+        message=_MESSAGES[refinement.outcome],
+        annotation_id=refinement.annotation_id,
+        changed=refinement.outcome == "changed",
+        location=refinement.location,
+        geojson=_feature(
+            read_location(refinement.location), annotation_id=refinement.annotation_id, score=refinement.score
+        ),
+        previous_location=refinement.previous_location,
+        score=refinement.score,
+        points_used=list(refinement.points_used),
+        points_deleted=list(refinement.points_deleted),
+        points_not_deleted=list(refinement.points_not_deleted),
+        command=refinement.command,
+        model=model_body(refinement.model),
+        window=_window(refinement.segmentation),
+        timings_ms=refinement.timings_ms,
+    )
+
+
+def prediction_feature(prediction: Prediction) -> FeatureBody | None:
+    """Shape a prediction; None if nothing was found."""
+    found = prediction.segmentation
+    if found.shape is None:
+        return None
+    return _feature(
+        found.shape, score=found.score, timings_ms=prediction.timings_ms, window=_window(found).model_dump()
+    )
+
+
+def model_body(info: ModelInfo) -> ModelBody:
+    """Shape what is said of the model."""
+    return ModelBody(
+        name=info.name,
+        origin=info.origin,
+        checkpoint_sha256=info.sha256,
+        precision=info.precision,
+        device=info.device,
+    )
+
+
+def server_timing(timings_ms: Mapping[str, float]) -> str:
+    """Write timings as a ``Server-Timing`` header."""
+    return ", ".join(f"{step};dur={spent:.1f}" for step, spent in timings_ms.items())
+
+
+def _feature(shape: BaseGeometry, **properties: Any) -> FeatureBody:
+    return FeatureBody(geometry=shapely.geometry.mapping(shape), properties=properties)
+
+
+def _window(segmentation: Segmentation) -> WindowBody:
+    window = segmentation.window
+    return WindowBody(
+        x=window.x0,
+        y=window.y0,
+        width=window.side_px0,
+        height=window.side_px0,
+        downsample=segmentation.downsample,
+    )

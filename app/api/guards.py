@@ -1,0 +1,101 @@
+"""What happens before any work: who asks, how much they send, and how many are asking already.
+
+The guards wrap the application, so that nothing of a request is parsed before its sender is known.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.problems import problem_of
+from app.errors import BodyTooLarge, ModelBusy, NotAuthenticated, ServiceError
+from app.settings import ApiSettings
+
+IsGuarded = Callable[[str], bool]
+
+
+class GuardMiddleware:
+    """Asks for the shared secret, bounds the requests in flight and the size of their bodies.
+
+    Parameters
+    ----------
+    settings : ApiSettings
+        Secret and limits.
+    is_guarded : callable
+        Whether a path does work; the others (health, metrics, documentation) are open to all.
+    """
+
+    def __init__(self, app: ASGIApp, settings: ApiSettings, is_guarded: IsGuarded) -> None:
+        self._app = app
+        self._settings = settings
+        self._secret = settings.shared_secret.get_secret_value().encode()
+        self._is_guarded = is_guarded
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not self._is_guarded(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        try:
+            self._check_secret(Headers(scope=scope))
+            self._check_room()
+        except ServiceError as error:
+            await problem_of(error, scope["path"])(scope, receive, send)
+            return
+        self._in_flight += 1
+        try:
+            body = await self._read_body(Headers(scope=scope), receive)
+        except ServiceError as error:
+            await problem_of(error, scope["path"])(scope, receive, send)
+        else:
+            await self._app(scope, _replay(body, receive), send)
+        finally:
+            self._in_flight -= 1
+
+    def _check_secret(self, headers: Headers) -> None:
+        name = self._settings.secret_header
+        given = headers.get(name)
+        if given is None:
+            raise NotAuthenticated(f"The header {name} is missing.")
+        if not hmac.compare_digest(given.encode(), self._secret):
+            raise NotAuthenticated(f"The header {name} is wrong.")
+
+    def _check_room(self) -> None:
+        if self._in_flight >= self._settings.max_in_flight:
+            raise ModelBusy(f"{self._in_flight} requests are being worked on already.", retry_after_s=2.0)
+
+    async def _read_body(self, headers: Headers, receive: Receive) -> bytes:
+        """Take the whole body, or refuse it as soon as it is too long."""
+        limit = self._settings.max_body_bytes
+        announced = headers.get("content-length", "")
+        body = bytearray()
+        more = True
+        if announced.isdigit() and int(announced) > limit:
+            raise _too_large(limit)
+        while more:
+            message = await receive()
+            if message["type"] != "http.request":
+                break  # the caller went away
+            body += message.get("body", b"")
+            if len(body) > limit:
+                raise _too_large(limit)
+            more = message.get("more_body", False)
+        return bytes(body)
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"The body is larger than {limit} bytes.", limit_bytes=limit)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Give a body that was read already to the application, then whatever comes next."""
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replayed() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replayed

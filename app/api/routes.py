@@ -1,0 +1,160 @@
+"""The routes: parse, call one use case, shape the answer.
+
+Model and platform calls block, so these are plain functions: the framework runs them on worker threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import shapely
+from fastapi import APIRouter, Body, Path, Query, Response
+from shapely.geometry.base import BaseGeometry
+
+from app.api.answers import model_body, prediction_feature, refine_result, server_timing
+from app.api.metrics import Metrics
+from app.api.schemas import (
+    AreaFeature,
+    FeatureBody,
+    HealthBody,
+    PredictionRequest,
+    ProblemBody,
+    ReadyBody,
+    RefineRequest,
+    RefineResult,
+    SmartPredictionRequest,
+)
+from app.errors import InvalidPrompt, ModelNotReady
+from app.geometry.locations import read_location
+from app.geometry.prompts import PointLabel
+from app.usecases.find_points import PointsMode
+from app.usecases.in_flight import InFlight
+from app.usecases.ports import ModelInfo
+from app.usecases.predict_roi import GivenPoint, Prediction, PredictRoi
+from app.usecases.refine_annotation import RefineAnnotation, Refinement, RefineOptions
+
+_STATUSES = (400, 401, 403, 404, 409, 413, 422, 500, 502, 503, 504)
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": "A problem",
+        "content": {"application/problem+json": {"schema": ProblemBody.model_json_schema()}},
+    }
+    for status in _STATUSES
+}
+AnnotationId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+_NOTHING_FOUND: dict[int | str, dict[str, Any]] = {204: {"description": "The model found no object."}}
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the health routes tell."""
+
+    version: str
+    gpu: bool
+    model: ModelInfo
+    is_ready: Callable[[], bool]
+
+
+def work_routes(refine: RefineAnnotation, predict: PredictRoi, metrics: Metrics) -> APIRouter:
+    """Make the routes that do work; the caller puts them behind the prefix and the guards."""
+    router = APIRouter(responses=PROBLEMS)
+    in_flight: InFlight[Refinement] = InFlight()
+
+    def refined(annotation_id: int, options: RefineOptions, response: Response) -> RefineResult:
+        refinement = in_flight.run(annotation_id, options, lambda: refine(annotation_id, options))
+        metrics.done("refine", refinement.outcome, refinement.timings_ms)
+        response.headers["Server-Timing"] = server_timing(refinement.timings_ms)
+        return refine_result(refinement)
+
+    def predicted(prediction: Prediction, response: Response) -> FeatureBody | Response:
+        feature = prediction_feature(prediction)
+        metrics.done("predict", "nothing found" if feature is None else "found", prediction.timings_ms)
+        if feature is None:
+            return Response(status_code=204)
+        response.headers["Server-Timing"] = server_timing(prediction.timings_ms)
+        return feature
+
+    @router.post("/autonomous_prediction")
+    def autonomous_prediction(
+        response: Response,
+        annotation_id: Annotated[int, Query(ge=1, le=2**63 - 1)],
+        keep_points: bool = False,
+        points: PointsMode = "auto",
+    ) -> RefineResult:
+        """Refine an annotation in place (the route of the first prototype)."""
+        return refined(annotation_id, RefineOptions(keep_points=keep_points, points=points), response)
+
+    @router.post("/annotations/{annotation_id}/refine")
+    def refine_annotation(
+        response: Response, annotation_id: AnnotationId, request: Annotated[RefineRequest | None, Body()] = None
+    ) -> RefineResult:
+        """Refine an annotation in place."""
+        options = RefineOptions(**(request or RefineRequest()).model_dump())
+        return refined(annotation_id, options, response)
+
+    @router.post("/prediction", response_model=FeatureBody, responses=_NOTHING_FOUND)
+    def prediction(request: PredictionRequest, response: Response) -> FeatureBody | Response:
+        """Segment a box with given points; nothing is written."""
+        points = tuple(
+            GivenPoint(*map(float, point.geometry.coordinates[:2]), label=PointLabel(point.properties.label))
+            for point in request.points or ()
+        )
+        return predicted(predict.with_points(request.image_id, _area(request.geometry), points), response)
+
+    @router.post("/smart_prediction", response_model=FeatureBody, responses=_NOTHING_FOUND)
+    def smart_prediction(request: SmartPredictionRequest, response: Response) -> FeatureBody | Response:
+        """Segment a box with the points that a user has drawn in it; nothing is written or deleted."""
+        found = predict.with_points_of(request.image_id, _area(request.geometry), request.user_id)
+        return predicted(found, response)
+
+    return router
+
+
+def status_routes(base_path: str, status: Status, metrics: Metrics) -> APIRouter:
+    """Make the routes that are open to all and answer whatever the model does."""
+    router = APIRouter()
+
+    def health() -> HealthBody:
+        embedded = status.model.origin == "embedded"
+        return HealthBody(
+            version=status.version,
+            gpu=status.gpu,
+            ready=status.is_ready(),
+            model=model_body(status.model),
+            warning="The embedded demo model runs: not for annotation work." if embedded else None,
+        )
+
+    @router.get("/")
+    async def root() -> HealthBody:
+        """Tell that the service is alive."""
+        return health()
+
+    @router.get("/health")
+    async def healthy() -> HealthBody:
+        """Tell that the service is alive."""
+        return health()
+
+    @router.get(f"{base_path}/ready", responses={503: PROBLEMS[503]})
+    async def ready() -> ReadyBody:
+        """Tell that the model is loaded and warmed up."""
+        if not status.is_ready():
+            raise ModelNotReady("The model is still warming up.", retry_after_s=2.0)
+        return ReadyBody()
+
+    @router.get("/metrics", response_class=Response)
+    async def figures() -> Response:
+        """Give the figures in Prometheus' text form."""
+        return metrics.page()
+
+    return router
+
+
+def _area(feature: AreaFeature) -> BaseGeometry:
+    """Read the geometry of a GeoJSON Feature."""
+    try:
+        geometry = shapely.geometry.shape(feature.geometry.model_dump())
+        return read_location(geometry.wkt)
+    except (ValueError, TypeError, IndexError, AttributeError, shapely.errors.ShapelyError) as error:
+        raise InvalidPrompt("The coordinates are not those of a GeoJSON Polygon or MultiPolygon.") from error

@@ -1,0 +1,158 @@
+"""What travels over the wire: the requests, checked, and the answers, documented."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.geometry.polygons import Holes, Parts
+from app.usecases.find_points import PointsMode
+
+Identifier = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1, description="An id of the platform.")]
+Number = float | int
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class RefineRequest(_Request):
+    """Options of a refine; all may be left out."""
+
+    keep_points: Annotated[bool, Field(strict=True, description="Leave the prompt points in place.")] = False
+    points: PointsMode = Field(
+        "auto", description="auto: refuse more than 20 points; all: use them all; ignore: box only."
+    )
+    dry_run: Annotated[bool, Field(strict=True, description="Compute and write nothing.")] = False
+    holes: Holes = Field("fill", description="fill, or keep, background that the object surrounds.")
+    parts: Parts = Field("all", description="all components of the object, or only the largest.")
+
+
+class AreaGeometry(BaseModel):
+    """A GeoJSON Polygon or MultiPolygon of the platform frame; its envelope is the box prompt."""
+
+    type: Literal["Polygon", "MultiPolygon"]
+    coordinates: list[Any] = Field(description="As RFC 7946 says, in level-0 pixels, y up.")
+
+
+class AreaFeature(BaseModel):
+    """A GeoJSON Feature with an area."""
+
+    type: Literal["Feature"]
+    geometry: AreaGeometry
+    properties: dict[str, Any] | None = None
+
+
+class PointGeometry(BaseModel):
+    """A GeoJSON Point of the platform frame."""
+
+    type: Literal["Point"]
+    coordinates: Annotated[list[Number], Field(min_length=2, max_length=3)]
+
+
+class PointProperties(BaseModel):
+    """What a point says."""
+
+    label: Annotated[Literal[0, 1], Field(description="1: object; 0: background.")] = 1
+
+
+class PointFeature(BaseModel):
+    """A GeoJSON Feature with a point prompt."""
+
+    type: Literal["Feature"]
+    geometry: PointGeometry
+    properties: PointProperties = PointProperties()
+
+
+class PredictionRequest(_Request):
+    """A box and points to segment; nothing is written."""
+
+    image_id: Identifier
+    geometry: AreaFeature
+    points: Annotated[list[PointFeature], Field(max_length=1000)] | None = None
+
+
+class SmartPredictionRequest(_Request):
+    """A box to segment with the points that a user has drawn in it; nothing is written."""
+
+    image_id: Identifier
+    user_id: Identifier
+    geometry: AreaFeature
+
+
+class WindowBody(BaseModel):
+    """Where the model looked: a square of the slide frame (origin top left), level-0 pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    downsample: float
+
+
+class ModelBody(BaseModel):
+    """Which model gave the result."""
+
+    name: str
+    origin: str
+    checkpoint_sha256: str
+    precision: str
+    device: str
+
+
+class FeatureBody(BaseModel):
+    """A GeoJSON Feature of the platform frame."""
+
+    type: Literal["Feature"] = "Feature"
+    geometry: dict[str, Any]
+    properties: dict[str, Any]
+
+
+class RefineResult(BaseModel):
+    """What became of an annotation."""
+
+    message: str
+    annotation_id: int
+    changed: bool
+    location: str = Field(description="WKT as stored; with a dry run, as it would be.")
+    geojson: FeatureBody
+    previous_location: str
+    score: float = Field(description="The model's own estimate of the IoU, 0 to 1.")
+    points_used: list[int]
+    points_deleted: list[int]
+    points_not_deleted: list[int] = Field(description="Points that the platform did not let us delete.")
+    command: int | None = Field(description="Handle of the platform's undo; null if nothing was written.")
+    model: ModelBody
+    window: WindowBody
+    timings_ms: dict[str, float]
+
+
+class ProblemBody(BaseModel):
+    """An RFC 9457 problem; facts follow as extra members."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+
+
+class HealthBody(BaseModel):
+    """Alive, and what runs here."""
+
+    status: Literal["healthy"] = "healthy"
+    version: str
+    gpu: bool
+    ready: bool
+    model: ModelBody
+    warning: str | None = Field(description="Set while the embedded demo model runs.")
+
+
+class ReadyBody(BaseModel):
+    """The model is loaded and warmed up."""
+
+    status: Literal["ready"] = "ready"

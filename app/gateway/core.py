@@ -1,0 +1,261 @@
+"""Core as the use cases see it: annotations, slides and points, read and written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import shapely
+from cytomine.models import Annotation as ClientAnnotation
+from cytomine.models import AnnotationCollection, Description, ImageInstance, PropertyCollection
+
+from app.errors import (
+    AnnotationChanged,
+    AnnotationNotFound,
+    InvalidPrompt,
+    PlatformUnavailable,
+    SlideNotFound,
+    SlideNotReadable,
+)
+from app.gateway.http import CoreHttp, NotThere
+from app.geometry.frames import Roi, flip_y
+from app.geometry.locations import read_location
+from app.usecases.ports import Annotation, Plane, PointAnnotation, Slide, Stored
+
+_USER_ANNOTATION = "UserAnnotation"
+
+
+class CoreGateway:
+    """The platform's Core, under one account.
+
+    Parameters
+    ----------
+    http : CoreHttp
+        Carries the account's signature.
+    """
+
+    def __init__(self, http: CoreHttp) -> None:
+        self._http = http
+
+    def annotation(self, annotation_id: int) -> Annotation:
+        """Read an annotation.
+
+        Raises
+        ------
+        AnnotationNotFound
+            Core knows no annotation of this id.
+        InvalidPrompt
+            It is not a user annotation (reviewed ones are not to be edited), or has no location.
+        PlatformError
+            Core refuses or fails.
+        """
+        try:
+            record = self._http.get(ClientAnnotation(id=annotation_id).uri())
+        except NotThere as error:
+            raise AnnotationNotFound(f"There is no annotation {annotation_id}.", annotation_id=annotation_id) from error
+        if (kind := _kind(record)) != _USER_ANNOTATION:
+            raise InvalidPrompt(
+                f"Annotation {annotation_id} is a {kind}; only user annotations are refined.",
+                annotation_id=annotation_id,
+            )
+        if not record.get("location"):
+            raise InvalidPrompt(f"Annotation {annotation_id} has no location.", annotation_id=annotation_id)
+        with _reading("annotation"):
+            return Annotation(
+                id=int(record["id"]),
+                location=str(record["location"]),
+                slide_id=int(record["image"]),
+                slice_id=_optional_int(record.get("slice")),
+                user_id=int(record["user"]),
+                term_ids=_ids(record.get("term")),
+                updated=None if record.get("updated") is None else str(record["updated"]),
+                record=record,
+            )
+
+    def slide(self, slide_id: int) -> Slide:
+        """Read a slide.
+
+        Raises
+        ------
+        SlideNotFound
+            Core knows no image of this id.
+        SlideNotReadable
+            Its size or its path is missing: not deployed yet, or hidden from this account in a blind project.
+        PlatformError
+            Core refuses or fails.
+        """
+        try:
+            record = self._http.get(ImageInstance(id=slide_id).uri())
+        except NotThere as error:
+            raise SlideNotFound(f"There is no image {slide_id}.", image_id=slide_id) from error
+        missing = [name for name in ("width", "height", "path") if not record.get(name)]
+        if missing:
+            raise SlideNotReadable(
+                f"Core tells no {' and no '.join(missing)} of image {slide_id}: it is not deployed, "
+                "or hidden from this account in a blind project.",
+                image_id=slide_id,
+                missing=missing,
+            )
+        with _reading("image"):
+            return Slide(
+                id=int(record["id"]),
+                width=int(record["width"]),
+                height=int(record["height"]),
+                path=str(record["path"]),
+                bits_per_sample=int(record.get("bitPerSample") or 8),
+                has_planes=any(int(record.get(name) or 1) > 1 for name in ("channels", "depth", "duration")),
+            )
+
+    def plane(self, slide: Slide, slice_id: int | None) -> Plane:
+        """Tell which plane an annotation lies on; asks Core only for slides that have several.
+
+        Raises
+        ------
+        PlatformError
+            Core refuses or fails.
+        """
+        if not slide.has_planes:
+            return Plane()
+        uri = (
+            f"imageinstance/{slide.id}/sliceinstance/reference.json"
+            if slice_id is None
+            else f"sliceinstance/{slice_id}.json"
+        )
+        try:
+            record = self._http.get(uri)
+        except NotThere as error:
+            raise PlatformUnavailable(f"Core does not find the plane of image {slide.id}.") from error
+        return Plane(
+            channel=_optional_int(record.get("channel")),
+            z=int(record.get("zStack") or 0),
+            t=int(record.get("time") or 0),
+        )
+
+    def points_in(self, slide: Slide, user_id: int, roi: Roi) -> Sequence[PointAnnotation]:
+        """List a user's Point annotations in a box, oldest first.
+
+        Core filters by the box, so the cost does not depend on how many annotations the slide has.
+
+        Parameters
+        ----------
+        roi : Roi
+            Slide frame.
+
+        Raises
+        ------
+        PlatformError
+            Core refuses or fails.
+        """
+        box = shapely.box(roi.x_min, flip_y(roi.y_max, slide.height), roi.x_max, flip_y(roi.y_min, slide.height))
+        wanted = AnnotationCollection(
+            image=slide.id, user=user_id, bbox=box.wkt, showMeta=True, showWKT=True, showTerm=True
+        )
+        try:
+            answer = self._http.get(wanted.uri(), wanted.parameters)
+        except NotThere:  # the user is gone: so are the points that could be prompts
+            return []
+        with _reading("list of annotations"):
+            points = [_point(record) for record in answer["collection"] if _is_point(record)]
+        return sorted(points, key=lambda point: point.id)
+
+    def carries_notes(self, point: PointAnnotation) -> bool:
+        """Whether properties or a description hang on a point.
+
+        Raises
+        ------
+        PlatformError
+            Core refuses or fails.
+        """
+        record = ClientAnnotation(id=point.id, class_=point.domain)
+        try:
+            if self._http.get(PropertyCollection(record).uri()).get("collection"):
+                return True
+        except NotThere as error:
+            raise PlatformUnavailable(f"Core does not find the properties of point {point.id}.") from error
+        try:
+            self._http.get(Description(record).uri())
+        except NotThere:
+            return False
+        return True
+
+    def store_location(self, annotation: Annotation, location: str) -> Stored:
+        """Write a new location over an annotation, everything else as it was read.
+
+        Core simplifies once more by the ``geometryCompression`` of the body, so that is sent as 0.
+
+        Parameters
+        ----------
+        location : str
+            WKT, platform frame.
+
+        Raises
+        ------
+        AnnotationChanged
+            It is gone.
+        PlatformError
+            Core refuses or fails.
+        """
+        edited = ClientAnnotation().populate({**annotation.record, "location": location, "geometryCompression": 0.0})
+        try:
+            answer = self._http.put(edited.uri(), edited.to_json())
+        except NotThere as error:
+            raise AnnotationChanged(
+                f"Annotation {annotation.id} was deleted while it was refined.", annotation_id=annotation.id
+            ) from error
+        with _reading("update"):
+            return Stored(str(answer["annotation"]["location"]), _optional_int(answer.get("command")))
+
+    def delete(self, annotation_id: int) -> None:
+        """Delete an annotation.
+
+        Raises
+        ------
+        AnnotationNotFound
+            It is gone already.
+        PlatformError
+            Core refuses or fails.
+        """
+        try:
+            self._http.delete(ClientAnnotation(id=annotation_id).uri())
+        except NotThere as error:
+            raise AnnotationNotFound(f"There is no annotation {annotation_id}.", annotation_id=annotation_id) from error
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    """Turn a missing or odd member of Core's answer into `PlatformUnavailable`."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise PlatformUnavailable(f"Core's answer is not the {what} it should be.") from error
+
+
+def _kind(record: Mapping[str, Any]) -> str:
+    """Give the last part of Core's class name."""
+    return str(record.get("class") or _USER_ANNOTATION).rpartition(".")[2]
+
+
+def _is_point(record: Mapping[str, Any]) -> bool:
+    return str(record.get("location") or "").strip().upper().startswith("POINT")
+
+
+def _point(record: Mapping[str, Any]) -> PointAnnotation:
+    place = read_location(str(record["location"]))
+    x, y = (float("nan"), float("nan")) if place.is_empty else (place.x, place.y)
+    return PointAnnotation(
+        id=int(record["id"]),
+        x=x,
+        y=y,
+        term_ids=_ids(record.get("term")),
+        comments=int(record.get("nbComments") or 0),
+        domain=str(record["class"]),
+    )
+
+
+def _ids(values: object) -> frozenset[int]:
+    return frozenset(int(value) for value in values) if isinstance(values, list) else frozenset()
+
+
+def _optional_int(value: object) -> int | None:
+    return None if value is None else int(str(value))

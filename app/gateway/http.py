@@ -1,0 +1,143 @@
+"""Signed HTTP to Core: the client's signature, with time-outs and with every status kept.
+
+The client's own connection object is process-wide, waits for ever and turns every failure into ``False``; only its
+models and its signature are used here (decision 0004).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from cytomine.cytomine import CytomineAuth
+from requests.adapters import HTTPAdapter
+
+from app.errors import (
+    PlatformForbidden,
+    PlatformTimeout,
+    PlatformUnauthorized,
+    PlatformUnavailable,
+    ServiceError,
+)
+from app.settings import PlatformSettings
+
+_CONNECTIONS = 64
+
+
+class NotThere(ServiceError):
+    """Core answered 404; the caller knows what it had asked for and raises the error of that kind."""
+
+
+class CoreHttp:
+    """One account at one Core. Safe to share between threads: nothing changes after construction.
+
+    Parameters
+    ----------
+    settings : PlatformSettings
+        Host, keys and time-outs.
+    """
+
+    def __init__(self, settings: PlatformSettings) -> None:
+        url = urlsplit(settings.host)
+        self._host = settings.host
+        self._timeout_s = (settings.connect_timeout_s, settings.read_timeout_s)
+        self._auth = CytomineAuth(
+            settings.public_key, settings.private_key.get_secret_value(), f"{url.scheme}://{url.netloc}", ""
+        )
+        self._session = requests.Session()
+        self._session.trust_env = False  # a .netrc or a proxy of the environment must not touch signed calls
+        adapter = HTTPAdapter(pool_maxsize=_CONNECTIONS, max_retries=0)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    def get(self, uri: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Read a JSON object from ``/api/<uri>``; raises `NotThere` and the leaves of `PlatformError`."""
+        return self._call("GET", uri, query=query)
+
+    def put(self, uri: str, body: str) -> dict[str, Any]:
+        """Write a JSON text to ``/api/<uri>``; raises as `get`."""
+        return self._call("PUT", uri, body=body)
+
+    def delete(self, uri: str) -> None:
+        """Delete ``/api/<uri>``; raises as `get`."""
+        self._call("DELETE", uri)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def _call(
+        self, method: str, uri: str, *, query: Mapping[str, Any] | None = None, body: str | None = None
+    ) -> dict[str, Any]:
+        try:
+            answer = self._session.request(
+                method,
+                f"{self._host}/api/{uri}",
+                params=query,
+                data=None if body is None else body.encode(),
+                headers=_headers(method),
+                auth=self._auth,
+                timeout=self._timeout_s,
+                allow_redirects=False,
+            )
+        except requests.Timeout as error:
+            raise PlatformTimeout(f"Core did not answer {method} {uri} in time.") from error
+        except requests.RequestException as error:
+            raise PlatformUnavailable(f"Core could not be reached for {method} {uri}: {_root(error)}.") from error
+        return _read(method, uri, answer)
+
+
+def _headers(method: str) -> dict[str, str]:
+    """Give the headers that the client sets; the date takes part in the signature."""
+    headers = {
+        "accept": "application/json, */*",
+        "date": format_datetime(datetime.now(UTC)),
+        "X-Requested-With": "XMLHTTPRequest",
+    }
+    if method != "GET":
+        headers["content-type"] = "application/json"
+    return headers
+
+
+def _read(method: str, uri: str, answer: requests.Response) -> dict[str, Any]:
+    """Turn an answer into its JSON object, or its status into an error."""
+    status, facts = answer.status_code, {"core_status": answer.status_code}
+    said = _message(answer)
+    if status == 401:
+        raise PlatformUnauthorized("Core does not accept the credentials of the service.", **facts)
+    if status == 403:
+        raise PlatformForbidden(f"Core forbids it{said}.", **facts)
+    if status == 404:
+        raise NotThere(f"Core knows nothing at {uri}{said}.", **facts)
+    if status != 200:
+        raise PlatformUnavailable(f"Core answered {method} {uri} with status {status}{said}.", **facts)
+    try:
+        body = answer.json()
+    except requests.JSONDecodeError as error:
+        raise PlatformUnavailable(f"Core answered {method} {uri} with something that is no JSON.", **facts) from error
+    if not isinstance(body, dict):
+        raise PlatformUnavailable(f"Core answered {method} {uri} with something that is no object.", **facts)
+    return body
+
+
+def _message(answer: requests.Response) -> str:
+    """Find Core's own words; ``errors`` is an object or a string, or the body is an HTML page."""
+    if "json" not in answer.headers.get("content-type", ""):
+        return ""
+    try:
+        errors = answer.json().get("errors", "")
+    except (requests.JSONDecodeError, AttributeError):
+        return ""
+    text = errors.get("message", "") if isinstance(errors, dict) else errors
+    return f": {str(text).strip().rstrip('.')}" if text else ""
+
+
+def _root(error: BaseException) -> str:
+    """Name the innermost cause, without addresses of objects."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return type(error).__name__

@@ -1,0 +1,112 @@
+"""PIMS: the pixels of a window, as an encoded image."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from app.errors import PlatformForbidden, PlatformTimeout, PlatformUnauthorized, PlatformUnavailable
+from app.geometry.windows import Region
+from app.settings import PlatformSettings
+from app.usecases.ports import Plane, Slide
+
+
+class PimsPixels:
+    """Asks PIMS for regions of slides. Safe to share between threads.
+
+    Parameters
+    ----------
+    settings : PlatformSettings
+        Base URL of PIMS and time-outs.
+    max_bytes : int
+        Longer answers are cut off and refused.
+    """
+
+    def __init__(self, settings: PlatformSettings, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._client = httpx.Client(
+            base_url=settings.pims_base_url,
+            timeout=httpx.Timeout(settings.read_timeout_s, connect=settings.connect_timeout_s),
+            limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+    def region(self, slide: Slide, plane: Plane, region: Region, length_px: int) -> bytes:
+        """Fetch a region, reduced so that its longer side has `length_px`.
+
+        Parameters
+        ----------
+        region : Region
+            Level-0 pixels inside the slide.
+        length_px : int
+            At most the longer side of `region`; more would only be enlarged there.
+
+        Returns
+        -------
+        bytes
+            An encoded image: PNG, since a window of a few pixels does not survive JPEG; JPEG for slides of more than 8
+            bits, because only there does PIMS bring the values into the 8-bit range.
+
+        Raises
+        ------
+        PlatformError
+            PIMS fails, is slow, or does not have the file.
+        """
+        wanted = "image/png" if slide.bits_per_sample <= 8 else "image/jpeg"
+        path = f"/image/{quote(slide.path)}/window"
+        try:
+            with self._client.stream(
+                "POST", path, json=_body(plane, region, length_px), headers={"Accept": wanted}
+            ) as answer:
+                content = self._read(answer)
+        except httpx.TimeoutException as error:
+            raise PlatformTimeout("PIMS did not send the window in time.", image_id=slide.id) from error
+        except httpx.HTTPError as error:
+            raise PlatformUnavailable(
+                f"PIMS could not send the window: {type(error).__name__}.", image_id=slide.id
+            ) from error
+        _check(answer, content, slide)
+        return content
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _read(self, answer: httpx.Response) -> bytes:
+        content = bytearray()
+        for chunk in answer.iter_bytes():
+            content += chunk
+            if len(content) > self._max_bytes:
+                raise PlatformUnavailable(f"PIMS sent more than {self._max_bytes} bytes for one window.")
+        return bytes(content)
+
+
+def _body(plane: Plane, region: Region, length_px: int) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "region": {"left": region.left, "top": region.top, "width": region.width, "height": region.height},
+        "z_slices": plane.z,
+        "timepoints": plane.t,
+    }
+    if plane.channel is not None:
+        body["channels"] = plane.channel
+    # A length of 1 would mean "the whole size" to PIMS; a region of one pixel has that size anyway.
+    body["length"] = length_px
+    return body
+
+
+def _check(answer: httpx.Response, content: bytes, slide: Slide) -> None:
+    status, kind = answer.status_code, answer.headers.get("content-type", "")
+    facts = {"image_id": slide.id, "pims_status": status}
+    if status == 401:
+        raise PlatformUnauthorized("PIMS does not accept the request.", **facts)
+    if status == 403:
+        raise PlatformForbidden("PIMS forbids it.", **facts)
+    if status == 404:
+        raise PlatformUnavailable(f"PIMS has no file for image {slide.id}.", **facts)
+    if status != 200:
+        raise PlatformUnavailable(f"PIMS answered the window with status {status}.", **facts)
+    if not kind.startswith("image/") or not content:
+        raise PlatformUnavailable(f"PIMS sent {kind or 'nothing'} in place of an image.", **facts)

@@ -1,0 +1,119 @@
+"""Plugs the rooms together: the only file that knows them all."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+import anyio
+from fastapi import FastAPI
+
+from app.api import problems
+from app.api.guards import GuardMiddleware
+from app.api.metrics import Metrics
+from app.api.request_id import RequestIdFilter, RequestIdMiddleware
+from app.api.routes import Status, status_routes, work_routes
+from app.gateway.core import CoreGateway
+from app.gateway.http import CoreHttp
+from app.gateway.pims import PimsPixels
+from app.imagery.reader import SlideWindowReader
+from app.segmenter.load import load_segmenter
+from app.segmenter.sam2_segmenter import Sam2Segmenter
+from app.segmenter.weights import choose
+from app.settings import Settings, check_serving, read_settings
+from app.usecases.predict_roi import PredictRoi
+from app.usecases.refine_annotation import RefineAnnotation
+from app.usecases.segment_roi import SegmentRoi
+
+log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Build the service.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Default: from the environment.
+
+    Raises
+    ------
+    StartupError
+        Settings or weights are not fit to serve.
+    """
+    settings = settings or read_settings()
+    check_serving(settings)
+    _log_to_stderr(settings.api.log_level)
+    segmenter = load_segmenter(settings.segmenter, choose(settings))
+    core = CoreHttp(settings.platform)
+    pixels = PimsPixels(settings.platform, settings.imagery.max_image_bytes)
+    return assemble(settings, segmenter, core, pixels)
+
+
+def assemble(settings: Settings, segmenter: Sam2Segmenter, core: CoreHttp, pixels: PimsPixels) -> FastAPI:
+    """Plug rooms that are ready into an application."""
+    gateway = CoreGateway(core)
+    segment = SegmentRoi(SlideWindowReader(pixels), segmenter)
+    refine = RefineAnnotation(gateway, segment, settings.refine.max_points)
+    predict = PredictRoi(gateway, segment, settings.refine.max_points)
+
+    warm = threading.Event()
+    metrics = Metrics()
+    status = Status(version("cytomine-refine"), segmenter.info.device != "cpu", segmenter.info, warm.is_set)
+    base = settings.base_path
+    app = FastAPI(
+        title="Refine with SAM",
+        version=status.version,
+        openapi_url=f"{base}/openapi.json" if settings.api.docs else None,
+        docs_url=f"{base}/docs" if settings.api.docs else None,
+        redoc_url=None,
+        lifespan=_lifespan(segmenter, warm, settings.api.max_in_flight, core.close, pixels.close),
+    )
+    open_paths = {f"{base}/{name}" for name in ("ready", "openapi.json", "docs")}
+    app.include_router(status_routes(base, status, metrics))
+    app.include_router(work_routes(refine, predict, metrics), prefix=base)
+    problems.install(app, metrics.failed)
+    app.add_middleware(
+        GuardMiddleware,
+        settings=settings.api,
+        is_guarded=lambda path: path.startswith(f"{base}/") and path not in open_paths,
+    )
+    app.add_middleware(RequestIdMiddleware)
+    return app
+
+
+def _lifespan(
+    segmenter: Sam2Segmenter, warm: threading.Event, max_in_flight: int, *closers: Callable[[], None]
+) -> Callable[[FastAPI], AsyncIterator[None]]:
+    """Warm the model up in the background while the service answers, and close the connections at the end."""
+
+    def warm_up() -> None:
+        segmenter.warm_up()
+        warm.set()
+        log.info("Ready")
+
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = max_in_flight + 8
+        thread = threading.Thread(target=warm_up, name="warm-up", daemon=True)
+        thread.start()
+        yield
+        thread.join()
+        for close in closers:
+            close()
+
+    return asynccontextmanager(lifespan)  # type: ignore[return-value]
+
+
+def _log_to_stderr(level: str) -> None:
+    """Send our own log to standard error, each line with its request's id."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(RequestIdFilter())
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"))
+    ours = logging.getLogger("app")
+    ours.handlers[:] = [handler]
+    ours.setLevel(level.upper())
+    ours.propagate = False
