@@ -1,0 +1,34 @@
+"""``serve``: run the HTTP service."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on; default: REFINE_API__HOST.", show_default=False)
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Port; default: REFINE_API__PORT.", show_default=False),
+    ] = None,
+) -> None:
+    """Run the HTTP service."""
+    from app.settings import check_serving, read_settings
+
+    settings = read_settings()
+    check_serving(settings)  # before the slow imports: who forgot a key learns it at once
+
+    import uvicorn
+
+    from app.main import create_app
+
+    uvicorn.run(
+        create_app(settings),
+        host=settings.api.host if host is None else host,
+        port=settings.api.port if port is None else port,
+        log_level=settings.api.log_level,
+    )

@@ -1,0 +1,96 @@
+"""Which checkpoint the service runs: the configured one, else a pulled one, else the embedded model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from app.errors import WeightsCorrupt
+from app.segmenter.weights.checks import check_file, file_sha256
+from app.segmenter.weights.registry import REGISTRY, WeightsEntry, find_digest
+from app.settings import Settings
+
+EMBEDDED_MODEL = Path(__file__).resolve().parents[1] / "embedded" / "model.pt"
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenWeights:
+    """The checkpoint that was chosen, read once from end to end."""
+
+    name: str
+    path: Path
+    config: str
+    """What `app.segmenter.checkpoint.find_config` finds: a name or a YAML file."""
+    sha256: str
+    origin: Literal["configured", "pulled", "embedded"]
+
+    @property
+    def description(self) -> str:
+        """One sentence for the log and the command line."""
+        if self.origin == "embedded":
+            return (
+                "EMBEDDED DEMO MODEL, not for annotation work: it was trained on drawn tissue "
+                "(`python -m app weights pull` fetches the fine-tuned checkpoint)."
+            )
+        return f"Checkpoint {self.name} ({self.origin}, {self.path}), config {self.config}, sha256 {self.sha256}."
+
+
+def choose(settings: Settings, registry: Sequence[WeightsEntry] = REGISTRY) -> ChosenWeights:
+    """Choose the checkpoint to run.
+
+    A file that is there but wrong stops the start: falling back to a lesser model would hide it.
+
+    Parameters
+    ----------
+    settings : Settings
+        Their groups ``segmenter`` and ``weights``.
+    registry : sequence of WeightsEntry
+        Which pulled checkpoints count, the preferred one first.
+
+    Returns
+    -------
+    ChosenWeights
+        The configured checkpoint; else the first pulled one of the registry; else the embedded model.
+
+    Raises
+    ------
+    WeightsUnavailable
+        The configured checkpoint, or the embedded model where it is needed, cannot be read.
+    WeightsCorrupt
+        Its size or digest is not the registry's or the configured one.
+    """
+    chosen = _configured(settings) or _pulled(settings, registry) or _embedded()
+    expected = settings.segmenter.sha256
+    if expected is not None and chosen.sha256 != expected:
+        raise WeightsCorrupt(
+            f"{chosen.path} has sha256 {chosen.sha256}, REFINE_SEGMENTER__SHA256 asks for {expected}.",
+            path=str(chosen.path),
+            sha256=chosen.sha256,
+            expected_sha256=expected,
+        )
+    return chosen
+
+
+def _configured(settings: Settings) -> ChosenWeights | None:
+    path = settings.segmenter.checkpoint
+    if path is None:
+        return None
+    sha256 = file_sha256(path)
+    known = find_digest(sha256)
+    name = known.name if known else path.stem
+    return ChosenWeights(name, path, settings.segmenter.config, sha256, "configured")
+
+
+def _pulled(settings: Settings, registry: Sequence[WeightsEntry]) -> ChosenWeights | None:
+    for entry in registry:
+        path = entry.path_in(settings.weights.folder)
+        if path.exists():
+            return ChosenWeights(entry.name, path, entry.config, check_file(path, entry), "pulled")
+    return None
+
+
+def _embedded() -> ChosenWeights:
+    sha256 = file_sha256(EMBEDDED_MODEL)
+    return ChosenWeights("embedded", EMBEDDED_MODEL, "embedded", sha256, "embedded")
