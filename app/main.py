@@ -6,7 +6,7 @@ import logging
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
 
 import anyio
@@ -88,7 +88,7 @@ def assemble(settings: Settings, segmenter: Sam2Segmenter, core: CoreHttp, pixel
 
 def _lifespan(
     segmenter: Sam2Segmenter, warm: threading.Event, max_in_flight: int, *closers: Callable[[], None]
-) -> Callable[[FastAPI], AsyncIterator[None]]:
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Warm the model up in the background while the service answers, and close the connections at the end."""
 
     def warm_up() -> None:
@@ -96,6 +96,7 @@ def _lifespan(
         warm.set()
         log.info("Ready")
 
+    @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = max_in_flight + 8
         thread = threading.Thread(target=warm_up, name="warm-up", daemon=True)
@@ -105,7 +106,7 @@ def _lifespan(
         for close in closers:
             close()
 
-    return asynccontextmanager(lifespan)  # type: ignore[return-value]
+    return lifespan
 
 
 def _log_to_stderr(level: str) -> None:

@@ -37,6 +37,7 @@ class GuardMiddleware:
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
         if scope["type"] != "http" or not self._is_guarded(scope["path"]):
             await self._app(scope, receive, send)
             return

@@ -98,7 +98,7 @@ def work_routes(refine: RefineAnnotation, predict: PredictRoi, metrics: Metrics)
     def prediction(request: PredictionRequest, response: Response) -> FeatureBody | Response:
         """Segment a box with given points; nothing is written."""
         points = tuple(
-            GivenPoint(*map(float, point.geometry.coordinates[:2]), label=PointLabel(point.properties.label))
+            GivenPoint(point.geometry.coordinates[0], point.geometry.coordinates[1], PointLabel(point.properties.label))
             for point in request.points or ()
         )
         return predicted(predict.with_points(request.image_id, _area(request.geometry), points), response)

@@ -8,28 +8,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 from shapely import Polygon
+from shapely.affinity import translate
 
 from app.geometry.masks import BoolMask
 
 Vertex = tuple[int, int]
 Loop = list[Vertex]
 
-_STEPS = ((1, 0), (0, 1), (-1, 0), (0, -1))
-"""Directions of travel (x, y); with y down, the next one in the row is a right turn."""
 _RIGHT_STRAIGHT_LEFT = (1, 0, 3)
+"""Turns, in quarters. Directions are 0: +x, 1: +y, 2: -x, 3: -y; with y down, the next one is a right turn."""
 _PIXEL_ON_THE_RIGHT = ((0, 0), (-1, 0), (-1, -1), (0, -1))
 """For each direction, the pixel (x, y) beside an edge, from the corner where the edge starts."""
-
-
-class _Edge(NamedTuple):
-    x: int
-    y: int
-    direction: int
 
 
 def trace_polygons(mask: BoolMask) -> list[Polygon]:
@@ -46,6 +39,8 @@ def trace_polygons(mask: BoolMask) -> list[Polygon]:
         One valid polygon for each 4-connected component, largest first; vertices are corners of pixels, in pixels of
         the mask, x then y. Painted pixel by pixel, they give back `mask`.
     """
+    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    mask = mask[top : top + height, left : left + width]
     components, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
     shells: dict[int, Loop] = {}
     holes: dict[int, list[Loop]] = defaultdict(list)
@@ -57,7 +52,8 @@ def trace_polygons(mask: BoolMask) -> list[Polygon]:
             else:
                 holes[component].append(loop)
     polygons = [Polygon(shells[component], holes[component]) for component in range(1, components)]
-    return sorted(polygons, key=lambda polygon: polygon.area, reverse=True)
+    moved = [translate(polygon, left, top) for polygon in polygons]
+    return sorted(moved, key=lambda polygon: polygon.area, reverse=True)
 
 
 def _rings(mask: BoolMask) -> Iterator[tuple[Vertex, Loop]]:
@@ -73,48 +69,46 @@ def _rings(mask: BoolMask) -> Iterator[tuple[Vertex, Loop]]:
     ring : list of (x, y)
         The corners where the walk turns.
     """
+    stride = mask.shape[1] + 1  # corners in a row
+    steps = (4, 4 * stride, -4, -4 * stride)
     edges = dict.fromkeys(_edges(mask))
     while edges:
         first, _ = edges.popitem()
         edge, ring = first, []
         while True:
-            following = _next_edge(edge, edges, first)
-            if following.direction != edge.direction:
-                ring.append((following.x, following.y))
-            if following == first:
-                break
-            del edges[following]
+            end = (edge & ~3) + steps[edge & 3]
+            for turn in _RIGHT_STRAIGHT_LEFT:
+                following = end | (edge + turn) & 3
+                if following in edges or following == first:
+                    break
             edge = following
-        dx, dy = _PIXEL_ON_THE_RIGHT[first.direction]
-        yield (first.x + dx, first.y + dy), ring
+            if turn:
+                y, x = divmod(edge >> 2, stride)
+                ring.append((x, y))
+            if edge == first:
+                break
+            del edges[edge]
+        y, x = divmod(first >> 2, stride)
+        dx, dy = _PIXEL_ON_THE_RIGHT[first & 3]
+        yield (x + dx, y + dy), ring
 
 
-def _edges(mask: BoolMask) -> Iterator[_Edge]:
-    """List the sides that object pixels share with background, each in its direction of travel."""
+def _edges(mask: BoolMask) -> list[int]:
+    """List the sides that object pixels share with background, each in its direction of travel.
+
+    An edge is one number: four times the index of the corner where it starts, plus its direction. Every corner has as
+    many edges leaving as arriving, so that a walk never ends before it is back.
+    """
     padded = np.pad(mask, 1)
     inner = padded[1:-1, 1:-1]
-    neighbours = (
-        padded[:-2, 1:-1],
-        padded[1:-1, 2:],
-        padded[2:, 1:-1],
-        padded[1:-1, :-2],
-    )  # above, right, below, left
+    neighbours = (padded[:-2, 1:-1], padded[1:-1, 2:], padded[2:, 1:-1], padded[1:-1, :-2])  # above, right, below, left
+    found: list[int] = []
     for direction, neighbour in enumerate(neighbours):
         dx, dy = _PIXEL_ON_THE_RIGHT[direction]
         rows, columns = np.nonzero(inner & ~neighbour)
-        for x, y in zip((columns - dx).tolist(), (rows - dy).tolist(), strict=True):
-            yield _Edge(x, y, direction)
-
-
-def _next_edge(edge: _Edge, remaining: dict[_Edge, None], first: _Edge) -> _Edge:
-    """Give the edge that the walk takes from the end of `edge`."""
-    dx, dy = _STEPS[edge.direction]
-    for turn in _RIGHT_STRAIGHT_LEFT:
-        candidate = _Edge(edge.x + dx, edge.y + dy, (edge.direction + turn) % 4)
-        if candidate in remaining or candidate == first:
-            return candidate
-    msg = f"a border ends at {edge}"  # impossible: every corner has as many edges leaving as arriving
-    raise AssertionError(msg)
+        corners = (rows - dy) * (mask.shape[1] + 1) + (columns - dx)
+        found += (4 * corners + direction).tolist()
+    return found
 
 
 def _simple_loops(ring: Loop) -> Iterator[Loop]:

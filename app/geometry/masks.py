@@ -98,7 +98,9 @@ def _kernel(size: int) -> tuple[_Bytes, tuple[int, int], tuple[int, int]]:
 
 def _without_small_components(mask: _Bytes) -> BoolMask:
     """Drop every component smaller than `SMALLEST_COMPONENT` of the largest."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    components, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    if components <= 2:  # the background and at most one object
+        return mask.astype(np.bool_)
     areas = stats[:, cv2.CC_STAT_AREA].astype(np.float64)
     areas[0] = 0  # the background
     keep = areas >= SMALLEST_COMPONENT * areas.max()

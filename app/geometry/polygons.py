@@ -110,8 +110,9 @@ def clip_to_slide(shape: BaseGeometry, slide_width: int, slide_height: int) -> P
 
 def iou(first: BaseGeometry, second: BaseGeometry) -> float:
     """Area of the intersection over area of the union; 0 where both are empty."""
-    union = shapely.union(first, second).area
-    return float(shapely.intersection(first, second).area / union) if union > 0 else 0.0
+    common = float(shapely.intersection(first, second).area)
+    union = float(first.area) + float(second.area) - common
+    return common / union if union > 0 else 0.0
 
 
 def polygonal(shape: BaseGeometry) -> Polygon | MultiPolygon | None:

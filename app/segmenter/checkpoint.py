@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 from importlib import resources
 from pathlib import Path
@@ -41,22 +40,7 @@ def find_config(name: str) -> Path:
     raise InvalidSettings(f"There is no model config {name!r}: neither a name of a SAM 2.1 config nor a YAML file.")
 
 
-def sha256_of(path: Path) -> str:
-    """Give the digest of a file, as lower-case hexadecimal.
-
-    Raises
-    ------
-    WeightsUnavailable
-        The file cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise WeightsUnavailable(f"The checkpoint {path} cannot be read: {error.strerror}.") from error
-
-
-def load_checkpoint(path: Path, config: str, *, sha256: str | None = None) -> nn.Module:
+def load_checkpoint(path: Path, config: str) -> nn.Module:
     """Build a model and fill it from a checkpoint.
 
     Parameters
@@ -65,8 +49,6 @@ def load_checkpoint(path: Path, config: str, *, sha256: str | None = None) -> nn
         A state dict saved by torch, bare or under the key ``model``. Only tensors are unpickled.
     config : str
         See `find_config`.
-    sha256 : str, optional
-        Expected digest of the file.
 
     Returns
     -------
@@ -78,12 +60,10 @@ def load_checkpoint(path: Path, config: str, *, sha256: str | None = None) -> nn
     WeightsUnavailable
         The file cannot be read.
     WeightsCorrupt
-        Wrong digest, truncated, no state dict, or a key is missing, extra or of the wrong shape.
+        Truncated, no state dict, or a key is missing, extra or of the wrong shape.
     InvalidSettings
         The config is unknown or not a model.
     """
-    if sha256 is not None and (found := sha256_of(path)) != sha256:
-        raise WeightsCorrupt(f"The checkpoint {path} has sha256 {found}, not {sha256}.")
     state = _read_state(path)
     model = build_model(config)
     _check_keys(path, config, state, model.state_dict())

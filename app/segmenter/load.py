@@ -28,9 +28,7 @@ def load_segmenter(settings: SegmenterSettings, weights: ChosenWeights) -> Sam2S
     device = resolve_device(settings.device)
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    model = load_checkpoint(weights.path, weights.config, sha256=weights.sha256)
+    model = load_checkpoint(weights.path, weights.config)
     info = ModelInfo(weights.name, weights.origin, weights.sha256, "float32", str(device))
-    log.warning("Model: %s (%s weights, sha256 %s) on %s", info.name, info.origin, info.sha256, info.device)
-    if weights.origin == "embedded":
-        log.warning("This is the embedded DEMO model, trained on drawn tissue: not for annotation work.")
+    log.warning("%s Runs on %s.", weights.description, device)
     return Sam2Segmenter(model, info, device, Turnstile(settings.concurrency, settings.max_waiting))
