@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app import cli
+from app.cli.console import stdout
+from app.cli.progress import show_progress
+from tests.fakes.checkpoint_server import CheckpointServer
+from tests.segmenter.pulling import BODY, entry_at
+
+THESIS_BYTES = 323_637_178
+PART_BYTES = 2 * 2**20
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """Give the environment of a user who has set nothing but the folder of the checkpoints."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("REFINE_")}
+    kept = {name: value for name, value in kept.items() if not name.upper().endswith("_PROXY")}
+    return {**kept, "REFINE_WEIGHTS__FOLDER": str(tmp_path), "NO_COLOR": "1"}
+
+
+@pytest.fixture
+def mirror() -> Iterator[CheckpointServer]:
+    """Give a host that announces the real checkpoint and falls silent after its first megabytes."""
+    with CheckpointServer(b"\0" * PART_BYTES, announced_bytes=THESIS_BYTES) as server:
+        yield server
+
+
+def run(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "app", *arguments], env=environment, capture_output=True, text=True, timeout=120
+    )
+
+
+def assert_one_line_error(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: ")
+    for word in words:
+        assert word in line
+
+
+# --- help and usage
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), ("serve", "weights")),
+        (("weights",), ("list", "pull", "verify")),
+        (("weights", "pull"), ("--mirror", "--proxy", "thesis")),
+        (("weights", "verify"), ("--config",)),
+        (("serve",), ("--host", "--port")),
+    ],
+)
+def test_help_names_what_there_is_without_colours(
+    environment: dict[str, str], arguments: tuple[str, ...], words: tuple[str, ...]
+) -> None:
+    done = run(environment, *arguments, "--help")
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout
+    for word in words:
+        assert word in done.stdout
+
+
+def test_an_unknown_name_is_a_mistake_in_usage(environment: dict[str, str]) -> None:
+    done = run(environment, "weights", "pull", "huge")
+    assert done.returncode == 2
+    assert "base_plus" in done.stderr
+
+
+def test_a_misspelt_setting_is_one_line(environment: dict[str, str]) -> None:
+    environment["REFINE_WEIGHTS__FOLDR"] = "/srv"
+    assert_one_line_error(run(environment, "weights", "list"), "REFINE_WEIGHTS__FOLDR")
+
+
+# --- weights list
+
+
+def test_list_shows_every_checkpoint_and_what_would_run(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "tiny.pt.part").touch()
+    os.truncate(tmp_path / "tiny.pt.part", 156_008_466 // 2)
+    done = run(environment, "weights", "list")
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout
+    rows = {line.split()[0]: line.split() for line in done.stdout.splitlines() if line.strip()}
+    assert rows["thesis"][1:5] == ["-", "323.6", "MB", "sam2.1_hiera_b+"]
+    assert rows["tiny"][1:3] == ["50", "%"]
+    assert rows["large"][-1] == "Meta"
+    assert "EMBEDDED DEMO MODEL" in done.stdout
+
+
+def test_list_says_what_keeps_the_service_from_starting(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "small.pt").write_bytes(b"truncated")
+    done = run(environment, "weights", "list")
+    assert done.returncode == 0
+    assert "wrong size" in done.stdout
+    assert "Would not start" in done.stdout
+
+
+def test_the_folder_on_the_command_line_wins(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "tiny.pt").write_bytes(b"truncated")
+    done = run(environment, "weights", "list", "--folder", str(tmp_path / "[other]"))
+    assert "wrong size" not in done.stdout
+
+
+# --- weights pull
+
+
+def test_pull_prints_where_the_file_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REFINE_WEIGHTS__FOLDER", str(tmp_path))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with CheckpointServer(BODY) as server:
+        entry = entry_at(server.url)  # the real ones are too large to serve here
+        monkeypatch.setattr("app.cli.weights.find_name", {"thesis": entry}.get)
+        with pytest.raises(SystemExit) as ended:
+            cli.app(["weights", "pull"])
+    assert ended.value.code == 0
+    printed = capsys.readouterr()
+    assert printed.out == f"{tmp_path}/thesis.pt\n"
+    assert printed.err.splitlines()[-1] == "thesis: 1.5 of 1.5 MB"
+
+
+@pytest.mark.parametrize(
+    ("stop", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_a_pull_that_is_stopped_keeps_its_part_and_is_continued(
+    environment: dict[str, str], tmp_path: Path, mirror: CheckpointServer, stop: signal.Signals, code: int
+) -> None:
+    command = [sys.executable, "-m", "app", "weights", "pull", "--mirror", mirror.url]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as pulling:
+        part = tmp_path / "thesis.pt.part"
+        deadline = time.monotonic() + 60
+        while not part.exists() or part.stat().st_size < PART_BYTES:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        pulling.send_signal(stop)
+        said = pulling.communicate(timeout=30)[1]
+    assert pulling.returncode == code
+    assert "Traceback" not in said
+    assert ("next pull goes on from here" in said) == (stop == signal.SIGINT)
+    assert part.stat().st_size == PART_BYTES
+    assert not (tmp_path / "thesis.pt").exists()
+
+    mirror.status = 503
+    again = run({**environment, "REFINE_WEIGHTS__MIRROR": mirror.url}, "weights", "pull", "thesis")
+    assert again.returncode == 1
+    assert "try again later (503)" in again.stderr
+    assert mirror.asked[-1].headers["Range"] == f"bytes={PART_BYTES}-"
+    assert mirror.asked[-1].target == "/TVM13/Cytomine-sam/resolve/main/weights.pt"
+    assert part.stat().st_size == PART_BYTES
+
+
+def test_offline_is_one_line_after_the_progress(environment: dict[str, str]) -> None:
+    done = run(environment, "weights", "pull", "--mirror", "http://127.0.0.1:9")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: Cannot reach 127.0.0.1")
+
+
+def test_a_bar_is_drawn_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    with show_progress("thesis", stdout()) as progress:
+        progress(500_000, 2_000_000)
+        progress(2_000_000, 2_000_000)
+    assert "2.0/2.0 MB" in capsys.readouterr().out
+
+
+# --- weights verify
+
+
+def test_verify_without_a_target_checks_what_would_run(environment: dict[str, str]) -> None:
+    done = run(environment, "weights", "verify")
+    assert done.returncode == 0, done.stderr
+    assert "embedded/model.pt" in done.stdout
+    assert "loads strictly with config embedded" in done.stdout
+
+
+def test_verify_of_a_file_with_the_wrong_config_fails(environment: dict[str, str]) -> None:
+    embedded = str(Path(__file__).parents[1] / "app" / "segmenter" / "embedded" / "model.pt")
+    assert_one_line_error(run(environment, "weights", "verify", embedded, "--config", "sam2.1_hiera_t"), "does not fit")
+
+
+def test_verify_says_when_it_cannot_load(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "[mine].pt").write_bytes(b"whatever")
+    done = run(environment, "weights", "verify", str(tmp_path / "[mine].pt"))
+    assert done.returncode == 0
+    assert "[mine].pt: 8 bytes, sha256" in done.stdout
+    assert "none of the published checkpoints" in done.stdout
+    assert "was not loaded" in done.stdout
+
+
+def test_verify_refuses_a_truncated_file_of_a_known_name(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "thesis.pt").write_bytes(b"truncated")
+    assert_one_line_error(run(environment, "weights", "verify", "thesis"), "has 9 bytes", "weights pull thesis")
+
+
+def test_verify_of_nothing_is_one_line(environment: dict[str, str]) -> None:
+    assert_one_line_error(run(environment, "weights", "verify", "large"), "large.pt", "No such file")
+
+
+# --- serve
+
+
+def test_serve_refuses_to_start_without_a_secret(environment: dict[str, str]) -> None:
+    assert_one_line_error(run(environment, "serve"), "REFINE_API__SHARED_SECRET")
+
+
+def test_serve_answers_and_stops_when_told(environment: dict[str, str]) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+    environment |= {
+        "REFINE_API__SHARED_SECRET": "only for this very test",
+        "REFINE_PLATFORM__PUBLIC_KEY": "public-key-of-the-test",
+        "REFINE_PLATFORM__PRIVATE_KEY": "private-key-of-the-test",
+        "REFINE_SEGMENTER__DEVICE": "cpu",
+    }
+    command = [sys.executable, "-m", "app", "serve", "--host", "127.0.0.1", "--port", str(port)]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as serving:
+        try:
+            answer = wait_for(f"http://127.0.0.1:{port}/health", serving)
+        finally:
+            serving.terminate()
+            said = serving.communicate(timeout=60)[1]
+    assert answer.status_code == 200
+    assert "EMBEDDED DEMO MODEL" in said
+    assert serving.returncode in (0, -signal.SIGTERM)
+
+
+def wait_for(url: str, serving: subprocess.Popen[str]) -> httpx.Response:
+    deadline = time.monotonic() + 60
+    while True:
+        assert serving.poll() is None, "the service ended"
+        assert time.monotonic() < deadline
+        try:
+            return httpx.get(url, trust_env=False)
+        except httpx.ConnectError:
+            time.sleep(0.1)
