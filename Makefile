@@ -3,9 +3,12 @@ PYTHON ?= python3
 VENV   := .venv
 PY     := $(VENV)/bin/python
 READY  := $(VENV)/.ready
+PORT   ?= 6000
+ONCE   ?=
+SLIDE  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install
+.PHONY: help install format lint test demo embedded-model
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -15,3 +18,23 @@ install: $(READY) ## Create .venv with the service, the demo and the developer t
 $(READY): pyproject.toml constraints.txt scripts/install.sh
 	PYTHON=$(PYTHON) VENV=$(VENV) sh scripts/install.sh
 	@touch $@
+
+format: $(READY) ## Format the code
+	$(VENV)/bin/ruff check --fix-only --quiet .
+	$(VENV)/bin/ruff format .
+
+lint: $(READY) ## Style, types and import rules
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+test: lint ## Lint, then run every test this machine can run, and say what was skipped and why
+	$(PY) -m pytest --cov --cov-report=term --cov-report=json:out/coverage.json
+	$(PY) scripts/check_coverage.py out/coverage.json
+
+demo: $(READY) ## Embedded Cytomine and service; refines a sample (ONCE=1 stops then, PORT=, SLIDE=file)
+	$(PY) -m demo --port $(PORT) $(if $(ONCE),--once) $(if $(SLIDE),--slide "$(SLIDE)")
+
+embedded-model: $(READY) ## Train the embedded demo model again from drawn tissue
+	$(PY) -m training embedded

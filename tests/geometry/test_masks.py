@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+from app.geometry.masks import Masks, clean_mask, mask_in_model_frame
+
+
+def square(x: int, y: int, width: int, height: int, side: int = 1024) -> np.ndarray:
+    mask = np.zeros((side, side), bool)
+    mask[y : y + height, x : x + width] = True
+    return mask
+
+
+def test_the_best_mask_is_the_one_with_the_highest_score() -> None:
+    masks = Masks(np.zeros((3, 4, 4), np.float32), np.array([0.2, 0.9, 0.5], np.float32))
+    assert masks.best == 1
+
+
+def test_logits_are_enlarged_with_half_pixel_centres() -> None:
+    logits = np.full((64, 64), -1, np.float32)
+    logits[16:48, 16:48] = 1
+    mask = mask_in_model_frame(logits)
+    assert mask.shape == (1024, 1024)
+    rows, columns = np.nonzero(mask)
+    # the border lies where the interpolation passes zero: in the middle between two low-resolution centres
+    assert (rows.min(), rows.max() + 1) == (256, 768)
+    assert (columns.min(), columns.max() + 1) == (256, 768)
+
+
+@pytest.mark.parametrize(("width", "height"), [(20, 20), (33, 47), (500, 11)])
+def test_cleaning_does_not_move_a_rectangle(width: int, height: int) -> None:
+    mask = square(300, 400, width, height)
+    assert np.array_equal(clean_mask(mask), mask)
+
+
+def test_specks_go_gaps_close_and_small_components_are_dropped() -> None:
+    mask = square(200, 200, 200, 200)
+    mask[600:605, 600:605] = True  # thinner than the opening
+    mask[290:300, 290:300] = False  # a gap narrower than the closing
+    mask |= square(700, 200, 40, 40)  # 4 % of the largest component
+    mask |= square(700, 700, 100, 100)  # 25 %
+    expected = square(200, 200, 200, 200) | square(700, 700, 100, 100)
+    assert np.array_equal(clean_mask(mask), expected)
+
+
+def test_an_object_at_the_border_is_not_eaten() -> None:
+    mask = square(0, 0, 30, 1024)
+    assert np.array_equal(clean_mask(mask), mask)
+
+
+def test_an_object_thinner_than_the_opening_survives() -> None:
+    cleaned = clean_mask(square(100, 500, 600, 4))
+    assert cleaned[500:504, 100:700].all()
+
+
+def test_an_empty_mask_stays_empty() -> None:
+    assert not clean_mask(np.zeros((1024, 1024), bool)).any()
