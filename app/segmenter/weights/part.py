@@ -40,8 +40,6 @@ class PartFile:
         while chunk := self._file.read(_READ_BYTES):
             self._digest.update(chunk)
         self.size_bytes = self._file.tell()
-        if self.version is None:
-            self.restart(None)
         return self
 
     def __exit__(
