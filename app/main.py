@@ -22,9 +22,9 @@ from app.gateway.http import CoreHttp
 from app.gateway.pims import PimsPixels
 from app.imagery.reader import SlideWindowReader
 from app.segmenter.load import load_segmenter
-from app.segmenter.sam2_segmenter import Sam2Segmenter
 from app.segmenter.weights import choose
 from app.settings import Settings, check_serving, read_settings
+from app.usecases.ports import Segmenter, SlideGateway, WindowReader
 from app.usecases.predict_roi import PredictRoi
 from app.usecases.refine_annotation import RefineAnnotation
 from app.usecases.segment_roi import SegmentRoi
@@ -51,13 +51,18 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     segmenter = load_segmenter(settings.segmenter, choose(settings))
     core = CoreHttp(settings.platform)
     pixels = PimsPixels(settings.platform, settings.imagery.max_image_bytes)
-    return assemble(settings, segmenter, core, pixels)
+    return assemble(settings, CoreGateway(core), SlideWindowReader(pixels), segmenter, core.close, pixels.close)
 
 
-def assemble(settings: Settings, segmenter: Sam2Segmenter, core: CoreHttp, pixels: PimsPixels) -> FastAPI:
-    """Plug rooms that are ready into an application."""
-    gateway = CoreGateway(core)
-    segment = SegmentRoi(SlideWindowReader(pixels), segmenter)
+def assemble(
+    settings: Settings,
+    gateway: SlideGateway,
+    reader: WindowReader,
+    segmenter: Segmenter,
+    *closers: Callable[[], None],
+) -> FastAPI:
+    """Plug rooms that are ready into an application; `closers` run when it stops."""
+    segment = SegmentRoi(reader, segmenter)
     refine = RefineAnnotation(gateway, segment, settings.refine.max_points)
     predict = PredictRoi(gateway, segment, settings.refine.max_points)
 
@@ -71,7 +76,7 @@ def assemble(settings: Settings, segmenter: Sam2Segmenter, core: CoreHttp, pixel
         openapi_url=f"{base}/openapi.json" if settings.api.docs else None,
         docs_url=f"{base}/docs" if settings.api.docs else None,
         redoc_url=None,
-        lifespan=_lifespan(segmenter, warm, settings.api.max_in_flight, core.close, pixels.close),
+        lifespan=_lifespan(segmenter, warm, settings.api.max_in_flight, closers),
     )
     open_paths = {f"{base}/{name}" for name in ("ready", "openapi.json", "docs")}
     app.include_router(status_routes(base, status, metrics))
@@ -87,7 +92,7 @@ def assemble(settings: Settings, segmenter: Sam2Segmenter, core: CoreHttp, pixel
 
 
 def _lifespan(
-    segmenter: Sam2Segmenter, warm: threading.Event, max_in_flight: int, *closers: Callable[[], None]
+    segmenter: Segmenter, warm: threading.Event, max_in_flight: int, closers: tuple[Callable[[], None], ...]
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Warm the model up in the background while the service answers, and close the connections at the end."""
 

@@ -115,6 +115,8 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  the handler is installed for it alone
     phrase = HTTPStatus(error.status_code).phrase
     kind = Kind(error.status_code, phrase.lower().replace(" ", "-"), phrase)
+    if error.status_code == 400:  # the framework's word for a body that it cannot parse
+        kind = KINDS[errors.InvalidRequest]
     return problem(kind, str(error.detail), instance=request.url.path, headers=dict(error.headers or {}))
 
 

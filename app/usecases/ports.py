@@ -157,3 +157,7 @@ class Segmenter(Protocol):
     def decode(self, embedding: Embedding, prompts: Prompts) -> Masks:
         """Run the prompt encoder and the mask decoder; raises the leaves of `ModelError`."""
         ...
+
+    def warm_up(self) -> None:
+        """Run once, so that the first user does not wait for what is made lazily."""
+        ...

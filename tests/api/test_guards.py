@@ -1,0 +1,87 @@
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.api.conftest import SECRET
+from tests.fakes.rooms import DarkSegmenter, FakeGateway
+
+WORK = "/sam/annotations/7/refine"
+
+
+@pytest.mark.parametrize("secret", ["", "wrong", SECRET + "x", SECRET.upper(), "é"])
+def test_a_wrong_secret_is_401_before_anything_is_read(client: TestClient, gateway: FakeGateway, secret: str) -> None:
+    answer = client.post(WORK, headers={"X-Refine-Secret": secret.encode()}, content=b"{ rubbish")
+    assert answer.status_code == 401
+    assert answer.json()["type"].endswith("not-authenticated")
+    assert gateway.reads == 0
+
+
+def test_no_secret_is_401(client: TestClient, gateway: FakeGateway) -> None:
+    del client.headers["X-Refine-Secret"]
+    for url in (WORK, "/sam/prediction", "/sam/nowhere", "/sam/autonomous_prediction?annotation_id=7"):
+        assert client.post(url).status_code == 401
+    assert gateway.reads == 0
+
+
+@pytest.mark.parametrize("url", ["/", "/health", "/metrics", "/sam/openapi.json", "/sam/docs"])
+def test_what_does_no_work_is_open(client: TestClient, url: str) -> None:
+    del client.headers["X-Refine-Secret"]
+    assert client.get(url).status_code == 200
+
+
+def test_bodies_over_the_limit_are_413(client: TestClient, gateway: FakeGateway) -> None:
+    answer = client.post(WORK, content=b" " * 5000)
+    assert answer.status_code == 413
+    assert answer.json()["limit_bytes"] == 4096
+    assert gateway.reads == 0
+
+
+def test_bodies_of_untold_length_are_cut_off_too(client: TestClient, gateway: FakeGateway) -> None:
+    sent = []
+
+    def chunks() -> Iterator[bytes]:
+        for _ in range(100):
+            sent.append(1)
+            yield b" " * 1000
+
+    assert client.post(WORK, content=chunks()).status_code == 413
+    assert gateway.reads == 0
+
+
+def test_bodies_in_pieces_arrive_whole(client: TestClient) -> None:
+    answer = client.post(WORK, content=iter([b'{"dry_', b'run": true}']), headers={"content-type": "application/json"})
+    assert answer.json()["message"].startswith("Dry run")
+
+
+def test_more_requests_than_the_limit_are_503(client: TestClient, segmenter: DarkSegmenter) -> None:
+    go_on = threading.Event()
+    inside = threading.Semaphore(0)
+    encode = segmenter.encode
+
+    def slow(image):
+        inside.release()
+        assert go_on.wait(10)
+        return encode(image)
+
+    segmenter.encode = slow  # type: ignore[method-assign]
+    body = {"dry_run": True}
+    with ThreadPoolExecutor(4) as pool:
+        # equal requests are joined, so each of the four holds its place in flight
+        held = [pool.submit(client.post, WORK, json=body) for _ in range(4)]
+        assert inside.acquire(timeout=10)
+        while (answer := client.post(WORK, json={"dry_run": True})).status_code == 200:
+            pass
+        go_on.set()
+        assert {future.result(10).status_code for future in held} == {200}
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "2"
+    assert client.post(WORK, json=body).status_code == 200
+
+
+def test_request_ids_are_taken_or_made(client: TestClient) -> None:
+    assert client.get("/health", headers={"X-Request-Id": "a.b-1"}).headers["x-request-id"] == "a.b-1"
+    made = client.get("/health", headers={"X-Request-Id": "no spaces please"}).headers["x-request-id"]
+    assert len(made) == 32

@@ -1,0 +1,162 @@
+import threading
+
+import pytest
+import shapely
+from fastapi.testclient import TestClient
+
+from app.errors import ModelBusy
+from app.geometry.polygons import iou
+from app.main import assemble
+from app.settings import Settings
+from tests.api.conftest import BOX, SECRET
+from tests.fakes.rooms import DarkSegmenter, DiscReader, FakeGateway
+
+DISC = shapely.Point(500, 400).buffer(60, quad_segs=64)
+AREA = {"type": "Feature", "geometry": shapely.geometry.mapping(shapely.from_wkt(BOX)), "properties": {}}
+
+
+def point(x: float, y: float, **properties: int) -> dict:
+    return {"type": "Feature", "geometry": {"type": "Point", "coordinates": [x, y]}, "properties": properties}
+
+
+@pytest.mark.parametrize("url", ["/sam/autonomous_prediction?annotation_id=7", "/sam/annotations/7/refine"])
+def test_refining_answers_a_whole_result(client: TestClient, gateway: FakeGateway, url: str) -> None:
+    answer = client.post(url)
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["message"] == "Change completed successfully."
+    assert body["changed"] is True
+    assert body["annotation_id"] == 7
+    assert body["previous_location"] == BOX
+    assert body["location"] == gateway.annotations[7].location
+    assert shapely.geometry.shape(body["geojson"]["geometry"]).equals(shapely.from_wkt(body["location"]))
+    assert body["geojson"]["type"] == "Feature"
+    assert (body["points_used"], body["points_deleted"], body["points_not_deleted"]) == ([11], [11], [])
+    assert body["command"] == 88
+    assert body["model"].keys() == {"name", "origin", "checkpoint_sha256", "precision", "device"}
+    assert body["window"] == {"x": 340, "y": 240, "width": 320, "height": 320, "downsample": 1.25}
+    assert body["timings_ms"].keys() >= {"validity", "box", "points", "window", "encode", "decode", "update", "total"}
+    assert "encode;dur=" in answer.headers["Server-Timing"]
+
+
+def test_options_reach_the_use_case(client: TestClient, gateway: FakeGateway) -> None:
+    body = client.post("/sam/annotations/7/refine", json={"dry_run": True, "points": "ignore"}).json()
+    assert body["changed"] is False
+    assert body["points_used"] == []
+    assert body["message"].startswith("Dry run")
+    assert gateway.annotations[7].location == BOX
+    kept = client.post("/sam/autonomous_prediction", params={"annotation_id": 7, "keep_points": True}).json()
+    assert kept["points_used"] == [11]
+    assert kept["points_deleted"] == []
+
+
+def test_nothing_found_says_so_and_leaves_the_annotation(client: TestClient, reader: DiscReader) -> None:
+    reader.radius = 0
+    body = client.post("/sam/annotations/7/refine").json()
+    assert body["changed"] is False
+    assert "no object" in body["message"]
+    assert body["location"] == body["previous_location"] == BOX
+
+
+def test_a_box_is_predicted_and_nothing_written(client: TestClient, gateway: FakeGateway) -> None:
+    request = {"image_id": 5, "geometry": AREA, "points": [point(500, 400), point(430, 330, label=0)]}
+    answer = client.post("/sam/prediction", json=request)
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["type"] == "Feature"
+    assert iou(shapely.geometry.shape(body["geometry"]), DISC) > 0.95
+    assert body["properties"]["score"] == pytest.approx(0.9)
+    assert body["properties"]["timings_ms"]["total"] > 0
+    assert gateway.writes == []
+
+
+def test_a_smart_prediction_finds_points_and_deletes_none(
+    client: TestClient, gateway: FakeGateway, segmenter: DarkSegmenter
+) -> None:
+    answer = client.post("/sam/smart_prediction", json={"image_id": 5, "user_id": 61, "geometry": AREA})
+    assert answer.status_code == 200
+    assert len(segmenter.prompts[0].points) == 1
+    assert gateway.writes == []
+
+
+@pytest.mark.parametrize("route", ["prediction", "smart_prediction"])
+def test_nothing_predicted_is_204_without_a_body(client: TestClient, reader: DiscReader, route: str) -> None:
+    reader.radius = 0
+    user = {"user_id": 61} if route == "smart_prediction" else {}
+    answer = client.post(f"/sam/{route}", json={"image_id": 5, "geometry": AREA, **user})
+    assert answer.status_code == 204
+    assert answer.content == b""
+
+
+@pytest.mark.parametrize(
+    "coordinates", [[], [[]], [[[0, 0]]], [[[0, 0], [1, "a"], [1, 1], [0, 0]]], [5], [[[0, 0], [1, 1]]], "abc"]
+)
+def test_coordinates_that_are_no_area_are_refused(client: TestClient, coordinates: object) -> None:
+    area = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": coordinates}}
+    answer = client.post("/sam/prediction", json={"image_id": 5, "geometry": area})
+    assert answer.status_code in (400, 422)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("url", ["/", "/health"])
+def test_health_tells_what_runs(client: TestClient, url: str) -> None:
+    body = client.get(url, headers={"X-Refine-Secret": ""}).json()
+    assert body["status"] == "healthy"
+    assert body["gpu"] is False
+    assert body["version"]
+    assert body["model"]["name"] == "dark"
+    assert body["warning"] is None
+
+
+def test_the_embedded_model_is_called_a_demo(settings: Settings, gateway: FakeGateway) -> None:
+    class Embedded(DarkSegmenter):
+        @property
+        def info(self):
+            return type(super().info)("embedded", "embedded", "0" * 64, "float32", "cuda:0")
+
+    with TestClient(assemble(settings, gateway, DiscReader(), Embedded())) as client:
+        body = client.get("/health").json()
+    assert "demo" in body["warning"]
+    assert body["gpu"] is True
+
+
+def test_ready_waits_for_the_warm_up_and_health_does_not(settings: Settings, gateway: FakeGateway) -> None:
+    segmenter = DarkSegmenter(warmed_up=threading.Event())
+    closed = []
+    with TestClient(assemble(settings, gateway, DiscReader(), segmenter, lambda: closed.append(1))) as client:
+        answer = client.get("/sam/ready")
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "2"
+        assert client.get("/health").json()["ready"] is False
+        segmenter.warmed_up.set()
+        while client.get("/sam/ready").status_code != 200:
+            pass
+        assert client.get("/health").json()["ready"] is True
+    assert closed == [1]
+
+
+def test_metrics_count_steps_outcomes_and_problems(client: TestClient, segmenter: DarkSegmenter) -> None:
+    client.post("/sam/annotations/7/refine")
+    segmenter.error = ModelBusy("full", retry_after_s=3.2)
+    answer = client.post("/sam/annotations/7/refine")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "4"
+    page = client.get("/metrics").text
+    assert 'refine_requests_total{outcome="changed",use_case="refine"} 1.0' in page
+    assert 'refine_step_seconds_count{step="encode"} 1.0' in page
+    assert 'refine_problems_total{type="model-busy"} 1.0' in page
+
+
+def test_the_documentation_can_be_switched_off(settings: Settings, gateway: FakeGateway) -> None:
+    closed = settings.model_copy(update={"api": settings.api.model_copy(update={"docs": False})})
+    for chosen, status in ((settings, 200), (closed, 404)):
+        with TestClient(assemble(chosen, gateway, DiscReader(), DarkSegmenter())) as client:
+            assert client.get("/sam/openapi.json", headers={"X-Refine-Secret": SECRET}).status_code == status
+
+
+def test_another_prefix_moves_the_work_and_not_the_health(settings: Settings, gateway: FakeGateway) -> None:
+    moved = settings.model_copy(update={"base_path": "/refine"})
+    with TestClient(assemble(moved, gateway, DiscReader(), DarkSegmenter())) as client:
+        assert client.get("/health").status_code == 200
+        assert client.post("/refine/annotations/7/refine").status_code == 401
+        assert client.get("/refine/ready").status_code in (200, 503)

@@ -1,0 +1,172 @@
+"""In-memory rooms that behave as the real ones do; the contract suite runs on both."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from app.errors import AnnotationChanged, AnnotationNotFound, ServiceError, SlideNotFound
+from app.geometry.frames import Roi, flip_y
+from app.geometry.masks import Masks
+from app.geometry.prompts import Prompts
+from app.geometry.windows import Window, WindowGrid, WindowImage
+from app.usecases.ports import Annotation, ModelInfo, Plane, PointAnnotation, Slide, Stored
+
+WHITE, DARK = 255, 40
+
+
+def annotation(
+    identifier: int, location: str, *, user_id: int = 61, term_ids: frozenset[int] = frozenset(), updated: str = "1"
+) -> Annotation:
+    return Annotation(identifier, location, 5, None, user_id, term_ids, updated, {})
+
+
+@dataclass
+class FakeGateway:
+    """A platform in memory. `fail_on` raises the given error at the n-th write, before or after its effect."""
+
+    slides: dict[int, Slide] = field(default_factory=lambda: {5: Slide(5, 1000, 800, "slide.tif")})
+    annotations: dict[int, Annotation] = field(default_factory=dict)
+    points: dict[int, tuple[int, PointAnnotation]] = field(default_factory=dict)
+    notes: set[int] = field(default_factory=set)
+    fail_on: dict[int, tuple[ServiceError, str]] = field(default_factory=dict)
+    before_reread: Callable[[], None] | None = None
+    writes: list[str] = field(default_factory=list)
+    asked_for_notes: list[int] = field(default_factory=list)
+    reads: int = 0
+
+    def add_point(
+        self,
+        identifier: int,
+        x: float,
+        y: float,
+        *,
+        user_id: int = 61,
+        term_ids: frozenset[int] = frozenset(),
+        comments: int = 0,
+    ) -> None:
+        self.points[identifier] = (user_id, PointAnnotation(identifier, x, y, term_ids, comments, "UserAnnotation"))
+
+    def annotation(self, annotation_id: int) -> Annotation:
+        self.reads += 1
+        if self.reads == 2 and self.before_reread:
+            self.before_reread()
+        try:
+            return self.annotations[annotation_id]
+        except KeyError:
+            raise AnnotationNotFound("none") from None
+
+    def slide(self, slide_id: int) -> Slide:
+        try:
+            return self.slides[slide_id]
+        except KeyError:
+            raise SlideNotFound("none") from None
+
+    def plane(self, slide: Slide, slice_id: int | None) -> Plane:
+        return Plane()
+
+    def points_in(self, slide: Slide, user_id: int, roi: Roi) -> list[PointAnnotation]:
+        return [
+            point
+            for owner, point in self.points.values()
+            if owner == user_id
+            and not (
+                point.x < roi.x_min
+                or point.x > roi.x_max
+                or flip_y(point.y, slide.height) < roi.y_min
+                or flip_y(point.y, slide.height) > roi.y_max
+            )
+        ]
+
+    def carries_notes(self, point: PointAnnotation) -> bool:
+        self.asked_for_notes.append(point.id)
+        return point.id in self.notes
+
+    def store_location(self, annotation: Annotation, location: str) -> Stored:
+        def store() -> None:
+            if annotation.id not in self.annotations:
+                raise AnnotationChanged("gone")
+            self.annotations[annotation.id] = replace(annotation, location=location, updated="2")
+
+        self._write(f"store {annotation.id}", store)
+        return Stored(location, 88)
+
+    def delete(self, annotation_id: int) -> None:
+        self._write(f"delete {annotation_id}", lambda: self.points.pop(annotation_id))
+
+    def _write(self, what: str, effect: Callable[[], object]) -> None:
+        self.writes.append(what)
+        error, when = self.fail_on.get(len(self.writes), (None, ""))
+        if error and when == "before":
+            raise error
+        effect()
+        if error:
+            raise error
+
+
+@dataclass
+class DiscReader:
+    """A slide with one dark disc on white."""
+
+    x: float = 500
+    y: float = 400
+    radius: float = 60
+
+    def read(self, slide: Slide, plane: Plane, window: Window, side_px: int) -> WindowImage:
+        side = min(side_px, window.side_px0)
+        grid = WindowGrid(window.x0, window.y0, window.side_px0 / side, window.side_px0 / side)
+        columns, rows = np.meshgrid(np.arange(side) + 0.5, np.arange(side) + 0.5)
+        inside = np.hypot(grid.x0 + columns * grid.dx - self.x, grid.y0 + rows * grid.dy - self.y) < self.radius
+        gray = np.where(inside, DARK, WHITE).astype(np.uint8)
+        return WindowImage(np.stack([gray] * 3, axis=-1), grid)
+
+
+@dataclass(frozen=True)
+class DarkEmbedding:
+    dark: np.ndarray
+
+
+def _set() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
+@dataclass
+class DarkSegmenter:
+    """Finds what is dark in the box."""
+
+    score: float = 0.9
+    prompts: list[Prompts] = field(default_factory=list)
+    error: ServiceError | None = None
+    warmed_up: threading.Event = field(default_factory=_set)
+
+    @property
+    def info(self) -> ModelInfo:
+        return ModelInfo("dark", "configured", "0" * 64, "float32", "cpu")
+
+    @property
+    def input_side_px(self) -> int:
+        return 256
+
+    def warm_up(self) -> None:
+        self.warmed_up.wait(10)
+
+    def encode(self, image: WindowImage) -> DarkEmbedding:
+        if self.error:
+            raise self.error
+        return DarkEmbedding(image.pixels[..., 0] < 128)
+
+    def decode(self, embedding: DarkEmbedding, prompts: Prompts) -> Masks:
+        self.prompts.append(prompts)
+        (x0, y0), (x1, y1) = prompts.box
+        rows, columns = np.indices(embedding.dark.shape) + 0.5
+        inside = (columns > x0) & (columns < x1) & (rows > y0) & (rows < y1)
+        best = np.where(embedding.dark & inside, 5.0, -5.0)
+        return Masks(
+            np.stack([-best, best, -np.abs(best)]).astype(np.float32),
+            np.array([0.1, self.score, 0.2], np.float32),
+        )

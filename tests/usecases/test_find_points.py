@@ -1,0 +1,73 @@
+import pytest
+
+from app.errors import TooManyPoints
+from app.geometry.frames import Roi
+from app.usecases.find_points import PointsMode, find_points
+from tests.fakes.rooms import FakeGateway
+
+ROI = Roi(100, 100, 200, 200)  # slide frame; the slide is 800 high, so platform y 600..700
+
+
+def found(gateway: FakeGateway, mode: PointsMode = "auto", terms: frozenset[int] = frozenset()) -> list[int]:
+    points = find_points(gateway, gateway.slides[5], ROI, user_id=61, term_ids=terms, mode=mode, max_points=20)
+    return [point.id for point in points]
+
+
+def test_points_inside_the_box_by_the_user_count() -> None:
+    gateway = FakeGateway()
+    gateway.add_point(1, 150, 650)
+    gateway.add_point(2, 150, 650, user_id=62)
+    gateway.add_point(3, 150, 150)  # inside only if y were not flipped
+    assert found(gateway) == [1]
+
+
+@pytest.mark.parametrize(("x", "y"), [(100, 650), (200, 650), (150, 600), (150, 700), (100, 600)])
+def test_points_on_the_border_are_left_alone(x: float, y: float) -> None:
+    gateway = FakeGateway()
+    gateway.add_point(1, x, y)
+    assert found(gateway) == []
+
+
+def test_points_without_a_place_are_left_alone() -> None:
+    gateway = FakeGateway()
+    gateway.add_point(1, float("nan"), 650)
+    assert found(gateway) == []
+
+
+def test_results_of_their_own_are_left_alone() -> None:
+    gateway = FakeGateway()
+    gateway.add_point(1, 150, 650, term_ids=frozenset({9}))
+    gateway.add_point(2, 151, 650, comments=1)
+    gateway.add_point(3, 152, 650)
+    gateway.notes = {3}
+    gateway.add_point(4, 153, 650, term_ids=frozenset({9, 10}))
+    gateway.add_point(5, 154, 650)
+    assert found(gateway) == [5]
+    assert found(gateway, terms=frozenset({10})) == [4, 5]
+
+
+def test_more_points_than_the_limit_are_refused_unless_wanted() -> None:
+    gateway = FakeGateway()
+    for identifier in range(500):
+        gateway.add_point(identifier, 150, 650)
+    with pytest.raises(TooManyPoints) as caught:
+        found(gateway)
+    assert caught.value.facts["max_points"] == 20
+    assert len(gateway.asked_for_notes) == 21
+    assert found(gateway, "ignore") == []
+    assert len(found(gateway, "all")) == 500
+
+
+def test_points_that_are_no_prompts_do_not_count_towards_the_limit() -> None:
+    gateway = FakeGateway()
+    for identifier in range(40):
+        gateway.add_point(identifier, 150, 650, comments=identifier % 2)
+    assert len(found(gateway)) == 20
+
+
+def test_ignoring_points_asks_for_none() -> None:
+    class Deaf(FakeGateway):
+        def points_in(self, *_: object) -> list:
+            raise AssertionError
+
+    assert found(Deaf(), "ignore") == []
