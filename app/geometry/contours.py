@@ -19,8 +19,8 @@ from app.geometry.masks import BoolMask
 Vertex = tuple[int, int]
 Loop = list[Vertex]
 
-_RIGHT_STRAIGHT_LEFT = (1, 0, 3)
-"""Turns, in quarters. Directions are 0: +x, 1: +y, 2: -x, 3: -y; with y down, the next one is a right turn."""
+_RIGHT = 1
+"""A right turn, in quarters. Directions are 0: +x, 1: +y, 2: -x, 3: -y; with y down, the next one is to the right."""
 _PIXEL_ON_THE_RIGHT = ((0, 0), (-1, 0), (-1, -1), (0, -1))
 """For each direction, the pixel (x, y) beside an edge, from the corner where the edge starts."""
 
@@ -77,10 +77,9 @@ def _rings(mask: BoolMask) -> Iterator[tuple[Vertex, Loop]]:
         edge, ring = first, []
         while True:
             end = (edge & ~3) + steps[edge & 3]
-            for turn in _RIGHT_STRAIGHT_LEFT:
-                following = end | (edge + turn) & 3
-                if following in edges or following == first:
-                    break
+            turn = _RIGHT
+            while (following := end | (edge + turn) & 3) not in edges and following != first:
+                turn -= 1  # straight on, then left
             edge = following
             if turn:
                 y, x = divmod(edge >> 2, stride)

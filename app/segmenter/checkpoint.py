@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from hydra.errors import HydraException
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor, nn
+from yaml import YAMLError
 
 from app.errors import InvalidSettings, WeightsCorrupt, WeightsUnavailable
 
@@ -83,8 +85,9 @@ def build_model(config: str) -> nn.Module:
     try:
         loaded = OmegaConf.load(file)
         return cast(nn.Module, instantiate(loaded.model, _recursive_=True))
-    except (OmegaConfBaseException, AttributeError, TypeError, ValueError, ImportError) as error:
-        raise InvalidSettings(f"The model config {file} cannot be built: {error}") from error
+    except (HydraException, OmegaConfBaseException, YAMLError, AttributeError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidSettings(f"The model config {file} cannot be built: {reason}") from error
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:

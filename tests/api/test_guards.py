@@ -1,12 +1,16 @@
+import logging
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import anyio
 import pytest
 from fastapi.testclient import TestClient
 
+from app.api.request_id import RequestIdFilter
+from app.main import assemble
 from tests.api.conftest import SECRET
-from tests.fakes.rooms import DarkSegmenter, FakeGateway
+from tests.fakes.rooms import DarkSegmenter, DiscReader, FakeGateway
 
 WORK = "/sam/annotations/7/refine"
 
@@ -85,3 +89,31 @@ def test_request_ids_are_taken_or_made(client: TestClient) -> None:
     assert client.get("/health", headers={"X-Request-Id": "a.b-1"}).headers["x-request-id"] == "a.b-1"
     made = client.get("/health", headers={"X-Request-Id": "no spaces please"}).headers["x-request-id"]
     assert len(made) == 32
+
+
+def test_a_caller_who_goes_away_while_sending_is_let_go(settings, gateway: FakeGateway) -> None:
+    app = assemble(settings, gateway, DiscReader(), DarkSegmenter())
+    scope = {
+        "type": "http", "method": "POST", "path": WORK, "raw_path": WORK.encode(), "query_string": b"", "root_path": "",
+        "scheme": "http", "http_version": "1.1", "server": ("test", 80), "client": ("test", 1),
+        "headers": [(b"x-refine-secret", SECRET.encode())],
+    }  # fmt: skip
+    messages = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+    statuses = []
+
+    async def receive() -> dict:
+        return next(messages)
+
+    async def send(message: dict) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    anyio.run(app, scope, receive, send)
+    assert statuses == [400]
+    assert gateway.writes == []
+
+
+def test_log_lines_carry_the_request_id() -> None:
+    record = logging.LogRecord("app", logging.INFO, "", 1, "text", None, None)
+    assert RequestIdFilter().filter(record)
+    assert record.request_id == "-"

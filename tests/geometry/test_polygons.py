@@ -52,6 +52,17 @@ def test_a_shape_that_any_tolerance_would_spoil_is_left_as_it_is() -> None:
     assert simplify(tooth).equals(tooth)
 
 
+def test_many_parts_may_need_more_vertices_than_the_aim() -> None:
+    mask = np.zeros((1024, 1024), bool)
+    for row in range(20, 1000, 100):
+        for column in range(20, 1000, 100):
+            mask[row : row + 60, column : column + 60] = True
+    shape = outline(mask, UNIT)
+    assert shape is not None
+    assert shape.equals(shapely.union_all(trace_polygons(mask)))
+    assert shapely.get_num_coordinates(shape) > MOST_VERTICES
+
+
 def test_holes_are_filled_or_kept() -> None:
     ring = disc(512, 512, 300) & ~disc(512, 512, 100)
     filled, kept = outline(ring, UNIT), outline(ring, UNIT, holes="keep")

@@ -1,0 +1,81 @@
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from PIL import Image
+
+from app.geometry.frames import Roi, SlideXY
+from app.geometry.windows import Region, plan_window
+from app.imagery.reader import SlideWindowReader
+from app.usecases.ports import Plane, Slide
+from tests.strategies import slides_with_roi
+
+
+class Ramp:
+    """A slide whose red and green tell where a pixel lies: x and y over the slide's size."""
+
+    def __init__(self, slide: Slide) -> None:
+        self.slide = slide
+        self.asked: list[tuple[Region, int]] = []
+
+    def region(self, slide: Slide, plane: Plane, region: Region, length_px: int) -> bytes:
+        self.asked.append((region, length_px))
+        longer = max(region.width, region.height)
+        width, height = (max(1, round(side * length_px / longer)) for side in (region.width, region.height))
+        x = region.left + (np.arange(width) + 0.5) * region.width / width
+        y = region.top + (np.arange(height) + 0.5) * region.height / height
+        pixels = np.zeros((height, width, 3), np.uint8)
+        pixels[..., 0] = np.round(255 * x / self.slide.width)[None, :]
+        pixels[..., 1] = np.round(255 * y / self.slide.height)[:, None]
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "png", compress_level=0)
+        return file.getvalue()
+
+
+def read(slide: Slide, roi: Roi, side_px: int = 256):
+    source = Ramp(slide)
+    window = plan_window(roi, slide.width, slide.height)
+    return source, window, SlideWindowReader(source).read(slide, Plane(), window, side_px)
+
+
+@given(slides_with_roi())
+def test_windows_are_square_hold_the_box_and_never_ask_for_more_than_they_need(case) -> None:
+    width, height, roi = case
+    source, window, image = read(Slide(1, width, height, "a"), roi, 64)
+    ((region, length),) = source.asked
+    assert region == window.region
+    assert 1 <= length <= min(64, max(region.width, region.height))
+    rows, columns = image.pixels.shape[:2]
+    assert rows == columns
+    corners = image.grid.to_window(SlideXY(np.array([[roi.x_min, roi.y_min], [roi.x_max, roi.y_max]])))
+    assert (corners >= -1e-6).all()
+    assert (corners <= rows + 1e-6).all()
+
+
+@pytest.mark.parametrize(
+    ("slide", "roi"),
+    [
+        (Slide(1, 1000, 800, "a"), Roi(10, 10, 40, 30)),  # smaller than the model's input: full resolution
+        (Slide(1, 1000, 800, "a"), Roi(300, 200, 700, 500)),
+        (Slide(1, 1000, 100, "a"), Roi(300, 20, 500, 90)),  # narrower than the window
+        (Slide(1, 60_000, 40_000, "a"), Roi(1000, 1000, 59_000, 39_000)),
+        (Slide(1, 100, 1000, "a"), Roi(0, 900, 100, 1000)),
+    ],
+)
+def test_pixels_lie_where_their_grid_says(slide: Slide, roi: Roi) -> None:
+    _, _, image = read(slide, roi)
+    rows, columns = np.indices(image.pixels.shape[:2]) + 0.5
+    x = np.clip(image.grid.x0 + columns * image.grid.dx, 0, slide.width)
+    y = np.clip(image.grid.y0 + rows * image.grid.dy, 0, slide.height)
+    # 255 gray values over the slide, and the padding repeats the last pixel
+    assert np.abs(image.pixels[..., 0] - 255 * x / slide.width).max() <= 0.5 + 255 * image.grid.dx / slide.width
+    assert np.abs(image.pixels[..., 1] - 255 * y / slide.height).max() <= 0.5 + 255 * image.grid.dy / slide.height
+
+
+def test_small_windows_are_read_at_full_resolution() -> None:
+    source, window, image = read(Slide(1, 1000, 800, "a"), Roi(500, 400, 508, 406))
+    assert source.asked == [(Region(496, 395, 16, 16), 16)]
+    assert window.side_px0 == 16
+    assert image.pixels.shape == (16, 16, 3)
+    assert (image.grid.dx, image.grid.dy) == (1, 1)
