@@ -1,0 +1,23 @@
+"""What all tests share: how thorough generated tests are, and where the shared histology data lies."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("push", max_examples=60, deadline=None, derandomize=True)
+settings.register_profile("deep", max_examples=2000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "push"))
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real slides and tiles with outlined objects; a machine without them skips, saying so."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("no shared histology data beside the project (../shared/data)")
+    return SHARED_DATA
