@@ -20,7 +20,7 @@ from app.errors import (
 )
 from app.gateway.http import CoreHttp, NotThere
 from app.geometry.frames import Roi, flip_y
-from app.geometry.locations import read_location
+from app.geometry.locations import is_point, read_location
 from app.usecases.ports import Annotation, Plane, PointAnnotation, Slide, Stored
 
 _USER_ANNOTATION = "UserAnnotation"
@@ -237,7 +237,7 @@ def _kind(record: Mapping[str, Any]) -> str:
 
 
 def _is_point(record: Mapping[str, Any]) -> bool:
-    return str(record.get("location") or "").strip().upper().startswith("POINT")
+    return is_point(str(record.get("location") or ""))
 
 
 def _point(record: Mapping[str, Any]) -> PointAnnotation:

@@ -13,6 +13,7 @@ from app.errors import InvalidPrompt, RoiOutsideSlide
 from app.geometry.frames import Roi, flip_y
 
 _SRID = re.compile(r"^\s*SRID\s*=\s*\d+\s*;", re.IGNORECASE)
+_POINT = re.compile(r"^\s*(SRID\s*=\s*\d+\s*;)?\s*POINT\b", re.IGNORECASE)
 _REFINABLE = ("Polygon", "MultiPolygon")
 
 
@@ -41,6 +42,11 @@ def read_location(wkt: str) -> BaseGeometry:
     if not np.isfinite(shapely.get_coordinates(geometry)).all():
         raise InvalidPrompt("The location has a coordinate that is not a finite number.")
     return geometry
+
+
+def is_point(wkt: str) -> bool:
+    """Whether a location is a single point, told without reading it."""
+    return _POINT.match(wkt) is not None
 
 
 def roi_of(geometry: BaseGeometry, slide_width: int, slide_height: int) -> Roi:

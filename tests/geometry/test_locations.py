@@ -4,7 +4,7 @@ import shapely
 
 from app.errors import InvalidPrompt, RoiOutsideSlide
 from app.geometry.frames import Roi
-from app.geometry.locations import is_finite_point, read_location, roi_of, write_location
+from app.geometry.locations import is_finite_point, is_point, read_location, roi_of, write_location
 
 WIDTH, HEIGHT = 1000, 800
 
@@ -77,3 +77,11 @@ def test_points_of_no_place_are_told() -> None:
     assert is_finite_point(1, 2)
     assert not is_finite_point(float("nan"), 2)
     assert not is_finite_point(1, float("inf"))
+
+
+def test_points_are_told_from_their_first_word() -> None:
+    assert is_point("POINT (1 2)")
+    assert is_point(" srid=4326; Point Z (1 2 3)")
+    assert not is_point("MULTIPOINT ((1 2))")
+    assert not is_point("POINTLESS")
+    assert not is_point("")

@@ -1,0 +1,225 @@
+import base64
+import hashlib
+import hmac
+import json
+
+import pytest
+
+from app.errors import (
+    AnnotationChanged,
+    AnnotationNotFound,
+    InvalidPrompt,
+    PlatformForbidden,
+    PlatformTimeout,
+    PlatformUnauthorized,
+    PlatformUnavailable,
+    ServiceError,
+    SlideNotFound,
+    SlideNotReadable,
+)
+from app.gateway.core import CoreGateway
+from app.gateway.http import CoreHttp
+from app.geometry.frames import Roi
+from app.settings import PlatformSettings
+from app.usecases.ports import Plane, PointAnnotation, Slide
+from tests.fakes.scripted_server import Answer, ScriptedServer
+
+DOMAIN = "be.cytomine.domain.ontology.UserAnnotation"
+RECORD = {
+    "class": DOMAIN, "id": 7, "created": "1747200000000", "updated": "1747200100000", "slice": 5002, "image": 5,
+    "project": 4, "user": 61, "location": "POLYGON ((0 0, 10 0, 10 10, 0 0))", "geometryCompression": 12.5,
+    "term": [321], "nbComments": 0, "reviewed": False, "area": 50.0,
+}  # fmt: skip
+IMAGE = {"class": "ImageInstance", "id": 5, "width": 1000, "height": 800, "path": "17/a b.svs", "bitPerSample": 8}
+SLIDE = Slide(5, 1000, 800, "17/a b.svs")
+POINT = PointAnnotation(11, 1, 2, frozenset(), 0, DOMAIN)
+
+
+def error_of(gateway: CoreGateway) -> ServiceError:
+    with pytest.raises(ServiceError) as caught:
+        gateway.annotation(7)
+    return caught.value
+
+
+def test_an_annotation_is_read(gateway: CoreGateway, server: ScriptedServer) -> None:
+    server.answers["/api/annotation/7.json"] = Answer(body=RECORD)
+    found = gateway.annotation(7)
+    assert (found.id, found.slide_id, found.slice_id, found.user_id) == (7, 5, 5002, 61)
+    assert found.term_ids == {321}
+    assert found.updated == "1747200100000"
+    assert found.location == RECORD["location"]
+
+
+def test_calls_are_signed_as_core_checks_them(gateway: CoreGateway, server: ScriptedServer) -> None:
+    server.answers["/api/annotation.json"] = Answer(body={"collection": []})
+    server.answers["/api/annotation/11.json"] = Answer(body={})
+    gateway.points_in(SLIDE, 61, Roi(0, 0, 10, 10))
+    gateway.delete(11)
+    for call in server.calls:
+        text = f"{call.method}\n\n{call.headers.get('content-type', '')}\n{call.headers['date']}\n{call.path}"
+        expected = base64.b64encode(hmac.new(b"priv", text.encode(), hashlib.sha1).digest()).decode()
+        assert call.headers["authorization"] == f"CYTOMINE pub:{expected}"
+        assert call.headers["date"].endswith(" +0000")
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        (Answer(401, b"<html>who?</html>"), PlatformUnauthorized, "credentials"),
+        (Answer(403, {"errors": {"message": "You don't have the right"}}), PlatformForbidden, "don't have the right"),
+        (Answer(403, {"success": False, "errors": "read only"}), PlatformForbidden, "read only"),
+        (Answer(404, {"errors": {"message": "none"}}), AnnotationNotFound, "7"),
+        (Answer(500, b"<html>oops</html>"), PlatformUnavailable, "500"),
+        (Answer(500, b"{", "application/json"), PlatformUnavailable, "500"),
+        (Answer(500, [1], "application/json"), PlatformUnavailable, "500"),
+        (Answer(400, {"errors": {"message": "bad"}}), PlatformUnavailable, "400: bad"),
+        (Answer(302, b"", headers={"Location": "/login"}), PlatformUnavailable, "302"),
+        (Answer(201, {}), PlatformUnavailable, "201"),
+        (Answer(200, b"<html>hello</html>"), PlatformUnavailable, "no JSON"),
+        (Answer(200, [1, 2]), PlatformUnavailable, "no object"),
+        (Answer(200, {"class": DOMAIN, "id": 7, "location": "POINT (1 1)"}), PlatformUnavailable, "not the annotation"),
+        (Answer(200, {**RECORD, "user": "x"}), PlatformUnavailable, "not the annotation"),
+        (Answer(200, {**RECORD, "location": None}), InvalidPrompt, "no location"),
+        (Answer(200, {**RECORD, "class": "be.cytomine.domain.ontology.ReviewedAnnotation"}), InvalidPrompt, "Reviewed"),
+        (Answer(drop=True), PlatformUnavailable, "could not be reached"),
+        (Answer(200, RECORD, cut=50), PlatformUnavailable, "could not be reached"),
+        (Answer(200, RECORD, wait_s=30), PlatformTimeout, "in time"),
+    ],
+)
+def test_each_failure_keeps_its_meaning(
+    gateway: CoreGateway, server: ScriptedServer, answer: Answer, error: type[ServiceError], words: str
+) -> None:
+    server.answers["/api/annotation/7.json"] = answer
+    found = error_of(gateway)
+    assert type(found) is error
+    assert words in found.detail
+
+
+def test_a_core_that_is_not_there_is_unavailable() -> None:
+    settings = PlatformSettings.model_validate({"host": "http://127.0.0.1:9", "public_key": "a", "private_key": "b"})
+    http = CoreHttp(settings)
+    assert "ConnectionRefusedError" in error_of(CoreGateway(http)).detail
+    http.close()
+
+
+def test_a_slide_is_read(gateway: CoreGateway, server: ScriptedServer) -> None:
+    server.answers["/api/imageinstance/5.json"] = Answer(body=IMAGE)
+    assert gateway.slide(5) == SLIDE
+
+
+@pytest.mark.parametrize(
+    ("record", "missing"),
+    [({**IMAGE, "width": None}, ["width"]), ({**IMAGE, "path": None, "height": 0}, ["height", "path"])],
+)
+def test_a_slide_without_size_or_path_is_not_readable(
+    gateway: CoreGateway, server: ScriptedServer, record: dict, missing: list[str]
+) -> None:
+    server.answers["/api/imageinstance/5.json"] = Answer(body=record)
+    with pytest.raises(SlideNotReadable) as caught:
+        gateway.slide(5)
+    assert caught.value.facts["missing"] == missing
+
+
+def test_an_unknown_slide_is_told(gateway: CoreGateway) -> None:
+    with pytest.raises(SlideNotFound):
+        gateway.slide(5)
+
+
+def test_planes_are_asked_for_only_where_there_are_several(gateway: CoreGateway, server: ScriptedServer) -> None:
+    assert gateway.plane(SLIDE, 5002) == Plane()
+    assert server.calls == []
+    server.answers["/api/imageinstance/5.json"] = Answer(body={**IMAGE, "depth": 9})
+    stack = gateway.slide(5)
+    server.answers["/api/sliceinstance/5002.json"] = Answer(body={"channel": 1, "zStack": 4, "time": 2})
+    server.answers["/api/imageinstance/5/sliceinstance/reference.json"] = Answer(body={"channel": None, "zStack": 3})
+    assert gateway.plane(stack, 5002) == Plane(1, 4, 2)
+    assert gateway.plane(stack, None) == Plane(None, 3, 0)
+    with pytest.raises(PlatformUnavailable):
+        gateway.plane(stack, 9)
+
+
+def test_points_are_asked_for_by_box_and_user(gateway: CoreGateway, server: ScriptedServer) -> None:
+    listed = [
+        {"class": DOMAIN, "id": 12, "location": "POINT (20 750)", "term": [3], "nbComments": 2},
+        {"class": DOMAIN, "id": 11, "location": "SRID=0;POINT (15 755)", "term": None},
+        {"class": DOMAIN, "id": 13, "location": "POLYGON ((0 0, 1 0, 1 1, 0 0))"},
+        {"class": DOMAIN, "id": 14, "location": "POINT EMPTY"},
+        {"class": DOMAIN, "id": 15, "location": None},
+    ]
+    server.answers["/api/annotation.json"] = Answer(body={"collection": listed})
+    points = gateway.points_in(SLIDE, 61, Roi(10, 40, 30, 60))
+    assert [point.id for point in points] == [11, 12, 14]
+    assert (points[1].x, points[1].y, points[1].term_ids, points[1].comments) == (20, 750, {3}, 2)
+    (call,) = server.calls
+    assert "image=5" in call.path
+    assert "user=61" in call.path
+    assert "bbox=POLYGON" in call.path
+    for corner in ("30+740", "30+760", "10+760", "10+740"):
+        assert corner in call.path
+
+
+def test_points_of_a_user_who_is_gone_are_none(gateway: CoreGateway) -> None:
+    assert gateway.points_in(SLIDE, 61, Roi(0, 0, 1, 1)) == []
+
+
+def test_a_broken_list_is_unavailable(gateway: CoreGateway, server: ScriptedServer) -> None:
+    server.answers["/api/annotation.json"] = Answer(body={"collection": [{"location": "POINT (1 1)"}]})
+    with pytest.raises(PlatformUnavailable):
+        gateway.points_in(SLIDE, 61, Roi(0, 0, 1, 1))
+
+
+def test_properties_and_descriptions_are_notes(gateway: CoreGateway, server: ScriptedServer) -> None:
+    properties, description = "/api/annotation/11/property.json", f"/api/domain/{DOMAIN}/11/description.json"
+    with pytest.raises(PlatformUnavailable):
+        gateway.carries_notes(POINT)
+    server.answers[properties] = Answer(body={"collection": []})
+    assert gateway.carries_notes(POINT) is False
+    server.answers[description] = Answer(body={"data": "mitosis"})
+    assert gateway.carries_notes(POINT) is True
+    server.answers[description] = Answer(500, b"")
+    with pytest.raises(PlatformUnavailable):
+        gateway.carries_notes(POINT)
+    server.answers[properties] = Answer(body={"collection": [{"key": "a"}]})
+    assert gateway.carries_notes(POINT) is True
+
+
+def test_a_location_is_written_with_everything_else_as_it_was(gateway: CoreGateway, server: ScriptedServer) -> None:
+    url = "/api/annotation/7.json"
+    server.answers[url] = Answer(body=RECORD)
+    read = gateway.annotation(7)
+    server.answers[url] = Answer(body={"annotation": {"location": "POLYGON ((1 1, 2 1, 2 2, 1 1))"}, "command": 88})
+    stored = gateway.store_location(read, "POLYGON ((1 1, 2 1, 2 2, 1 1))")
+    assert stored.command == 88
+    sent = json.loads(server.calls[-1].body)
+    assert sent["location"] == "POLYGON ((1 1, 2 1, 2 2, 1 1))"
+    assert sent["geometryCompression"] == 0.0
+    for name in ("id", "image", "slice", "user", "created", "updated", "project"):
+        assert sent[name] == RECORD[name]
+    assert read.record["geometryCompression"] == 12.5
+    server.answers[url] = Answer(404, {"errors": {"message": "gone"}})
+    with pytest.raises(AnnotationChanged):
+        gateway.store_location(read, "POLYGON ((1 1, 2 1, 2 2, 1 1))")
+    server.answers[url] = Answer(body={"message": "odd"})
+    with pytest.raises(PlatformUnavailable):
+        gateway.store_location(read, "POLYGON ((1 1, 2 1, 2 2, 1 1))")
+
+
+def test_deleting_what_is_gone_is_told(gateway: CoreGateway) -> None:
+    with pytest.raises(AnnotationNotFound):
+        gateway.delete(11)
+
+
+def test_two_accounts_at_once_keep_their_own_keys(server: ScriptedServer) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    server.answers["/api/annotation/7.json"] = Answer(body=RECORD)
+    https = [
+        CoreHttp(PlatformSettings.model_validate({"host": server.url, "public_key": key, "private_key": key}))
+        for key in ("alice", "bob")
+    ]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: CoreGateway(https[number % 2]).annotation(7), range(40)))
+    senders = [call.headers["authorization"].split()[1].split(":")[0] for call in server.calls]
+    assert (senders.count("alice"), senders.count("bob")) == (20, 20)
+    for http in https:
+        http.close()

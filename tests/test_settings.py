@@ -1,0 +1,81 @@
+import pytest
+
+from app.errors import InvalidSettings
+from app.settings import Settings, check_serving, read_settings
+
+KEYS = {"REFINE_PLATFORM__PUBLIC_KEY": "abc", "REFINE_PLATFORM__PRIVATE_KEY": "def"}
+SECRET = {"REFINE_API__SHARED_SECRET": "sixteen characters"}
+
+
+def read(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return read_settings(environment)
+
+
+def test_defaults_fit_cytomines_own_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = read(monkeypatch)
+    assert settings.base_path == "/sam"
+    assert settings.api.port == 6000
+    assert settings.platform.pims_base_url == "http://nginx/ims"
+
+
+def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = read(
+        monkeypatch,
+        API_BASE_PATH="refine/",
+        REFINE_PLATFORM__HOST="https://cytomine.example/",
+        REFINE_PLATFORM__PIMS_URL="http://pims:5000/ims/",
+        REFINE_SEGMENTER__DEVICE="cuda:1",
+        REFINE_WEIGHTS__FOLDER="/data/weights",
+    )
+    assert settings.base_path == "/refine"
+    assert settings.platform.host == "https://cytomine.example"
+    assert settings.platform.pims_base_url == "http://pims:5000/ims"
+    assert settings.segmenter.device == "cuda:1"
+    assert read(monkeypatch, API_BASE_PATH="/").base_path == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REFINE_PLATFORM__HOST", "nginx"),
+        ("REFINE_API__PORT", "70000"),
+        ("REFINE_SEGMENTER__DEVICE", "tpu"),
+        ("REFINE_SEGMENTER__CONCURRENCY", "0"),
+        ("REFINE_SEGMENTER__SHA256", "abc"),
+        ("REFINE_REFINE__MAX_POINTS", "many"),
+    ],
+)
+def test_values_out_of_range_are_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    with pytest.raises(InvalidSettings, match=name):
+        read(monkeypatch, **{name: value})
+
+
+def test_misspelt_names_stop_the_start() -> None:
+    with pytest.raises(InvalidSettings, match="REFINE_API__SHARED_SECERT") as caught:
+        read_settings({"REFINE_API__SHARED_SECERT": "x", "PATH": "/bin"})
+    assert caught.value.facts["unknown"] == ["REFINE_API__SHARED_SECERT"]
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {**KEYS},
+        {**KEYS, "REFINE_API__SHARED_SECRET": "short"},
+        {**SECRET},
+        {**SECRET, **KEYS, "REFINE_PLATFORM__PRIVATE_KEY": "changeme"},
+    ],
+)
+def test_missing_or_placeholder_secrets_stop_the_start(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    with pytest.raises(InvalidSettings):
+        check_serving(read(monkeypatch, **environment))
+
+
+def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = read(monkeypatch, **SECRET, **KEYS)
+    check_serving(settings)
+    assert "sixteen" not in repr(settings)
+    assert "def" not in repr(settings.platform)
