@@ -8,7 +8,7 @@ ONCE   ?=
 SLIDE  ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint test demo embedded-model
+.PHONY: help install format lint test openapi demo embedded-model
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ lint: $(READY) ## Style, types and import rules
 test: lint ## Lint, then run every test this machine can run, and say what was skipped and why
 	$(PY) -m pytest --cov --cov-report=term --cov-report=json:out/coverage.json
 	$(PY) scripts/check_coverage.py out/coverage.json
+
+openapi: $(READY) ## Write the served contract to docs/api/openapi.json
+	PYTHONPATH=. $(PY) scripts/write_openapi.py
 
 demo: $(READY) ## Embedded Cytomine and service; refines a sample (ONCE=1 stops then, PORT=, SLIDE=file)
 	$(PY) -m demo --port $(PORT) $(if $(ONCE),--once) $(if $(SLIDE),--slide "$(SLIDE)")

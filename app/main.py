@@ -78,7 +78,7 @@ def assemble(
         redoc_url=None,
         lifespan=_lifespan(segmenter, warm, settings.api.max_in_flight, closers),
     )
-    open_paths = {f"{base}/{name}" for name in ("ready", "openapi.json", "docs")}
+    open_paths = {"/", "/health", "/metrics", f"{base}/ready", f"{base}/openapi.json", f"{base}/docs"}
     app.include_router(status_routes(base, status, metrics))
     app.include_router(work_routes(refine, predict, metrics), prefix=base)
     problems.install(app, metrics.failed)

@@ -154,9 +154,12 @@ def test_the_documentation_can_be_switched_off(settings: Settings, gateway: Fake
             assert client.get("/sam/openapi.json", headers={"X-Refine-Secret": SECRET}).status_code == status
 
 
-def test_another_prefix_moves_the_work_and_not_the_health(settings: Settings, gateway: FakeGateway) -> None:
-    moved = settings.model_copy(update={"base_path": "/refine"})
+@pytest.mark.parametrize("base", ["/refine", "/deep/er", ""])
+def test_another_prefix_moves_the_work_and_not_the_health(settings: Settings, gateway: FakeGateway, base: str) -> None:
+    moved = settings.model_copy(update={"base_path": base})
     with TestClient(assemble(moved, gateway, DiscReader(), DarkSegmenter())) as client:
-        assert client.get("/health").status_code == 200
-        assert client.post("/refine/annotations/7/refine").status_code == 401
-        assert client.get("/refine/ready").status_code in (200, 503)
+        for url in ("/", "/health", "/metrics"):
+            assert client.get(url).status_code == 200
+        assert client.post(f"{base}/annotations/7/refine").status_code == 401
+        assert client.post(f"{base}/annotations/7/refine", headers={"X-Refine-Secret": SECRET}).status_code == 200
+        assert client.get(f"{base}/ready").status_code in (200, 503)
