@@ -1,0 +1,320 @@
+"""The training of the embedded model: resumable, seeded, and stopped by the clock."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import multiprocessing
+import platform
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from training.embedded.loss import iou, masks_loss
+from training.embedded.model import decode, encode, fresh_model, plain_attention
+from training.embedded.samples import MOST_POINTS, NO_POINT, Sample, draw_sample
+from training.embedded.scenes_on_disk import digest, scenes_for
+from training.tissue import Scene
+
+VALIDATION_SEED = 1_000_003
+KIND_WEIGHTS = {"nuclei": 0.38, "glands": 0.34, "regions": 0.12, "blobs": 0.16}
+_LAST_SHARE = 0.02
+"""The learning rate ends at this share of its peak."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides the result, but the machine's speed."""
+
+    minutes: float = 85.0
+    scenes: int = 600
+    batch: int = 12
+    learning_rate: float = 7e-4
+    weight_decay: float = 0.02
+    warm_up: float = 0.03
+    """Share of the time in which the learning rate rises."""
+    averaging: float = 0.998
+    seed: int = 7
+    config: str = "embedded"
+    side: int = 256
+    """Of the model's input, pixels."""
+
+
+@dataclass
+class _Run:
+    """What a run needs to go on where it stopped."""
+
+    model: nn.Module
+    averaged: nn.Module
+    optimizer: torch.optim.Optimizer
+    spent_s: float = 0.0
+    step: int = 0
+    curve: list[dict[str, float]] = field(default_factory=list)
+
+    def save(self, file: Path) -> None:
+        part = file.with_suffix(".part")
+        torch.save(
+            {
+                "model": self.model.state_dict(),
+                "averaged": self.averaged.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "progress": {"spent_s": self.spent_s, "step": self.step, "curve": self.curve},
+            },
+            part,
+        )
+        part.replace(file)
+
+    def load(self, file: Path) -> None:
+        state = torch.load(file, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.averaged.load_state_dict(state["averaged"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for name, value in state["progress"].items():
+            setattr(self, name, value)
+
+
+def train(recipe: Recipe, folder: Path, *, most_steps: int | None = None) -> Path:
+    """Train, or go on training, and write the averaged model.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to do.
+    folder : Path
+        Holds scenes, state, record and result; a second call with the same folder goes on.
+    most_steps : int, optional
+        Stop after this many steps in all, whatever the clock says.
+
+    Returns
+    -------
+    Path
+        The checkpoint, float16, as the service loads it.
+    """
+    torch.manual_seed(recipe.seed)
+    scenes = scenes_for(folder, recipe.scenes, recipe.seed)
+    held_out = _validation(scenes_for(folder, max(12, recipe.scenes // 10), recipe.seed + VALIDATION_SEED), recipe)
+    run = _fresh_run(recipe)
+    state = folder / "state.pt"
+    if state.exists():
+        run.load(state)
+    try:
+        with plain_attention():
+            _steps(recipe, run, scenes, held_out, state, most_steps)
+    finally:  # also on Ctrl-C: nothing of the work is lost
+        run.save(state)
+        _write_record(recipe, run, scenes, folder)
+    return write_checkpoint(run.averaged, folder / "model.pt")
+
+
+def write_checkpoint(model: nn.Module, file: Path) -> Path:
+    """Write a model as the service loads it, in half precision."""
+    half = {key: value.half() if value.is_floating_point() else value for key, value in model.state_dict().items()}
+    part = file.with_suffix(".part")
+    torch.save({"model": half}, part)
+    part.replace(file)
+    return file
+
+
+def _fresh_run(recipe: Recipe) -> _Run:
+    model = fresh_model(recipe.config)
+    matrices = [value for name, value in model.named_parameters() if value.ndim >= 2 and "embed" not in name]
+    others = [value for name, value in model.named_parameters() if not (value.ndim >= 2 and "embed" not in name)]
+    optimizer = torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}],
+        lr=recipe.learning_rate,
+        betas=(0.9, 0.98),
+    )
+    return _Run(model, copy.deepcopy(model).eval(), optimizer)
+
+
+def _steps(
+    recipe: Recipe, run: _Run, scenes: list[Scene], held_out: list[Sample], state: Path, most_steps: int | None
+) -> None:
+    """Step until the time is up."""
+    total_s = recipe.minutes * 60
+    rng = np.random.default_rng([recipe.seed, run.step])
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"), TimeRemainingColumn())
+    started, before_s = time.monotonic(), run.spent_s
+    last_look_s, recent = run.spent_s, []
+    with _batches(recipe, scenes, run.step) as batches, Progress(*columns) as bar:
+        task = bar.add_task("Training", total=total_s, told="")
+        while run.spent_s < total_s and (most_steps is None or run.step < most_steps):
+            for group in run.optimizer.param_groups:
+                group["lr"] = recipe.learning_rate * _schedule(run.spent_s / total_s, recipe.warm_up)
+            recent.append(_step(recipe, run, next(batches), rng))
+            run.spent_s = before_s + time.monotonic() - started
+            bar.update(task, completed=run.spent_s, told=f"step {run.step}, IoU {np.mean(recent[-50:]):.3f}")
+            if run.spent_s - last_look_s > max(60.0, total_s / 20):
+                last_look_s = run.spent_s
+                found = float(np.mean(validate(run.averaged, held_out)))
+                run.curve.append(
+                    {"minutes": run.spent_s / 60, "step": run.step, "iou": float(np.mean(recent)), "validation": found}
+                )
+                bar.console.print(f"{run.spent_s / 60:6.1f} min  step {run.step:6d}  validation IoU {found:.3f}")
+                recent = []
+                run.save(state)
+
+
+def _schedule(share: float, warm_up: float) -> float:
+    rise = min(1.0, share / warm_up + 0.02)
+    fall = 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
+    return rise * (fall * (1 - _LAST_SHARE) + _LAST_SHARE)
+
+
+def _step(recipe: Recipe, run: _Run, batch: tuple[Tensor, ...], rng: np.random.Generator) -> float:
+    """Learn from the first prompts, then from one more point put on what is wrong."""
+    images, masks, boxes, points, labels = batch
+    truth = nn.functional.avg_pool2d(masks.unsqueeze(1), 2)
+    run.model.train()
+    embedding = encode(run.model, images)
+    logits, scores = decode(run.model, embedding, boxes, points, labels)
+    loss = masks_loss(logits, scores, truth)
+    chosen = _chosen(logits.detach(), scores.detach())
+    better_points, better_labels = corrected(rng, chosen, masks, points, labels)
+    again, scores_again = decode(run.model, embedding, boxes, better_points, better_labels)
+    loss = 0.6 * loss + 0.4 * masks_loss(again, scores_again, truth)
+    run.optimizer.zero_grad(set_to_none=True)
+    torch.autograd.backward(loss)
+    nn.utils.clip_grad_norm_(run.model.parameters(), 1.0)
+    run.optimizer.step()
+    run.step += 1
+    keep = min(recipe.averaging, (1 + run.step) / (20 + run.step))
+    with torch.no_grad():
+        for average, parameter in zip(run.averaged.parameters(), run.model.parameters(), strict=True):
+            average.lerp_(parameter, 1 - keep)
+    return float(iou(nn.functional.interpolate(chosen, masks.shape[-2:], mode="bilinear"), masks.unsqueeze(1)).mean())
+
+
+def _chosen(logits: Tensor, scores: Tensor) -> Tensor:
+    """Give the mask that the service would choose, (b, 1, h, w)."""
+    best = scores[:, 1:].argmax(1) + 1
+    return logits[torch.arange(len(logits)), best].unsqueeze(1)
+
+
+def corrected(
+    rng: np.random.Generator, chosen: Tensor, masks: Tensor, points: Tensor, labels: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Add a point where the chosen mask is wrong: object that it missed, or background that it took.
+
+    Parameters
+    ----------
+    chosen : (b, 1, h, w)
+        Raw values.
+    masks : (b, s, s)
+        Truth.
+    points, labels : (b, n, 2), (b, n)
+        The prompts so far; the new point takes the first free place, or the last one.
+    """
+    side = masks.shape[-1]
+    found = nn.functional.interpolate(chosen, (side, side), mode="bilinear")[:, 0] > 0
+    wrong = (found != (masks > 0.5)).numpy()
+    points, labels = points.clone(), labels.clone()
+    for index, places in enumerate(wrong):
+        ys, xs = np.nonzero(places)
+        if not len(xs):
+            continue
+        pick = int(rng.integers(len(xs)))
+        free = (labels[index] == NO_POINT).nonzero()
+        slot = int(free[0]) if len(free) else MOST_POINTS - 1
+        points[index, slot] = torch.tensor([xs[pick] + 0.5, ys[pick] + 0.5])
+        labels[index, slot] = int(masks[index, ys[pick], xs[pick]] > 0.5)
+    return points, labels
+
+
+@torch.no_grad()
+def validate(model: nn.Module, samples: list[Sample], batch: int = 20) -> list[float]:
+    """IoU of the chosen masks."""
+    found: list[float] = []
+    for start in range(0, len(samples), batch):
+        images, masks, boxes, points, labels = collate(samples[start : start + batch])
+        chosen = _chosen(*decode(model, encode(model, images), boxes, points, labels))
+        enlarged = nn.functional.interpolate(chosen, masks.shape[-2:], mode="bilinear")
+        found += iou(enlarged, masks.unsqueeze(1))[:, 0].tolist()
+    return found
+
+
+def collate(samples: list[Sample]) -> tuple[Tensor, ...]:
+    """Stack samples: (b, 3, s, s) images, (b, s, s) masks, (b, 4) boxes, (b, n, 2) points, (b, n) labels."""
+    return (
+        torch.from_numpy(np.stack([sample.image for sample in samples])).permute(0, 3, 1, 2),
+        torch.from_numpy(np.stack([sample.mask for sample in samples])),
+        torch.from_numpy(np.stack([sample.box for sample in samples])),
+        torch.from_numpy(np.stack([sample.points for sample in samples])),
+        torch.from_numpy(np.stack([sample.point_labels for sample in samples])),
+    )
+
+
+def _validation(scenes: list[Scene], recipe: Recipe) -> list[Sample]:
+    rng = np.random.default_rng(VALIDATION_SEED)
+    return [_random_sample(rng, _by_kind(scenes), recipe.side, augment=False) for _ in range(200)]
+
+
+def _by_kind(scenes: list[Scene]) -> dict[str, list[Scene]]:
+    found: dict[str, list[Scene]] = {}
+    for scene in scenes:
+        found.setdefault(scene.objects[0].kind, []).append(scene)
+    return found
+
+
+def _random_sample(
+    rng: np.random.Generator, by_kind: dict[str, list[Scene]], side: int, *, augment: bool = True
+) -> Sample:
+    kinds = [kind for kind in KIND_WEIGHTS if kind in by_kind]
+    weights = np.array([KIND_WEIGHTS[kind] for kind in kinds])
+    scenes = by_kind[kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]]
+    scene = scenes[int(rng.integers(len(scenes)))]
+    return draw_sample(rng, scene, scene.objects[int(rng.integers(len(scene.objects)))], side, augment=augment)
+
+
+@contextmanager
+def _batches(recipe: Recipe, scenes: list[Scene], first: int) -> Iterator[Iterator[tuple[Tensor, ...]]]:
+    """Draw batches in another process while the model learns; batch n is the same whenever a run resumes."""
+    context = multiprocessing.get_context("fork")
+    queue: Any = context.Queue(6)
+    worker = context.Process(target=_fill, args=(queue, recipe, scenes, first), daemon=True)
+    worker.start()
+
+    def received() -> Iterator[tuple[Tensor, ...]]:
+        while True:
+            yield tuple(torch.from_numpy(array) for array in queue.get())
+
+    try:
+        yield received()
+    finally:
+        worker.terminate()
+        worker.join()
+
+
+def _fill(queue: Any, recipe: Recipe, scenes: list[Scene], first: int) -> None:
+    by_kind = _by_kind(scenes)
+    number = first
+    while True:
+        rng = np.random.default_rng([recipe.seed, 1, number])
+        samples = [_random_sample(rng, by_kind, recipe.side) for _ in range(recipe.batch)]
+        queue.put(tuple(np.ascontiguousarray(tensor.numpy()) for tensor in collate(samples)))
+        number += 1
+
+
+def _write_record(recipe: Recipe, run: _Run, scenes: list[Scene], folder: Path) -> None:
+    """Keep what was done beside what came out."""
+    record = {
+        "recipe": asdict(recipe),
+        "steps": run.step,
+        "minutes": round(run.spent_s / 60, 2),
+        "scenes_sha256": digest(scenes),
+        "objects": sum(len(scene.objects) for scene in scenes),
+        "curve": run.curve,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "threads": torch.get_num_threads(),
+    }
+    (folder / "record.json").write_text(json.dumps(record, indent=1) + "\n")
