@@ -24,7 +24,7 @@ def embedded(
     out: Annotated[Path, typer.Option(help="Folder of the run; the same one again goes on with it.")] = Path(
         "out/embedded"
     ),
-    minutes: Annotated[float, typer.Option(min=0.0, help="Training time, without drawing the scenes.")] = 60.0,
+    minutes: Annotated[float, typer.Option(min=0.0, help="Training time, without drawing the scenes.")] = 85.0,
     scenes: Annotated[int, typer.Option(min=12, help="Drawn scenes to learn from.")] = 600,
     seed: Annotated[int, typer.Option(help="Of the scenes, the samples and the weights.")] = 7,
     install: Annotated[
