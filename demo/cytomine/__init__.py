@@ -1,0 +1,1 @@
+"""An embedded Cytomine: Core and PIMS as the refine service meets them, on SQLite and slide files."""
