@@ -1,0 +1,101 @@
+"""The embedded Cytomine as one running server: Core under ``/api``, PIMS under ``/ims``."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import uvicorn
+from fastapi import FastAPI
+
+from demo.cytomine.annotation_routes import annotation_router
+from demo.cytomine.desk import Desk
+from demo.cytomine.faults import AsgiApp, Faults
+from demo.cytomine.identity import Identity, SignatureForm
+from demo.cytomine.image_routes import image_router
+from demo.cytomine.pims import Pims, pims_router
+from demo.cytomine.session_routes import session_router
+from demo.cytomine.store import Store
+
+_START_S = 20.0
+
+
+class EmbeddedCytomine:
+    """A Cytomine in a background thread, for ``with``.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the database; slides lie below its ``slides`` folder, whose paths are the images' paths.
+    port : int
+        0 takes a free one.
+    signature : 'full' or 'short'
+        The form that API keys sign: 2025.1 or 2026.
+    jwt_secret : str, optional
+        Signs bearer tokens; default: a fresh one.
+    """
+
+    def __init__(
+        self, folder: Path, *, port: int = 0, signature: SignatureForm = "full", jwt_secret: str | None = None
+    ) -> None:
+        self.slides = folder / "slides"
+        self.slides.mkdir(parents=True, exist_ok=True)
+        self.store = Store(folder / "cytomine.sqlite")
+        identity = Identity(signature, jwt_secret or secrets.token_hex(32))
+        self.faults = Faults(_application(Desk(self.store, identity, Pims(self.slides))))
+        self._port = port
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def base_url(self) -> str:
+        """Base URL of Core; PIMS is below it at ``/ims``."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def pims_url(self) -> str:
+        """Base URL of PIMS."""
+        return f"{self.base_url}/ims"
+
+    def __enter__(self) -> Self:
+        """Start serving.
+
+        Raises
+        ------
+        OSError
+            The port is taken.
+        """
+        listener = socket.create_server(("127.0.0.1", self._port))
+        self._port = listener.getsockname()[1]
+        config = uvicorn.Config(self.faults, log_level="warning", timeout_graceful_shutdown=1, lifespan="off")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="cytomine", daemon=True)
+        self._thread.start()
+        give_up = time.monotonic() + _START_S
+        while not self._server.started:
+            if time.monotonic() > give_up or not self._thread.is_alive():
+                raise OSError("The embedded Cytomine did not start.")
+            time.sleep(0.01)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop serving; the data stay."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join()
+
+
+def _application(desk: Desk) -> AsgiApp:
+    app = FastAPI(title="Embedded Cytomine", openapi_url=None)
+    app.include_router(session_router(desk))
+    app.include_router(annotation_router(desk))
+    app.include_router(image_router(desk))
+    app.include_router(pims_router(desk.pims), prefix="/ims")
+    return app
