@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import find_objects
 
 from training.tissue.fields import Field, Rng, contour, fibres, filled, noise, warp
 from training.tissue.nuclei import Labels, NucleusStyle, draw_nucleus, nucleus_style, stamp_nuclei
@@ -59,14 +60,16 @@ def _objects(labels: Labels, kind: str) -> list[DrawnObject]:
     """List what is large and whole enough to be asked for."""
     side = labels.shape[0]
     found = []
-    for label in np.unique(labels)[1:]:
-        mask = (labels == label).astype(np.uint8)
-        x, y, width, height = cv2.boundingRect(mask)
+    for index, place in enumerate(find_objects(labels)):
+        if place is None:
+            continue
+        mask = (labels[place] == index + 1).astype(np.uint8)
+        (y, x), (height, width) = (place[0].start, place[1].start), mask.shape
         parts, _, stats, _ = cv2.connectedComponentsWithStats(mask)
         whole = stats[1:, cv2.CC_STAT_AREA].max() >= 0.97 * mask.sum() if parts > 1 else False
         inside = x > 0 and y > 0 and x + width < side and y + height < side
         if whole and inside and min(width, height) >= SMALLEST_PX / 2 and max(width, height) >= SMALLEST_PX:
-            found.append(DrawnObject(int(label), kind, x, y, x + width, y + height))
+            found.append(DrawnObject(index + 1, kind, x, y, x + width, y + height))
     return found
 
 
