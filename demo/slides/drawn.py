@@ -27,12 +27,12 @@ _TILE = 256
 _PITCH = 1344
 _CORE = 1280
 """Side of the square that a core is cut from, pixels."""
-_SCALES = {"glands": 2.0, "nuclei": 1.6, "regions": 2.5, "blobs": 1.6}
-"""How much a scene is enlarged, so that a slide has objects from ten to a thousand pixels."""
+_SCALES = {"glands": 2.0, "nuclei": 1.6, "regions": 2.5}
+"""How much a scene is enlarged, so that a slide has objects from 15 to 700 pixels."""
 _CORES = (
     "glands", "nuclei", "glands", "regions", "glands", "nuclei",
     "nuclei", "glands", "regions", "glands", "nuclei", "glands",
-    "glands", "regions", "glands", "nuclei", "glands", "blobs",
+    "glands", "regions", "glands", "nuclei", "glands", "nuclei",
     "regions", "glands", "nuclei", "glands", "regions", "nuclei",
 )  # fmt: skip
 _COLUMNS = 6

@@ -1,0 +1,39 @@
+"""Command line of the demo: ``python -m demo --help``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def demo(
+    port: Annotated[int, typer.Option(min=1, max=65534, help="Of the service; Cytomine takes the next one.")] = 6000,
+    once: Annotated[bool, typer.Option("--once", help="Stop after the picture.")] = False,
+    slide: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="A slide of yours; default: a drawn one.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where pictures, results and data go.")] = Path("out/demo"),
+) -> None:
+    """Start an embedded Cytomine with a slide, and the refine service; refine a sample and show the result."""
+    from demo.run import PortTaken, run
+    from demo.service import ServiceDidNotStart
+    from demo.slides.reader import NotASlide
+
+    console = Console(width=None if Console().is_terminal else 110)
+    try:
+        run(port, once=once, slide=slide, out=out, console=console)
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+    except (PortTaken, ServiceDidNotStart, NotASlide) as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+if __name__ == "__main__":
+    app()
