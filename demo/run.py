@@ -5,7 +5,7 @@ Everything it makes lies in one folder, ``out/demo`` by default:
 ``picture.png``
     The window, the box, the points, the old and the new outline.
 ``refined.geojson``
-    The new outline in the slide frame (origin top left, y down), as QuPath reads it.
+    The new outline as the service gives it: a Feature in the platform frame, origin bottom left, y up.
 ``result.json``
     The service's ``RefineResult``, plus ``iou_before`` and ``iou_after`` against the drawn truth, or null.
 ``connection.json``
@@ -115,8 +115,7 @@ def _refine(
     else:
         result |= {"iou_before": iou(sample.shape, sample.truth), "iou_after": iou(new, sample.truth)}
     (out / "result.json").write_text(json.dumps(result, indent=1) + "\n")
-    feature = {"type": "Feature", "geometry": shapely.geometry.mapping(new), "properties": {"score": result["score"]}}
-    (out / "refined.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}) + "\n")
+    (out / "refined.geojson").write_text(json.dumps(result["geojson"]) + "\n")
     window = result["window"]
     box = (window["x"], window["y"], window["width"], window["height"])
     pixels = _window_pixels(cytomine, image, box)
