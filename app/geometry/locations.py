@@ -37,7 +37,7 @@ def read_location(wkt: str) -> BaseGeometry:
     """
     try:
         geometry = shapely.force_2d(shapely.from_wkt(_SRID.sub("", wkt)))
-    except shapely.errors.ShapelyError as error:
+    except (shapely.errors.ShapelyError, NotImplementedError) as error:  # the second for curves
         raise InvalidPrompt(f"The location is not a readable geometry: {error}.") from error
     if not np.isfinite(shapely.get_coordinates(geometry)).all():
         raise InvalidPrompt("The location has a coordinate that is not a finite number.")

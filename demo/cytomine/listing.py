@@ -12,6 +12,7 @@ from demo.cytomine import records, rights
 from demo.cytomine.commands import find
 from demo.cytomine.identity import Caller
 from demo.cytomine.refusals import Crash, NotFound, WrongArgument
+from demo.cytomine.wkt import stored_geometry
 
 _GROUPS = ("Basic", "Meta", "WKT", "GIS", "Term", "Track", "Image", "Slice", "User", "ImageGroup", "Link")
 _BY_DEFAULT = {"Basic", "Meta", "Term"}
@@ -127,14 +128,14 @@ def _conditions(db: sqlite3.Connection, query: Mapping[str, Any]) -> tuple[list[
 def _shape(db: sqlite3.Connection, query: Mapping[str, Any]) -> shapely.Geometry | None:
     """Read ``bbox`` (WKT, or four numbers) or ``bboxAnnotation``; platform frame."""
     if query.get("bboxAnnotation"):
-        return shapely.from_wkt(find(db, query["bboxAnnotation"])["location"])
+        return stored_geometry(find(db, query["bboxAnnotation"])["location"]) or shapely.Point()
     text = query.get("bbox")
     if not text:
         return None
     try:
         numbers = [float(part) for part in str(text).split(",")] if str(text)[0] in "-0123456789" else None
         return shapely.box(*numbers) if numbers else shapely.from_wkt(text)
-    except (ValueError, TypeError, shapely.GEOSException) as error:
+    except (ValueError, TypeError, NotImplementedError, shapely.GEOSException) as error:
         raise WrongArgument(f"bbox {text} is not readable") from error
 
 
@@ -151,10 +152,8 @@ def _box(db: sqlite3.Connection, query: Mapping[str, Any], shape: shapely.Geomet
 
 
 def _intersects(row: sqlite3.Row, shape: shapely.Geometry) -> bool:
-    try:
-        return bool(shapely.intersects(shapely.from_wkt(row["location"].rpartition(";")[2]), shape))
-    except shapely.GEOSException:
-        return False
+    geometry = stored_geometry(row["location"])
+    return geometry is not None and bool(shapely.intersects(geometry, shape))
 
 
 def _groups(query: Mapping[str, Any]) -> set[str]:

@@ -30,6 +30,8 @@ def parse_location(text: Any) -> shapely.Geometry:
         if "IllegalArgument" in str(error):
             raise Crash(str(error)) from error
         raise WrongArgument("Annotation location is not valid") from error
+    except NotImplementedError as error:  # curves
+        raise WrongArgument("Annotation location is not valid") from error
     if not geometry.is_valid:
         raise WrongArgument(f"Annotation location is not valid: {shapely.is_valid_reason(geometry)}")
     return geometry

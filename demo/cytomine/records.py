@@ -10,6 +10,7 @@ import shapely
 
 from demo.cytomine.identity import Caller
 from demo.cytomine.locations import area_and_perimeter
+from demo.cytomine.wkt import stored_geometry
 
 DOMAIN = "be.cytomine.domain"
 CLASSES = {
@@ -49,9 +50,8 @@ def annotation_record(db: sqlite3.Connection, row: sqlite3.Row, url: str) -> dic
 def measures(db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
     """Give area, perimeter and centroid with their units; nothing where the location is unreadable."""
     image = db.execute("SELECT microns FROM images WHERE id = ?", (row["image"],)).fetchone()
-    try:
-        geometry = shapely.from_wkt(row["location"].rpartition(";")[2])
-    except shapely.GEOSException:
+    geometry = stored_geometry(row["location"])
+    if geometry is None:
         return {}
     centre = geometry.centroid
     centroid = None if centre.is_empty else {"x": _finite(centre.x), "y": _finite(centre.y)}
@@ -96,9 +96,7 @@ def comment_count(db: sqlite3.Connection, annotation: int) -> int:
 def image_record(db: sqlite3.Connection, row: sqlite3.Row, url: str, *, hide_names: bool) -> dict[str, Any]:
     """Shape an image instance; in blind projects its names and its path are hidden from all but managers."""
     name, path = (None, None) if hide_names else (row["filename"], row["path"])
-    counts = dict(
-        db.execute("SELECT kind, count(*) FROM annotations WHERE image = ? GROUP BY kind", (row["id"],)).fetchall()
-    )
+    counts = dict(db.execute("SELECT kind, count FROM counts WHERE image = ?", (row["id"],)).fetchall())
     return {
         "class": f"{DOMAIN}.image.ImageInstance",
         "id": row["id"],

@@ -19,7 +19,7 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-import shapely
+from demo.cytomine.wkt import stored_geometry
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS ids (next INTEGER NOT NULL);
@@ -42,6 +42,13 @@ CREATE TABLE IF NOT EXISTS annotations (
   id INTEGER PRIMARY KEY, kind TEXT, image INTEGER, slice INTEGER, project INTEGER, user INTEGER, location TEXT,
   compression REAL, created INTEGER, updated INTEGER);
 CREATE INDEX IF NOT EXISTS annotations_by_image ON annotations (image, kind, user);
+CREATE TABLE IF NOT EXISTS counts (image INTEGER, kind TEXT, count INTEGER, PRIMARY KEY (image, kind));
+CREATE TRIGGER IF NOT EXISTS count_added AFTER INSERT ON annotations BEGIN
+  INSERT INTO counts VALUES (new.image, new.kind, 1) ON CONFLICT DO UPDATE SET count = count + 1;
+END;
+CREATE TRIGGER IF NOT EXISTS count_removed AFTER DELETE ON annotations BEGIN
+  UPDATE counts SET count = count - 1 WHERE image = old.image AND kind = old.kind;
+END;
 CREATE VIRTUAL TABLE IF NOT EXISTS boxes USING rtree (
   id, image_low, image_high, x_low, x_high, y_low, y_high);
 CREATE TABLE IF NOT EXISTS annotation_terms (
@@ -330,10 +337,10 @@ def index_box(db: sqlite3.Connection, annotation: int) -> None:
     """Put an annotation's box into the R*Tree; one without a finite box is in no box."""
     row = db.execute("SELECT image, location FROM annotations WHERE id = ?", (annotation,)).fetchone()
     db.execute("DELETE FROM boxes WHERE id = ?", (annotation,))
-    try:
-        bounds = shapely.from_wkt(row["location"].rpartition(";")[2]).bounds
-    except shapely.GEOSException:
+    geometry = stored_geometry(row["location"])
+    if geometry is None:
         return
+    bounds = geometry.bounds
     if all(value == value and abs(value) < 1e12 for value in bounds):
         image = row["image"]
         db.execute(
