@@ -94,11 +94,12 @@ def _foreground(pixels: Pixels) -> npt.NDArray[np.bool_]:
 
 
 def _typical_object(foreground: npt.NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """Give x, y, width and height of the object of the median size among those that are whole."""
+    """Give x, y, width and height of the object of the median size among those that are whole and compact."""
     _, _, stats, _ = cv2.connectedComponentsWithStats(foreground.astype(np.uint8))
     height, width = foreground.shape
     x, y, w, h, area = (stats[1:, column] for column in range(5))
     whole = (x > 0) & (y > 0) & (x + w < width) & (y + h < height) & (area > 150)
+    whole &= np.maximum(w, h) < 2 * np.minimum(w, h)
     boxes = np.stack([x, y, w, h], 1)[whole]
     if not len(boxes):
         return width // 4, height // 4, width // 2, height // 2
