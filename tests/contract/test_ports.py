@@ -1,0 +1,152 @@
+"""One suite for the platform's door, run on the fake in memory and on the real gateway at an embedded Core."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from app.errors import AnnotationChanged, AnnotationNotFound, SlideNotFound
+from app.gateway.core import CoreGateway
+from app.gateway.http import CoreHttp
+from app.geometry.frames import Roi
+from app.usecases.ports import SlideGateway
+from demo.cytomine.server import EmbeddedCytomine
+from tests.fakes.rooms import FakeGateway, annotation
+from tests.lab import HEIGHT, settings_for, settle
+
+BOX = "POLYGON ((420 320, 580 320, 580 480, 420 480, 420 320))"
+MOVED = "POLYGON ((1 1, 90 1, 90 80, 1 1))"
+UNKNOWN = 10**9
+
+
+@dataclass
+class World:
+    """A platform with a slide, an annotation of one user, and ways to change it behind the gateway's back."""
+
+    gateway: SlideGateway
+    slide: int
+    annotation: int
+    owner: int
+    other: int
+    height: int
+    add_point: Callable[..., int]
+    change: Callable[[int, str], None]
+    add_note: Callable[[int], None]
+
+
+def fake_world() -> World:
+    gateway = FakeGateway(annotations={7: annotation(7, BOX)})
+    numbers = iter(range(100, 200))
+
+    def add_point(x: float, y: float, user: int) -> int:
+        number = next(numbers)
+        gateway.add_point(number, x, y, user_id=user)
+        return number
+
+    def change(number: int, location: str) -> None:
+        gateway.annotations[number] = annotation(number, location, updated="2")
+
+    return World(gateway, 5, 7, 61, 62, 800, add_point, change, gateway.notes.add)
+
+
+@pytest.fixture(scope="module")
+def cytomine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCytomine]:
+    with EmbeddedCytomine(tmp_path_factory.mktemp("cytomine")) as embedded:
+        yield embedded
+
+
+@pytest.fixture(params=["fake", "real"])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    if request.param == "fake":
+        yield fake_world()
+        return
+    cytomine: EmbeddedCytomine = request.getfixturevalue("cytomine")
+    lab = settle(cytomine, request.node.nodeid, "no service")
+    http = CoreHttp(settings_for(cytomine).platform)
+    store = cytomine.store
+
+    def add_point(x: float, y: float, user: int) -> int:
+        return store.add_annotation(lab.image, user, f"POINT ({x} {y})")
+
+    yield World(
+        CoreGateway(http),
+        lab.image,
+        lab.draw(BOX),
+        lab.alice.id,
+        lab.bob.id,
+        HEIGHT,
+        add_point,
+        store.set_location,
+        lambda number: store.add_property(number, "grade", "2") and None,
+    )
+    http.close()
+
+
+def test_reads_an_annotation(world: World) -> None:
+    found = world.gateway.annotation(world.annotation)
+    assert (found.id, found.location, found.slide_id, found.user_id) == (
+        world.annotation,
+        BOX,
+        world.slide,
+        world.owner,
+    )
+    assert found.term_ids == frozenset()
+    assert world.gateway.annotation(world.annotation) == found
+
+
+def test_tells_a_change(world: World) -> None:
+    before = world.gateway.annotation(world.annotation)
+    world.change(world.annotation, MOVED)
+    after = world.gateway.annotation(world.annotation)
+    assert after.location == MOVED
+    assert after.updated != before.updated
+
+
+def test_unknown_things(world: World) -> None:
+    with pytest.raises(AnnotationNotFound):
+        world.gateway.annotation(UNKNOWN)
+    with pytest.raises(SlideNotFound):
+        world.gateway.slide(UNKNOWN)
+    with pytest.raises(AnnotationNotFound):
+        world.gateway.delete(UNKNOWN)
+
+
+def test_lists_points_of_the_user_in_the_box_oldest_first(world: World) -> None:
+    slide = world.gateway.slide(world.slide)
+    assert slide.height == world.height
+    inside = [world.add_point(500, 400, world.owner), world.add_point(430, 330, world.owner)]
+    world.add_point(500, 401, world.other)
+    world.add_point(600, 400, world.owner)
+    roi = Roi(420, world.height - 480, 580, world.height - 320)
+    found = world.gateway.points_in(slide, world.owner, roi)
+    assert [point.id for point in found] == inside
+    assert (found[0].x, found[0].y) == (500, 400)
+
+
+def test_notes_on_a_point(world: World) -> None:
+    slide = world.gateway.slide(world.slide)
+    number = world.add_point(500, 400, world.owner)
+    roi = Roi(420, world.height - 480, 580, world.height - 320)
+    (point,) = world.gateway.points_in(slide, world.owner, roi)
+    assert not world.gateway.carries_notes(point)
+    world.add_note(number)
+    assert world.gateway.carries_notes(point)
+
+
+def test_stores_and_deletes(world: World) -> None:
+    found = world.gateway.annotation(world.annotation)
+    assert world.gateway.store_location(found, MOVED).location == MOVED
+    assert world.gateway.annotation(world.annotation).location == MOVED
+    point = world.add_point(500, 400, world.owner)
+    world.gateway.delete(point)
+    with pytest.raises(AnnotationNotFound):
+        world.gateway.delete(point)
+
+
+def test_storing_what_is_gone(world: World) -> None:
+    found = world.gateway.annotation(world.annotation)
+    world.gateway.delete(world.annotation)
+    with pytest.raises(AnnotationChanged):
+        world.gateway.store_location(found, MOVED)
