@@ -40,4 +40,4 @@ demo: $(READY) ## Embedded Cytomine and service; refines a sample (ONCE=1 stops 
 	$(PY) -m demo --port $(PORT) $(if $(ONCE),--once) $(if $(SLIDE),--slide "$(SLIDE)")
 
 embedded-model: $(READY) ## Train the embedded demo model again from drawn tissue
-	$(PY) -m training embedded
+	$(PY) -m training embedded --install app/segmenter/embedded/model.pt

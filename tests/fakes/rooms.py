@@ -95,7 +95,11 @@ class FakeGateway:
         return Stored(location, 88)
 
     def delete(self, annotation_id: int) -> None:
-        self._write(f"delete {annotation_id}", lambda: self.points.pop(annotation_id))
+        def delete() -> None:
+            if self.points.pop(annotation_id, None) is self.annotations.pop(annotation_id, None):
+                raise AnnotationNotFound("none")
+
+        self._write(f"delete {annotation_id}", delete)
 
     def _write(self, what: str, effect: Callable[[], object]) -> None:
         self.writes.append(what)

@@ -141,7 +141,6 @@ def _steps(
 ) -> None:
     """Step until the time is up."""
     total_s = recipe.minutes * 60
-    rng = np.random.default_rng([recipe.seed, run.step])
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"), TimeRemainingColumn())
     started, before_s = time.monotonic(), run.spent_s
     last_look_s, recent = run.spent_s, []
@@ -150,7 +149,7 @@ def _steps(
         while run.spent_s < total_s and (most_steps is None or run.step < most_steps):
             for group in run.optimizer.param_groups:
                 group["lr"] = recipe.learning_rate * _schedule(run.spent_s / total_s, recipe.warm_up)
-            recent.append(_step(recipe, run, next(batches), rng))
+            recent.append(_step(recipe, run, next(batches)))
             run.spent_s = before_s + time.monotonic() - started
             bar.update(task, completed=run.spent_s, told=f"step {run.step}, IoU {np.mean(recent[-50:]):.3f}")
             if run.spent_s - last_look_s > max(60.0, total_s / 20):
@@ -170,7 +169,7 @@ def _schedule(share: float, warm_up: float) -> float:
     return rise * (fall * (1 - _LAST_SHARE) + _LAST_SHARE)
 
 
-def _step(recipe: Recipe, run: _Run, batch: tuple[Tensor, ...], rng: np.random.Generator) -> float:
+def _step(recipe: Recipe, run: _Run, batch: tuple[Tensor, ...]) -> float:
     """Learn from the first prompts, then from one more point put on what is wrong."""
     images, masks, boxes, points, labels = batch
     truth = nn.functional.avg_pool2d(masks.unsqueeze(1), 2)
@@ -179,6 +178,7 @@ def _step(recipe: Recipe, run: _Run, batch: tuple[Tensor, ...], rng: np.random.G
     logits, scores = decode(run.model, embedding, boxes, points, labels)
     loss = masks_loss(logits, scores, truth)
     chosen = _chosen(logits.detach(), scores.detach())
+    rng = np.random.default_rng([recipe.seed, 2, run.step])
     better_points, better_labels = corrected(rng, chosen, masks, points, labels)
     again, scores_again = decode(run.model, embedding, boxes, better_points, better_labels)
     loss = 0.6 * loss + 0.4 * masks_loss(again, scores_again, truth)
