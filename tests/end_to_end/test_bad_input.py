@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 import shapely
+import torch
 
+from app.segmenter.weights.choice import EMBEDDED_MODEL
+from app.settings import SegmenterSettings
 from demo.cytomine.faults import Fault, Kind
-from tests.lab import BOX, DISC_X, DISC_Y, HEADERS, HEIGHT, WIDTH, Lab
+from tests.lab import BOX, DISC_X, DISC_Y, HEADERS, HEIGHT, WIDTH, Lab, serving, settings_for
 
 _RING = np.linspace(0, 2 * np.pi, 100_000, endpoint=False)
 _HUNDRED_THOUSAND = shapely.Polygon(np.stack([DISC_X + 70 * np.cos(_RING), DISC_Y + 70 * np.sin(_RING)], 1))
@@ -203,19 +208,27 @@ def test_an_answer_lost_after_the_update(lab: Lab) -> None:
     assert lab.location(point) is not None
 
 
-def test_nothing_found_leaves_the_annotation(lab: Lab) -> None:
-    """On blank glass the model may see nothing; then nothing is written, and the answer says so."""
-    from PIL import Image
-
-    blank = lab.cytomine.slides / "blank.png"
-    Image.new("RGB", (WIDTH, HEIGHT), (255, 255, 255)).save(blank)
-    lab.image = lab.cytomine.store.add_image(lab.project, lab.alice.id, "blank.png", WIDTH, HEIGHT)
+def test_an_empty_mask_leaves_the_annotation(lab: Lab, tmp_path: Path) -> None:
+    """A model that sees nothing anywhere: nothing is written or deleted, and the answer says so."""
+    state = torch.load(EMBEDDED_MODEL, weights_only=True)["model"]
+    for name in state:
+        if "output_hypernetworks_mlps" in name and ".layers.2." in name:
+            state[name].zero_()  # every raw value becomes 0, which is not object
+    torch.save({"model": state}, tmp_path / "blind.pt")
     number, point = lab.draw(BOX), lab.point(DISC_X, DISC_Y)
-    answer = lab.refine(number)
-    assert answer.status_code == 200
-    if not answer.json()["changed"]:
-        check_untouched(lab, number, BOX.wkt, [point])
-        assert answer.json()["location"] == BOX.wkt
+    settings = settings_for(lab.cytomine)
+    blind = SegmenterSettings(device="cpu", checkpoint=tmp_path / "blind.pt", config="embedded")
+    lab.cytomine.faults.clear()
+    with serving(settings.model_copy(update={"segmenter": blind})) as url:
+        answer = replace(lab, service_url=url).refine(number)
+        body = {"image_id": lab.image, "geometry": {"type": "Feature", "geometry": shapely.geometry.mapping(BOX)}}
+        predicted = httpx.post(f"{url}/sam/prediction", json=body, headers=HEADERS, timeout=30, trust_env=False)
+    assert (answer.status_code, answer.json()["changed"]) == (200, False)
+    assert answer.json()["location"] == BOX.wkt
+    assert "nothing" in answer.json()["message"].lower() or "no object" in answer.json()["message"].lower()
+    assert (predicted.status_code, predicted.content) == (204, b"")
+    check_untouched(lab, number, BOX.wkt, [point])
+    assert lab.requests("PUT") == lab.requests("DELETE") == []
 
 
 @pytest.mark.parametrize(
