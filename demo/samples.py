@@ -14,6 +14,8 @@ from demo.slides.reader import Pixels, SlideFile
 
 _SAMPLE_SIDE_PX = 480
 """The sample is the gland whose longer side is nearest to this."""
+_APART_PX = 12
+"""The sample stands this far from every other object: one that people outline the same way."""
 _LOOSE = (0.16, 0.08, 0.1, 0.14)
 """How far the sample's box lies beyond the object on each side, as shares of its extent."""
 _THUMB_PX = 1024
@@ -32,7 +34,12 @@ class Sample:
 
 def sample_of(objects: tuple[TrueObject, ...]) -> Sample:
     """Choose a gland and draw a loose box with two points on it."""
-    glands = [each for each in objects if each.kind == "glands"]
+    tree = shapely.STRtree([each.polygon for each in objects])
+    glands = [
+        each
+        for each in objects
+        if each.kind == "glands" and len(tree.query(each.polygon, "dwithin", distance=_APART_PX)) == 1
+    ]
     chosen = min(glands, key=lambda each: abs(_longer_side(each.polygon) - _SAMPLE_SIDE_PX))
     return Sample(loose_box(chosen.polygon), _points_on(chosen.polygon), chosen.polygon, chosen.kind)
 
