@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil, floor
 from typing import Any
 
 import cv2
@@ -72,7 +73,10 @@ def _colour(text: Any) -> tuple[int, int, int] | None:
 
 
 def region_of(shapes: list[Shape], body: Mapping[str, Any], slide: SlideFile) -> PixelBox:
-    """Give the shapes' envelope times ``context_factor``, squared where asked, moved inside the slide."""
+    """Give the shapes' envelope times ``context_factor``, squared where asked, moved inside the slide.
+
+    Corners are rounded down and sizes up, as PIMS makes its regions discrete.
+    """
     x0, y0, x1, y1 = shapely.total_bounds(np.array([shape.geometry for shape in shapes]))
     width, height = x1 - x0, y1 - y0
     if width == 0 and height == 0:
@@ -81,11 +85,16 @@ def region_of(shapes: list[Shape], body: Mapping[str, Any], slide: SlideFile) ->
     width, height = width * factor, height * factor
     if body.get("try_square"):
         width = height = max(width, height)
-    whole_width = min(max(1, round(width)), slide.width)
-    whole_height = min(max(1, round(height)), slide.height)
-    left = min(max(round((x0 + x1) / 2 - width / 2), 0), slide.width - whole_width)
-    top = min(max(round((y0 + y1) / 2 - height / 2), 0), slide.height - whole_height)
-    return PixelBox(left, top, whole_width, whole_height)
+    width, height = min(width, slide.width), min(height, slide.height)
+    left = min(max((x0 + x1 - width) / 2, 0), slide.width - width)
+    top = min(max((y0 + y1 - height) / 2, 0), slide.height - height)
+    whole_left, whole_top = floor(left), floor(top)
+    return PixelBox(
+        whole_left,
+        whole_top,
+        max(1, min(ceil(width), slide.width - whole_left)),
+        max(1, min(ceil(height), slide.height - whole_top)),
+    )
 
 
 def painted(
