@@ -156,5 +156,5 @@ def _area(feature: AreaFeature) -> BaseGeometry:
     try:
         geometry = shapely.geometry.shape(feature.geometry.model_dump())
         return read_location(geometry.wkt)
-    except (ValueError, TypeError, IndexError, AttributeError, shapely.errors.ShapelyError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, shapely.errors.ShapelyError) as error:
         raise InvalidPrompt("The coordinates are not those of a GeoJSON Polygon or MultiPolygon.") from error

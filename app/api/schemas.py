@@ -10,7 +10,7 @@ from app.geometry.polygons import Holes, Parts
 from app.usecases.find_points import PointsMode
 
 Identifier = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1, description="An id of the platform.")]
-Number = float | int
+Number = Annotated[float, Field(strict=True)]
 
 
 class _Request(BaseModel):

@@ -89,11 +89,36 @@ def test_nothing_predicted_is_204_without_a_body(client: TestClient, reader: Dis
 
 
 @pytest.mark.parametrize(
-    "coordinates", [[], [[]], [[[0, 0]]], [[[0, 0], [1, "a"], [1, 1], [0, 0]]], [5], [[[0, 0], [1, 1]]], "abc"]
+    "coordinates",
+    [
+        [],
+        {},
+        "abc",
+        [5],
+        [None],
+        [{}],
+        [[]],
+        [[{}]],
+        [[[0, 0]]],
+        [[[0, 0], [1, 1]]],
+        [[[0, 0], [1, "a"], [1, 1], [0, 0]]],
+        [[[10**400, 0], [1, 1], [1, 0], [10**400, 0]]],
+    ],
+    ids=lambda value: str(value)[:30],
 )
 def test_coordinates_that_are_no_area_are_refused(client: TestClient, coordinates: object) -> None:
     area = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": coordinates}}
     answer = client.post("/sam/prediction", json={"image_id": 5, "geometry": area})
+    assert answer.status_code in (400, 422)
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "place", [[10**400, 0], [1e308, 0], ["1", 2], [True, 2], [1], [None, 1]], ids=lambda v: str(v)[:30]
+)
+def test_points_that_are_no_place_are_refused(client: TestClient, place: list[object]) -> None:
+    point = {"type": "Feature", "geometry": {"type": "Point", "coordinates": place}}
+    answer = client.post("/sam/prediction", json={"image_id": 5, "geometry": AREA, "points": [point]})
     assert answer.status_code in (400, 422)
     assert answer.headers["content-type"] == "application/problem+json"
 
