@@ -4,7 +4,8 @@
 
     ServiceError
     ├── InvalidRequest                  the caller's words cannot be understood
-    │   └── BodyTooLarge
+    │   ├── BodyTooLarge
+    │   └── BrokenImage
     ├── NotAuthenticated                nobody, or the wrong secret, asks
     ├── NotRefinable                    understood, but there is nothing the model could do with it
     │   ├── InvalidPrompt
@@ -58,6 +59,10 @@ class InvalidRequest(ServiceError):
 
 class BodyTooLarge(InvalidRequest):
     """The request's body is over the limit."""
+
+
+class BrokenImage(InvalidRequest):
+    """The pixels that came with a request are no image that could be used."""
 
 
 class NotAuthenticated(ServiceError):

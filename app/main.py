@@ -16,10 +16,11 @@ from app.api import problems
 from app.api.guards import GuardMiddleware
 from app.api.metrics import Metrics
 from app.api.request_id import RequestIdFilter, RequestIdMiddleware
-from app.api.routes import Status, status_routes, work_routes
+from app.api.routes import CROPS_ROUTE, Status, status_routes, work_routes
 from app.gateway.core import CoreGateway
 from app.gateway.http import CoreHttp
 from app.gateway.pims import PimsPixels
+from app.imagery.crop import CropWindowReader
 from app.imagery.reader import SlideWindowReader
 from app.segmenter.load import load_segmenter
 from app.segmenter.weights import choose
@@ -27,6 +28,7 @@ from app.settings import Settings, check_serving, read_settings
 from app.usecases.ports import Segmenter, SlideGateway, WindowReader
 from app.usecases.predict_roi import PredictRoi
 from app.usecases.refine_annotation import RefineAnnotation
+from app.usecases.refine_crop import RefineCrop
 from app.usecases.segment_roi import SegmentRoi
 
 log = logging.getLogger(__name__)
@@ -64,6 +66,7 @@ def assemble(
     """Plug rooms that are ready into an application; `closers` run when it stops."""
     segment = SegmentRoi(reader, segmenter)
     refine = RefineAnnotation(gateway, segment, settings.refine.max_points)
+    crop = RefineCrop(CropWindowReader, segmenter)
     predict = PredictRoi(gateway, segment, settings.refine.max_points)
 
     warm = threading.Event()
@@ -78,14 +81,17 @@ def assemble(
         redoc_url=None,
         lifespan=_lifespan(segmenter, warm, settings.api.max_in_flight, closers),
     )
+    crops = f"{base}{CROPS_ROUTE}"
     open_paths = {"/", "/health", "/metrics", f"{base}/ready", f"{base}/openapi.json", f"{base}/docs"}
     app.include_router(status_routes(base, status, metrics))
-    app.include_router(work_routes(refine, predict, metrics), prefix=base)
+    app.include_router(work_routes(refine, predict, crop, metrics), prefix=base)
     problems.install(app, metrics.failed)
     app.add_middleware(
         GuardMiddleware,
         settings=settings.api,
-        is_guarded=lambda path: path.startswith(f"{base}/") and path not in open_paths,
+        does_work=lambda path: path.startswith(f"{base}/") and path not in open_paths,
+        asks_secret=lambda path: not (settings.api.open_crops and path == crops),
+        limit_of=lambda path: settings.api.max_crop_bytes if path == crops else settings.api.max_body_bytes,
     )
     app.add_middleware(RequestIdMiddleware)
     return app

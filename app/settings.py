@@ -85,6 +85,10 @@ class ApiSettings(_Group):
     shared_secret: SecretStr = Field(SecretStr(""), description="Callers must send it; at least 16 characters.")
     secret_header: str = Field("X-Refine-Secret", pattern="^[A-Za-z0-9-]+$")
     max_body_bytes: int = Field(2 * 2**20, ge=1024, description="Larger request bodies are refused with 413.")
+    max_crop_bytes: int = Field(64 * 2**20, ge=2**16, description="The same for requests that carry a crop.")
+    open_crops: bool = Field(
+        False, description="Refine crops without the secret, for a stock Core of 2026, which has none to send."
+    )
     max_in_flight: int = Field(
         64, ge=1, le=10_000, description="Requests worked on at a time; more are refused with 503."
     )

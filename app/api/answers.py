@@ -13,6 +13,7 @@ from app.geometry.locations import read_location
 from app.usecases.ports import ModelInfo
 from app.usecases.predict_roi import Prediction
 from app.usecases.refine_annotation import Outcome, Refinement
+from app.usecases.refine_crop import CropRefinement
 from app.usecases.segment_roi import Segmentation
 
 _MESSAGES: dict[Outcome, str] = {
@@ -51,6 +52,13 @@ def prediction_feature(prediction: Prediction) -> FeatureBody | None:
         return None
     return _feature(
         found.shape, score=found.score, timings_ms=prediction.timings_ms, window=_window(found).model_dump()
+    )
+
+
+def crop_feature(refinement: CropRefinement) -> FeatureBody:
+    """Shape a refinement of a crop."""
+    return _feature(
+        refinement.shape, changed=refinement.changed, score=refinement.score, timings_ms=refinement.timings_ms
     )
 
 

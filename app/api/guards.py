@@ -16,6 +16,7 @@ from app.errors import BodyTooLarge, ModelBusy, NotAuthenticated, ServiceError
 from app.settings import ApiSettings
 
 IsGuarded = Callable[[str], bool]
+LimitOf = Callable[[str], int]
 
 
 class GuardMiddleware:
@@ -25,31 +26,38 @@ class GuardMiddleware:
     ----------
     settings : ApiSettings
         Secret and limits.
-    is_guarded : callable
+    does_work : callable
         Whether a path does work; the others (health, metrics, documentation) are open to all.
+    asks_secret : callable
+        Whether a path that does work asks for the secret.
+    limit_of : callable
+        How many bytes the body of a path may have.
     """
 
-    def __init__(self, app: ASGIApp, settings: ApiSettings, is_guarded: IsGuarded) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: ApiSettings, does_work: IsGuarded, asks_secret: IsGuarded, limit_of: LimitOf
+    ) -> None:
         self._app = app
         self._settings = settings
         self._secret = settings.shared_secret.get_secret_value().encode()
-        self._is_guarded = is_guarded
+        self._does_work, self._asks_secret, self._limit_of = does_work, asks_secret, limit_of
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http" or not self._is_guarded(scope["path"]):
+        if scope["type"] != "http" or not self._does_work(scope["path"]):
             await self._app(scope, receive, send)
             return
         try:
-            self._check_secret(Headers(scope=scope))
+            if self._asks_secret(scope["path"]):
+                self._check_secret(Headers(scope=scope))
             self._check_room()
         except ServiceError as error:
             await problem_of(error, scope["path"])(scope, receive, send)
             return
         self._in_flight += 1
         try:
-            body = await self._read_body(Headers(scope=scope), receive)
+            body = await self._read_body(Headers(scope=scope), receive, self._limit_of(scope["path"]))
         except ServiceError as error:
             await problem_of(error, scope["path"])(scope, receive, send)
         else:
@@ -69,9 +77,8 @@ class GuardMiddleware:
         if self._in_flight >= self._settings.max_in_flight:
             raise ModelBusy(f"{self._in_flight} requests are being worked on already.", retry_after_s=2.0)
 
-    async def _read_body(self, headers: Headers, receive: Receive) -> bytes:
+    async def _read_body(self, headers: Headers, receive: Receive, limit: int) -> bytes:
         """Take the whole body, or refuse it as soon as it is too long."""
-        limit = self._settings.max_body_bytes
         announced = headers.get("content-length", "")
         body = bytearray()
         more = True

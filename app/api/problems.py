@@ -35,6 +35,7 @@ class Kind:
 KINDS: dict[type[errors.ServiceError], Kind] = {
     errors.InvalidRequest: Kind(400, "invalid-request", "The request is malformed"),
     errors.BodyTooLarge: Kind(413, "body-too-large", "The request is too large"),
+    errors.BrokenImage: Kind(400, "broken-image", "The image cannot be used"),
     errors.NotAuthenticated: Kind(401, "not-authenticated", "Credentials are missing or wrong"),
     errors.InvalidPrompt: Kind(422, "invalid-prompt", "This cannot be refined"),
     errors.RoiOutsideSlide: Kind(422, "outside-slide", "The annotation lies outside its slide"),

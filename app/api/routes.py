@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import shapely
-from fastapi import APIRouter, Body, Path, Query, Response
+from fastapi import APIRouter, Body, File, Form, Path, Query, Response, UploadFile
 from shapely.geometry.base import BaseGeometry
 
-from app.api.answers import model_body, prediction_feature, refine_result, server_timing
+from app.api.answers import crop_feature, model_body, prediction_feature, refine_result, server_timing
 from app.api.metrics import Metrics
 from app.api.schemas import (
     AreaFeature,
@@ -34,6 +34,7 @@ from app.usecases.in_flight import InFlight
 from app.usecases.ports import ModelInfo
 from app.usecases.predict_roi import GivenPoint, Prediction, PredictRoi
 from app.usecases.refine_annotation import RefineAnnotation, Refinement, RefineOptions
+from app.usecases.refine_crop import RefineCrop
 
 _STATUSES = (400, 401, 403, 404, 409, 413, 422, 500, 502, 503, 504)
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -57,7 +58,10 @@ class Status:
     is_ready: Callable[[], bool]
 
 
-def work_routes(refine: RefineAnnotation, predict: PredictRoi, metrics: Metrics) -> APIRouter:
+CROPS_ROUTE = "/annotations/refine"
+
+
+def work_routes(refine: RefineAnnotation, predict: PredictRoi, crop: RefineCrop, metrics: Metrics) -> APIRouter:
     """Make the routes that do work; the caller puts them behind the prefix and the guards."""
     router = APIRouter(responses=PROBLEMS)
     in_flight: InFlight[Refinement] = InFlight()
@@ -108,6 +112,20 @@ def work_routes(refine: RefineAnnotation, predict: PredictRoi, metrics: Metrics)
         """Segment a box with the points that a user has drawn in it; nothing is written or deleted."""
         found = predict.with_points_of(request.image_id, _area(request.geometry), request.user_id)
         return predicted(found, response)
+
+    @router.post(CROPS_ROUTE)
+    def refine_crop(
+        response: Response,
+        annotation_crop: Annotated[UploadFile, File(description="The annotation's crop, full resolution.")],
+        image_width: Annotated[int, Form(ge=1, le=2**31)],
+        image_height: Annotated[int, Form(ge=1, le=2**31)],
+        location: Annotated[str, Form(description="WKT, platform frame.")],
+    ) -> FeatureBody:
+        """Refine an annotation that Core reads and writes by itself: always one valid Polygon inside the image."""
+        refinement = crop(annotation_crop.file.read(), location, image_width, image_height)
+        metrics.done("crop", "changed" if refinement.changed else "nothing found", refinement.timings_ms)
+        response.headers["Server-Timing"] = server_timing(refinement.timings_ms)
+        return crop_feature(refinement)
 
     return router
 

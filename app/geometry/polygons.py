@@ -125,6 +125,11 @@ def polygonal(shape: BaseGeometry) -> Polygon | MultiPolygon | None:
     return areas[0] if len(areas) == 1 else MultiPolygon(areas)
 
 
+def largest_polygon(shape: BaseGeometry) -> Polygon:
+    """Give the largest part of a Polygon or MultiPolygon."""
+    return max(_polygons(shape), key=lambda part: float(part.area))
+
+
 def _polygons(shape: BaseGeometry) -> Iterator[Polygon]:
     if isinstance(shape, Polygon):
         yield shape

@@ -59,11 +59,11 @@ class SlideWindowReader:
         length = max(1, ceil(scale * longer - 1e-9))
         width, height = (max(1, round(side * length / longer)) for side in (region.width, region.height))
         pixels = decode_rgb(self._source.region(slide, plane, region, length), width=width, height=height)
-        return _squared(pixels, window)
+        return squared(pixels, window)
 
 
-def _squared(pixels: RgbArray, window: Window) -> WindowImage:
-    """Complete the pixels of a window's region to the window's square.
+def squared(pixels: RgbArray, window: Window) -> WindowImage:
+    """Complete the pixels of a window's region to the window's square, by repeating the last ones.
 
     The paddings are whole pixels, so that the grid of the pixels that were read stays exact.
     """
