@@ -1,8 +1,9 @@
-"""Training samples: a window around an object as the service would read it, its mask, a human's box and points."""
+"""Training samples: a window as the service would read it, and in it what people ask for: outline, box and points."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,33 +12,64 @@ import numpy.typing as npt
 from training.tissue.fields import Rng
 from training.tissue.scenes import DrawnObject, Scene
 
+TARGETS = 2
+"""How many prompts share a window: encoding it costs far more than decoding."""
 MOST_POINTS = 4
 NO_POINT = -1
 """Label of an unused place among the points; SAM's prompt encoder knows it as padding."""
 _NARROWEST_CONTEXT = 2.0
+_SMALLEST_NEIGHBOUR = 0.2
+"""Shorter objects of a window, as a share of its side, are not asked for: the service would look closer."""
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a person asks for in a window, all in pixels of the window."""
+
+    mask: Floats
+    """(s, s): share of each pixel that is object."""
+    box: Floats
+    """(4,): x_min, y_min, x_max, y_max, continuous."""
+    points: Floats
+    """(MOST_POINTS, 2), continuous."""
+    point_labels: npt.NDArray[np.int32]
+    """(MOST_POINTS,): 1 object, 0 background, `NO_POINT`."""
+    boxed: bool = True
+    """Whether the box is a prompt; else the points alone are."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One window with its truth and prompts, all in pixels of the window."""
+    """One window and what is asked for in it."""
 
     image: npt.NDArray[np.uint8]
     """(s, s, 3) RGB."""
-    mask: npt.NDArray[np.float32]
-    """(s, s): share of each pixel that is object."""
-    box: npt.NDArray[np.float32]
-    """(4,): x_min, y_min, x_max, y_max, continuous."""
-    points: npt.NDArray[np.float32]
-    """(MOST_POINTS, 2), continuous."""
-    point_labels: npt.NDArray[np.int32]
-    """(MOST_POINTS,): 1 object, 0 background, `NO_POINT`."""
+    targets: tuple[Target, ...]
+    """`TARGETS` of them; the window was chosen for the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A square of a scene."""
+
+    x0: float
+    y0: float
+    side: float
+    step: float
+    """Scene pixels per window pixel."""
+
+    def box_in_window(self, box: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return np.asarray((box - np.array([self.x0, self.y0] * 2)) / self.step)
 
 
 def draw_sample(rng: Rng, scene: Scene, target: DrawnObject, side: int, *, augment: bool = True) -> Sample:
     """Cut a window around an object, with prompts as people give them.
 
     The window follows the service's rule: twice the longer side of the box, centred or, near a slide's border, moved so
-    that the box lies anywhere in it; past the slide it is padded.
+    that the box lies anywhere in it; past the slide it is padded. A second prompt asks for a neighbour, or again for
+    the same object with another box.
 
     Parameters
     ----------
@@ -46,33 +78,61 @@ def draw_sample(rng: Rng, scene: Scene, target: DrawnObject, side: int, *, augme
     augment : bool
         Change colours and sharpness, turn and mirror.
     """
-    box = loose_box(rng, target)
+    habit = rng.uniform(-0.015, 0.07)  # people outline a little outside of the edge, some more than others
+    box = loose_box(rng, target, habit)
     window_side = _NARROWEST_CONTEXT * max(box[2] - box[0], box[3] - box[1])
     x0, y0 = (_window_start(rng, box[axis], box[axis + 2], window_side) for axis in (0, 1))
-    image, mask = _cut(rng, scene, target.label, x0, y0, window_side, side)
-    scale = side / window_side
-    box = (box - np.array([x0, y0, x0, y0])) * scale
+    place = _Place(x0, y0, window_side, window_side / side)
+    image = _cut(rng, scene, place, side)
+    second = _neighbour(rng, scene, target, place, side) or target
+    asked = [(target, box), (second, loose_box(rng, second, habit))]
+    masks = [_outlined(scene, each, place, side, habit) for each, _ in asked]
+    boxes = [place.box_in_window(each) for _, each in asked]
     if augment:
-        image, mask, box = _turned(rng, image, mask, box, side)
+        image, masks, boxes = _turned(rng, image, masks, boxes, side)
         image = recoloured(rng, image)
+    targets = tuple(_prompted(rng, mask, box) for mask, box in zip(masks, boxes, strict=True))
+    return Sample(np.ascontiguousarray(image), targets)
+
+
+def _prompted(rng: Rng, mask: Floats, box: npt.NDArray[np.float64]) -> Target:
     points, labels = first_points(rng, mask, box)
-    return Sample(np.ascontiguousarray(image), np.ascontiguousarray(mask), box.astype(np.float32), points, labels)
+    alone = bool((labels == 1).any()) and rng.random() < 0.12
+    return Target(np.ascontiguousarray(mask), box.astype(np.float32), points, labels, boxed=not alone)
 
 
-def loose_box(rng: Rng, target: DrawnObject) -> npt.NDArray[np.float64]:
+def _neighbour(rng: Rng, scene: Scene, target: DrawnObject, place: _Place, side: int) -> DrawnObject | None:
+    """Choose another object that lies wholly in the window and is large enough there."""
+    found = []
+    for each in scene.objects:
+        box = place.box_in_window(np.array([each.x0, each.y0, each.x1, each.y1], dtype=np.float64))
+        inside = box.min() >= 0 and box.max() <= side
+        large = max(box[2] - box[0], box[3] - box[1]) >= _SMALLEST_NEIGHBOUR * side
+        if inside and large and each.label != target.label:
+            found.append(each)
+    return found[int(rng.integers(len(found)))] if found else None
+
+
+def loose_box(rng: Rng, target: DrawnObject, habit: float = 0.0) -> npt.NDArray[np.float64]:
     """Draw a box as a person does: nearly exact, evenly loose, or loose by another share on every side.
+
+    Parameters
+    ----------
+    habit : float
+        How far outside of the edge this person outlines, as a share of half the object's mean extent.
 
     Returns
     -------
     (4,) float64
         x_min, y_min, x_max, y_max in pixels of the scene. Sides move by -4 % to +30 % of the object's extent.
     """
-    tight = np.array([target.x0, target.y0, target.x1, target.y1], dtype=np.float64)
+    margin = _margin(target, habit)
+    tight = np.array([target.x0 - margin, target.y0 - margin, target.x1 + margin, target.y1 + margin], dtype=np.float64)
     extent = np.array([tight[2] - tight[0], tight[3] - tight[1]] * 2)
     style = rng.random()
-    if style < 0.45:
-        shares = rng.uniform(-0.03, 0.04, 4)
-    elif style < 0.65:
+    if style < 0.5:
+        shares = rng.uniform(-0.02, 0.03, 4)
+    elif style < 0.7:
         shares = np.full(4, rng.uniform(0.0, 0.2)) + rng.uniform(-0.02, 0.02, 4)
     else:
         shares = rng.uniform(-0.04, 0.3, 4)
@@ -90,8 +150,8 @@ def first_points(
     inside = mask > 0.5
     labels = np.full(MOST_POINTS, NO_POINT, np.int32)
     points = np.zeros((MOST_POINTS, 2), np.float32)
-    positive = int(rng.choice([0, 1, 2, 3], p=[0.5, 0.25, 0.15, 0.1]))
-    negative = int(rng.random() < 0.15) if positive < MOST_POINTS else 0
+    positive = int(rng.choice([0, 1, 2, 3], p=[0.45, 0.3, 0.15, 0.1]))
+    negative = int(rng.random() < 0.2)
     padded = np.pad(inside, 1).astype(np.uint8)
     depth = cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1].astype(np.float64) ** 4
     x0, y0, x1, y1 = (int(value) for value in np.clip(box, 0, mask.shape[0]))
@@ -111,6 +171,11 @@ def _draw_place(rng: Rng, weights: npt.NDArray[np.float64]) -> tuple[float, floa
     return index % weights.shape[1] + 0.5, index // weights.shape[1] + 0.5
 
 
+def _margin(target: DrawnObject, habit: float) -> float:
+    """How far outside of the edge a person of this habit outlines an object, scene pixels."""
+    return habit * float(np.sqrt((target.x1 - target.x0) * (target.y1 - target.y0))) / 2
+
+
 def _window_start(rng: Rng, low: float, high: float, side: float) -> float:
     """Place a window along one axis: centred, or as a border of the slide would have it."""
     centred = (low + high - side) / 2
@@ -119,46 +184,73 @@ def _window_start(rng: Rng, low: float, high: float, side: float) -> float:
     return float(rng.uniform(high - side, low))
 
 
-def _cut(
-    rng: Rng, scene: Scene, label: int, x0: float, y0: float, window_side: float, side: int
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-    """Resample a square of a scene; past the scene, pixels repeat, mirror, or are white."""
-    step = window_side / side
-    height, width = scene.labels.shape
-    left, top = max(int(x0) - 4, 0), max(int(y0) - 4, 0)
-    right, bottom = min(int(x0 + window_side) + 5, width), min(int(y0 + window_side) + 5, height)
-    pixels = scene.image[top:bottom, left:right]
-    mask = (scene.labels[top:bottom, left:right] == label).astype(np.float32)
-    if step > 1.3:  # as the image server reduces: no aliasing
-        pixels = np.asarray(cv2.GaussianBlur(pixels, (0, 0), 0.4 * step), np.uint8)
-        mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), 0.4 * step), np.float32)
-    to_scene = np.array([[step, 0, x0 - left + 0.5 * step - 0.5], [0, step, y0 - top + 0.5 * step - 0.5]])
-    border = int(rng.choice([cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT_101, cv2.BORDER_CONSTANT], p=[0.6, 0.2, 0.2]))
-    flags = cv2.WARP_INVERSE_MAP | (cv2.INTER_LINEAR if step > 0.7 else cv2.INTER_CUBIC)
-    size = (side, side)
-    image = cv2.warpAffine(
-        np.ascontiguousarray(pixels), to_scene, size, flags=flags, borderMode=border, borderValue=(255, 255, 255)
+def _warp(
+    pixels: npt.NDArray[np.generic],
+    place: _Place,
+    corner: tuple[int, int],
+    side: int,
+    interpolation: int = cv2.INTER_LINEAR,
+    border: int = cv2.BORDER_CONSTANT,
+) -> Floats:
+    """Resample part of a scene, whose first pixel is `corner`, to the window; without aliasing, as image servers do."""
+    step = place.step
+    smooth: Any = (
+        np.ascontiguousarray(pixels) if step <= 1.3 else cv2.GaussianBlur(np.asarray(pixels), (0, 0), 0.4 * step)
     )
-    linear = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
-    share = cv2.warpAffine(mask, to_scene, size, flags=linear, borderMode=cv2.BORDER_CONSTANT)
-    return np.asarray(image, dtype=np.uint8), np.asarray(share, dtype=np.float32)
+    shift = 0.5 * step - 0.5
+    to_scene = np.array([[step, 0, place.x0 - corner[0] + shift], [0, step, place.y0 - corner[1] + shift]])
+    white = (255, 255, 255) if smooth.ndim == 3 else 0
+    flags = cv2.WARP_INVERSE_MAP | interpolation
+    return np.asarray(cv2.warpAffine(smooth, to_scene, (side, side), flags=flags, borderMode=border, borderValue=white))
+
+
+def _corners(scene: Scene, place: _Place) -> tuple[slice, slice]:
+    """Give the rows and columns of a scene that a window touches, with a few more for smoothing."""
+    height, width = scene.labels.shape
+    rows = slice(max(int(place.y0) - 4, 0), min(int(place.y0 + place.side) + 5, height))
+    columns = slice(max(int(place.x0) - 4, 0), min(int(place.x0 + place.side) + 5, width))
+    return rows, columns
+
+
+def _cut(rng: Rng, scene: Scene, place: _Place, side: int) -> npt.NDArray[np.uint8]:
+    """Read the pixels of a window; past the scene, they repeat, mirror, or are white."""
+    rows, columns = _corners(scene, place)
+    border = int(rng.choice([cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT_101, cv2.BORDER_CONSTANT], p=[0.6, 0.2, 0.2]))
+    interpolation = cv2.INTER_LINEAR if place.step > 0.7 else cv2.INTER_CUBIC
+    corner = (columns.start, rows.start)
+    return np.asarray(_warp(scene.image[rows, columns], place, corner, side, interpolation, border), np.uint8)
+
+
+def _outlined(scene: Scene, target: DrawnObject, place: _Place, side: int, habit: float) -> Floats:
+    """Give the mask that a person of this habit outlines: never over a neighbour."""
+    rows, columns = _corners(scene, place)
+    labels = scene.labels[rows, columns]
+    own, others = labels == target.label, (labels != target.label) & (labels > 0)
+    corner = (columns.start, rows.start)
+    mask, taken = (_warp(each.astype(np.float32), place, corner, side) for each in (own, others))
+    margin = _margin(target, habit) / place.step
+    if margin < 0:
+        depth = cv2.distanceTransform((mask > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
+        shrunk = (depth > 0.5 - margin) & (mask > 0.5)
+        return shrunk.astype(np.float32) if shrunk.any() else mask
+    away = cv2.distanceTransform((mask <= 0.5).astype(np.uint8), cv2.DIST_L2, 5)
+    return np.asarray(np.where((away < margin + 0.5) & (taken < 0.5), 1, 0), np.float32)
 
 
 def _turned(
-    rng: Rng,
-    image: npt.NDArray[np.uint8],
-    mask: npt.NDArray[np.float32],
-    box: npt.NDArray[np.float64],
-    side: int,
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32], npt.NDArray[np.float64]]:
+    rng: Rng, image: npt.NDArray[np.uint8], masks: list[Floats], boxes: list[npt.NDArray[np.float64]], side: int
+) -> tuple[npt.NDArray[np.uint8], list[Floats], list[npt.NDArray[np.float64]]]:
     """Turn by quarters and mirror: tissue has no up."""
     if rng.random() < 0.5:
-        image, mask, box = image[:, ::-1], mask[:, ::-1], np.array([side - box[2], box[1], side - box[0], box[3]])
+        image, masks = image[:, ::-1], [mask[:, ::-1] for mask in masks]
+        boxes = [np.array([side - box[2], box[1], side - box[0], box[3]]) for box in boxes]
     if rng.random() < 0.5:
-        image, mask, box = image[::-1], mask[::-1], np.array([box[0], side - box[3], box[2], side - box[1]])
+        image, masks = image[::-1], [mask[::-1] for mask in masks]
+        boxes = [np.array([box[0], side - box[3], box[2], side - box[1]]) for box in boxes]
     if rng.random() < 0.5:
-        image, mask, box = image.transpose(1, 0, 2), mask.T, box[[1, 0, 3, 2]]
-    return image, mask, box
+        image, masks = image.transpose(1, 0, 2), [mask.T for mask in masks]
+        boxes = [box[[1, 0, 3, 2]] for box in boxes]
+    return image, masks, boxes
 
 
 def recoloured(rng: Rng, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -1,10 +1,10 @@
-"""The training of the embedded model: resumable, seeded, and stopped by the clock."""
+"""The training of the embedded model: seeded, counted in steps, and resumable at any of them."""
 
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
-import math
 import multiprocessing
 import platform
 import time
@@ -16,32 +16,39 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from training.embedded.loss import iou, masks_loss
-from training.embedded.model import decode, encode, fresh_model, plain_attention
-from training.embedded.samples import MOST_POINTS, NO_POINT, Sample, draw_sample
+from training.embedded.model import fresh_model, plain_attention
+from training.embedded.samples import MOST_POINTS, NO_POINT, TARGETS, Sample, draw_sample
 from training.embedded.scenes_on_disk import digest, scenes_for
+from training.model import PromptBatch, chosen, decode, encode
 from training.tissue import Scene
 
 VALIDATION_SEED = 1_000_003
 KIND_WEIGHTS = {"nuclei": 0.38, "glands": 0.34, "regions": 0.12, "blobs": 0.16}
 _LAST_SHARE = 0.02
 """The learning rate ends at this share of its peak."""
+_LOOK_STEPS = 250
+"""How often the held-out samples are asked."""
+_BOX_KEPT = 0.8
+"""How often the box stays a prompt when a corrective point is added."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that decides the result, but the machine's speed."""
+    """Everything that decides the result."""
 
-    minutes: float = 85.0
-    scenes: int = 600
+    steps: int = 3600
+    scenes: int = 800
     batch: int = 12
     learning_rate: float = 7e-4
     weight_decay: float = 0.02
-    warm_up: float = 0.03
-    """Share of the time in which the learning rate rises."""
+    warm_up_steps: int = 150
+    """In which the learning rate rises."""
+    decay: float = 0.3
+    """Share of the steps, at the end, in which it falls; until then a run can still be made longer."""
     averaging: float = 0.998
     seed: int = 7
     config: str = "embedded"
@@ -82,7 +89,7 @@ class _Run:
             setattr(self, name, value)
 
 
-def train(recipe: Recipe, folder: Path, *, most_steps: int | None = None) -> Path:
+def train(recipe: Recipe, folder: Path, *, stop_after: int | None = None) -> Path:
     """Train, or go on training, and write the averaged model.
 
     Parameters
@@ -91,8 +98,8 @@ def train(recipe: Recipe, folder: Path, *, most_steps: int | None = None) -> Pat
         What to do.
     folder : Path
         Holds scenes, state, record and result; a second call with the same folder goes on.
-    most_steps : int, optional
-        Stop after this many steps in all, whatever the clock says.
+    stop_after : int, optional
+        Stop when this many steps are done in all, as if interrupted; the recipe's own count sets the learning rate.
 
     Returns
     -------
@@ -108,7 +115,7 @@ def train(recipe: Recipe, folder: Path, *, most_steps: int | None = None) -> Pat
         run.load(state)
     try:
         with plain_attention():
-            _steps(recipe, run, scenes, held_out, state, most_steps)
+            _steps(recipe, run, scenes, held_out, state, min(recipe.steps, stop_after or recipe.steps))
     finally:  # also on Ctrl-C: nothing of the work is lost
         run.save(state)
         _write_record(recipe, run, scenes, folder)
@@ -117,11 +124,22 @@ def train(recipe: Recipe, folder: Path, *, most_steps: int | None = None) -> Pat
 
 def write_checkpoint(model: nn.Module, file: Path) -> Path:
     """Write a model as the service loads it, in half precision."""
-    half = {key: value.half() if value.is_floating_point() else value for key, value in model.state_dict().items()}
+    half = {
+        key: (value.half() if value.is_floating_point() else value).contiguous()
+        for key, value in model.state_dict().items()
+    }
     part = file.with_suffix(".part")
     torch.save({"model": half}, part)
     part.replace(file)
     return file
+
+
+def install_model(checkpoint: Path, record: dict[str, Any], target: Path) -> None:
+    """Put a checkpoint where the service finds it, and its record as its card beside it."""
+    content = checkpoint.read_bytes()
+    card = {"name": "embedded", "config": record["recipe"]["config"], "sha256": hashlib.sha256(content).hexdigest()}
+    target.write_bytes(content)
+    target.with_suffix(".json").write_text(json.dumps({**card, **record}, indent=1) + "\n")
 
 
 def _fresh_run(recipe: Recipe) -> _Run:
@@ -136,24 +154,23 @@ def _fresh_run(recipe: Recipe) -> _Run:
     return _Run(model, copy.deepcopy(model).eval(), optimizer)
 
 
-def _steps(
-    recipe: Recipe, run: _Run, scenes: list[Scene], held_out: list[Sample], state: Path, most_steps: int | None
-) -> None:
-    """Step until the time is up."""
-    total_s = recipe.minutes * 60
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[told]}"), TimeRemainingColumn())
+def _steps(recipe: Recipe, run: _Run, scenes: list[Scene], held_out: list[Sample], state: Path, last: int) -> None:
+    """Step until `last` are done."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}"),
+        TimeRemainingColumn(),
+    )  # fmt: skip
     started, before_s = time.monotonic(), run.spent_s
-    last_look_s, recent = run.spent_s, []
+    recent: list[float] = []
     with _batches(recipe, scenes, run.step) as batches, Progress(*columns) as bar:
-        task = bar.add_task("Training", total=total_s, told="")
-        while run.spent_s < total_s and (most_steps is None or run.step < most_steps):
+        task = bar.add_task("Training", total=last, completed=run.step, told="")
+        while run.step < last:
             for group in run.optimizer.param_groups:
-                group["lr"] = recipe.learning_rate * _schedule(run.spent_s / total_s, recipe.warm_up)
+                group["lr"] = recipe.learning_rate * _schedule(recipe, run.step)
             recent.append(_step(recipe, run, next(batches)))
             run.spent_s = before_s + time.monotonic() - started
-            bar.update(task, completed=run.spent_s, told=f"step {run.step}, IoU {np.mean(recent[-50:]):.3f}")
-            if run.spent_s - last_look_s > max(60.0, total_s / 20):
-                last_look_s = run.spent_s
+            bar.update(task, completed=run.step, told=f"IoU {np.mean(recent[-50:]):.3f}")
+            if run.step % _LOOK_STEPS == 0 or run.step == recipe.steps:
                 found = float(np.mean(validate(run.averaged, held_out)))
                 run.curve.append(
                     {"minutes": run.spent_s / 60, "step": run.step, "iou": float(np.mean(recent)), "validation": found}
@@ -163,24 +180,26 @@ def _steps(
                 run.save(state)
 
 
-def _schedule(share: float, warm_up: float) -> float:
-    rise = min(1.0, share / warm_up + 0.02)
-    fall = 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
-    return rise * (fall * (1 - _LAST_SHARE) + _LAST_SHARE)
+def _schedule(recipe: Recipe, step: int) -> float:
+    """Rise, stay, and fall in a straight line."""
+    rise = min(1.0, (step + 1) / recipe.warm_up_steps)
+    fall = min(1.0, (recipe.steps - step) / max(1.0, recipe.decay * recipe.steps))
+    return rise * (_LAST_SHARE + (1 - _LAST_SHARE) * fall)
 
 
 def _step(recipe: Recipe, run: _Run, batch: tuple[Tensor, ...]) -> float:
     """Learn from the first prompts, then from one more point put on what is wrong."""
-    images, masks, boxes, points, labels = batch
+    images, masks, boxes, points, labels, boxed = batch
     truth = nn.functional.avg_pool2d(masks.unsqueeze(1), 2)
     run.model.train()
-    embedding = encode(run.model, images)
-    logits, scores = decode(run.model, embedding, boxes, points, labels)
+    embeddings = encode(run.model, images).repeated(TARGETS)
+    logits, scores = decode(run.model, embeddings, PromptBatch(boxes, boxed, points, labels))
     loss = masks_loss(logits, scores, truth)
-    chosen = _chosen(logits.detach(), scores.detach())
+    kept = chosen(logits.detach(), scores.detach())[0].unsqueeze(1)
     rng = np.random.default_rng([recipe.seed, 2, run.step])
-    better_points, better_labels = corrected(rng, chosen, masks, points, labels)
-    again, scores_again = decode(run.model, embedding, boxes, better_points, better_labels)
+    better_points, better_labels = corrected(rng, kept, masks, points, labels)
+    still_boxed = boxed & (torch.from_numpy(rng.random(len(boxed)) < _BOX_KEPT) | ~(better_labels == 1).any(1))
+    again, scores_again = decode(run.model, embeddings, PromptBatch(boxes, still_boxed, better_points, better_labels))
     loss = 0.6 * loss + 0.4 * masks_loss(again, scores_again, truth)
     run.optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
@@ -191,31 +210,25 @@ def _step(recipe: Recipe, run: _Run, batch: tuple[Tensor, ...]) -> float:
     with torch.no_grad():
         for average, parameter in zip(run.averaged.parameters(), run.model.parameters(), strict=True):
             average.lerp_(parameter, 1 - keep)
-    return float(iou(nn.functional.interpolate(chosen, masks.shape[-2:], mode="bilinear"), masks.unsqueeze(1)).mean())
-
-
-def _chosen(logits: Tensor, scores: Tensor) -> Tensor:
-    """Give the mask that the service would choose, (b, 1, h, w)."""
-    best = scores[:, 1:].argmax(1) + 1
-    return logits[torch.arange(len(logits)), best].unsqueeze(1)
+    return float(iou(nn.functional.interpolate(kept, masks.shape[-2:], mode="bilinear"), masks.unsqueeze(1)).mean())
 
 
 def corrected(
-    rng: np.random.Generator, chosen: Tensor, masks: Tensor, points: Tensor, labels: Tensor
+    rng: np.random.Generator, kept: Tensor, masks: Tensor, points: Tensor, labels: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Add a point where the chosen mask is wrong: object that it missed, or background that it took.
 
     Parameters
     ----------
-    chosen : (b, 1, h, w)
-        Raw values.
+    kept : (b, 1, h, w)
+        Raw values of the chosen mask.
     masks : (b, s, s)
         Truth.
     points, labels : (b, n, 2), (b, n)
         The prompts so far; the new point takes the first free place, or the last one.
     """
     side = masks.shape[-1]
-    found = nn.functional.interpolate(chosen, (side, side), mode="bilinear")[:, 0] > 0
+    found = nn.functional.interpolate(kept, (side, side), mode="bilinear")[:, 0] > 0
     wrong = (found != (masks > 0.5)).numpy()
     points, labels = points.clone(), labels.clone()
     for index, places in enumerate(wrong):
@@ -235,21 +248,30 @@ def validate(model: nn.Module, samples: list[Sample], batch: int = 20) -> list[f
     """IoU of the chosen masks."""
     found: list[float] = []
     for start in range(0, len(samples), batch):
-        images, masks, boxes, points, labels = collate(samples[start : start + batch])
-        chosen = _chosen(*decode(model, encode(model, images), boxes, points, labels))
-        enlarged = nn.functional.interpolate(chosen, masks.shape[-2:], mode="bilinear")
+        images, masks, boxes, points, labels, boxed = collate(samples[start : start + batch])
+        embeddings = encode(model, images).repeated(TARGETS)
+        kept, _ = chosen(*decode(model, embeddings, PromptBatch(boxes, boxed, points, labels)))
+        enlarged = nn.functional.interpolate(kept.unsqueeze(1), masks.shape[-2:], mode="bilinear")
         found += iou(enlarged, masks.unsqueeze(1))[:, 0].tolist()
     return found
 
 
 def collate(samples: list[Sample]) -> tuple[Tensor, ...]:
-    """Stack samples: (b, 3, s, s) images, (b, s, s) masks, (b, 4) boxes, (b, n, 2) points, (b, n) labels."""
+    """Stack n samples to n windows and b = n * TARGETS prompts.
+
+    Returns
+    -------
+    images, masks, boxes, points, labels, boxed
+        (n, 3, s, s), (b, s, s), (b, 4), (b, p, 2), (b, p), (b,).
+    """
+    targets = [target for sample in samples for target in sample.targets]
     return (
         torch.from_numpy(np.stack([sample.image for sample in samples])).permute(0, 3, 1, 2),
-        torch.from_numpy(np.stack([sample.mask for sample in samples])),
-        torch.from_numpy(np.stack([sample.box for sample in samples])),
-        torch.from_numpy(np.stack([sample.points for sample in samples])),
-        torch.from_numpy(np.stack([sample.point_labels for sample in samples])),
+        torch.from_numpy(np.stack([target.mask for target in targets])),
+        torch.from_numpy(np.stack([target.box for target in targets])),
+        torch.from_numpy(np.stack([target.points for target in targets])),
+        torch.from_numpy(np.stack([target.point_labels for target in targets])),
+        torch.tensor([target.boxed for target in targets]),
     )
 
 

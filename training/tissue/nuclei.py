@@ -30,6 +30,8 @@ class NucleusStyle:
     """Strength of the texture."""
     nucleoli: int
     roughness: float
+    softness: float = 1.0
+    """How far the stain runs over the edge; 1 is in focus."""
 
 
 def nucleus_style(rng: Rng, radius: float) -> NucleusStyle:
@@ -38,12 +40,15 @@ def nucleus_style(rng: Rng, radius: float) -> NucleusStyle:
     return NucleusStyle(
         radius=radius,
         spread=rng.uniform(0.05, 0.35),
-        elongation=1 + rng.exponential(0.5) if rng.random() < 0.6 else rng.uniform(1, 1.3),
+        elongation=float(
+            rng.choice([1 + rng.exponential(0.5), rng.uniform(1, 1.3), rng.uniform(2.5, 5)], p=[0.55, 0.35, 0.1])
+        ),
         density=rng.uniform(0.35, 0.8) if vesicular else rng.uniform(0.7, 1.9),
         rim=rng.uniform(0.1, 0.6) if vesicular else rng.uniform(-0.15, 0.15),
         chromatin=rng.uniform(0.1, 0.5),
         nucleoli=int(rng.integers(0, 4)) if vesicular else 0,
         roughness=rng.uniform(0.02, 0.14),
+        softness=float(np.exp(rng.normal(0.2, 0.5))),
     )
 
 
@@ -74,9 +79,8 @@ def draw_nucleus(
     if (there[inside[cut]] > 0).mean() > 0.3 if inside[cut].any() else True:
         return False
     look = _look(rng, side, outline, radius, style)[cut]
-    soft = cv2.GaussianBlur(filled(side, outline, smooth=True).astype(np.float32) / 255, (0, 0), 0.6 + 0.03 * radius)[
-        cut
-    ]
+    blur = style.softness * (0.6 + 0.03 * radius)
+    soft = cv2.GaussianBlur(filled(side, outline, smooth=True).astype(np.float32) / 255, (0, 0), blur)[cut]
     stain = nuclear[y0:y1, x0:x1]
     stain += soft * (look - 0.7 * stain)
     there[inside[cut]] = label  # the later one lies on top

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -114,7 +114,7 @@ def _nuclei_field(rng: Rng, side: int) -> tuple[Rgb, Labels]:
         style = styles[int(rng.random() < 0.35)]
         faint = rng.random() < 0.15
         if faint:  # out of focus, or cut tangentially
-            style = NucleusStyle(style.radius, style.spread, style.elongation, 0.45 * style.density, 0, 0.1, 0, 0.05)
+            style = replace(style, density=0.45 * style.density, rim=0, chromatin=0.1, nucleoli=0, roughness=0.05)
         draw_nucleus(rng, nuclear, labels, number, (x, y), style, flow + rng.normal(0, 0.6))
     _debris(rng, nuclear, radius)
     cytoplasm = cv2.GaussianBlur((labels > 0).astype(np.float32), (0, 0), radius * rng.uniform(0.5, 1.2))
@@ -135,12 +135,12 @@ def _glands(rng: Rng, side: int) -> tuple[Rgb, Labels]:
     """Draw glands in stroma: an epithelium with its nuclei at the base, mucus or not, around a lumen."""
     nuclear, other = _stroma(rng, side)
     radius = float(np.exp(rng.uniform(np.log(32), np.log(150))))
-    cell = float(np.clip(radius * rng.uniform(0.045, 0.11), 2.2, 9))
+    cell = float(np.clip(radius * np.exp(rng.uniform(np.log(0.03), np.log(0.11))), 2.0, 9))
     immune = nucleus_style(rng, cell * rng.uniform(0.6, 0.95))
     look = _GlandLook.choose(rng, cell)
     labels = np.zeros((side, side), np.int32)
     outlines = []
-    for number, (x, y) in enumerate(_scattered(rng, side, radius * rng.uniform(2.0, 3.0)), start=1):
+    for number, (x, y) in enumerate(_scattered(rng, side, radius * rng.uniform(1.9, 2.9)), start=1):
         outline = contour(
             rng, x, y, radius * float(np.exp(rng.normal(0, 0.22))), elongation=1 + rng.exponential(0.45),
             angle=rng.uniform(0, np.pi), roughness=look.roughness,
@@ -172,21 +172,25 @@ class _GlandLook:
     """Where the lumen begins, as a share of the depth; above 1 there is none."""
     cytoplasm: float
     roughness: float
+    packed: bool
+    """Whether the mucus lies in drops side by side, as in a normal crypt of the colon."""
 
     @staticmethod
     def choose(rng: Rng, cell: float) -> _GlandLook:
         atypical = rng.random() < 0.45
+        packed = not atypical and rng.random() < 0.6
         style = nucleus_style(rng, cell)
         cells = NucleusStyle(
             style.radius, style.spread, rng.uniform(1.4, 3.2), rng.uniform(0.7, 1.6), 0, style.chromatin, 0, 0
         )
         return _GlandLook(
             cells=cells,
-            rows=rng.uniform(2.5, 8) if atypical else rng.uniform(1, 2.2),
-            mucus=0.0 if atypical else rng.uniform(0, 1),
-            lumen=rng.choice([rng.uniform(0.45, 0.9), 1.2], p=[0.8, 0.2]),
+            rows=rng.uniform(2.5, 8) if atypical else rng.uniform(0.7, 2.2),
+            mucus=0.0 if atypical else rng.uniform(0.5 if packed else 0.0, 1),
+            lumen=float(rng.choice([rng.uniform(0.75 if packed else 0.45, 0.95), 1.2], p=[0.8, 0.2])),
             cytoplasm=rng.uniform(0.25, 0.85),
             roughness=rng.uniform(0.03, 0.16) if atypical else rng.uniform(0.01, 0.08),
+            packed=packed,
         )
 
 
@@ -204,7 +208,10 @@ def _draw_gland(rng: Rng, nuclear: Field, other: Field, mask: npt.NDArray[np.boo
     _radial_nuclei(rng, nuclear, layer, depth, look)
     if look.mucus > 0.3:  # goblets: pale drops between the nuclei and the lumen
         zone = mask & (depth > 2.5 * cell) & (depth < look.lumen * deepest)
-        drops = (warp(rng, noise(rng, side, 2.6 * cell, octaves=1), cell, 4 * cell) > rng.uniform(-0.6, 0.4)) & zone
+        if look.packed:
+            drops = _packed_drops(rng, zone, depth, cell * rng.uniform(1.8, 4.5))
+        else:
+            drops = (warp(rng, noise(rng, side, 2.6 * cell, octaves=1), cell, 4 * cell) > rng.uniform(-0.6, 0.4)) & zone
         pale = cv2.GaussianBlur(drops.astype(np.float32), (0, 0), 0.8) * look.mucus
         nuclear *= 1 - 0.75 * pale
         other *= 1 - 0.75 * pale
@@ -226,8 +233,7 @@ def _radial_nuclei(rng: Rng, nuclear: Field, layer: npt.NDArray[np.bool_], depth
     if not len(xs):
         return
     style = look.cells
-    smooth = cv2.GaussianBlur(depth, (0, 0), 2)
-    down, right = cv2.Sobel(smooth, cv2.CV_32F, 0, 1), cv2.Sobel(smooth, cv2.CV_32F, 1, 0)
+    down, right = _uphill(depth)
     drawn = np.zeros_like(nuclear)
     for index in rng.integers(0, len(xs), int(len(xs) / (style.radius**2 * 2.6)) + 1):
         x, y = int(xs[index]), int(ys[index])
@@ -239,6 +245,29 @@ def _radial_nuclei(rng: Rng, nuclear: Field, layer: npt.NDArray[np.bool_], depth
         )
     drawn = np.asarray(cv2.GaussianBlur(drawn, (0, 0), 0.7) * (depth > 0), dtype=np.float32)
     np.maximum(nuclear, drawn * (1 + 0.25 * rng.standard_normal(drawn.shape, dtype=np.float32)), out=nuclear)
+
+
+def _packed_drops(rng: Rng, zone: npt.NDArray[np.bool_], depth: Field, size: float) -> npt.NDArray[np.bool_]:
+    """Lay drops of mucus side by side, long towards the lumen, with thin walls between them."""
+    drops = np.zeros(zone.shape, np.uint8)
+    ys, xs = np.nonzero(zone)
+    if not len(xs):
+        return zone
+    down, right = _uphill(depth)
+    for index in rng.integers(0, len(xs), int(2.2 * len(xs) / size**2) + 1):
+        x, y = int(xs[index]), int(ys[index])
+        inward = float(np.degrees(np.arctan2(down[y, x], right[y, x])))
+        axes = (max(1, round(0.8 * size * rng.uniform(0.7, 1.3))), max(1, round(0.5 * size * rng.uniform(0.7, 1.2))))
+        cv2.ellipse(drops, (x, y), axes, inward, 0, 360, 1, -1)
+        cv2.ellipse(drops, (x, y), axes, inward, 0, 360, 0, 1)
+    return np.asarray((drops > 0) & zone)
+
+
+def _uphill(depth: Field) -> tuple[Field, Field]:
+    """Give the rise of the depth along y and x: the way into a gland."""
+    smooth = cv2.GaussianBlur(depth, (0, 0), 2)
+    down, right = cv2.Sobel(smooth, cv2.CV_32F, 0, 1), cv2.Sobel(smooth, cv2.CV_32F, 1, 0)
+    return np.asarray(down, np.float32), np.asarray(right, np.float32)
 
 
 def _regions(rng: Rng, side: int) -> tuple[Rgb, Labels]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import WeightsCorrupt, WeightsUnavailable
+from app.segmenter.weights.card import check_card, read_card
 from app.segmenter.weights.registry import WeightsEntry, find_digest
 
 
@@ -18,7 +19,7 @@ class VerifiedWeights:
     size_bytes: int
     sha256: str
     name: str | None
-    """Its name in the registry; None when the digest is of no published checkpoint."""
+    """Its name in the registry or on its card; None when there is neither."""
     config: str | None
     """The config that it was loaded with, strictly; None when no config is known, and so nothing was loaded."""
 
@@ -33,7 +34,7 @@ def verify(path: Path, *, entry: WeightsEntry | None = None, config: str | None 
     entry : WeightsEntry, optional
         What the file must be. By default any checkpoint will do, and a published one is recognised by its digest.
     config : str, optional
-        SAM 2.1 config, a name or a YAML file, to load it with; default: the one of the entry.
+        SAM 2.1 config, a name or a YAML file, to load it with; default: the one of the entry, or of its card.
 
     Returns
     -------
@@ -45,11 +46,14 @@ def verify(path: Path, *, entry: WeightsEntry | None = None, config: str | None 
     WeightsUnavailable
         There is no such file, or it cannot be read.
     WeightsCorrupt
-        Size or digest differ from the entry's, or its parameters are not those of the config.
+        Size or digest differ from the entry's or the card's, or its parameters are not those of the config.
     """
     sha256 = check_file(path, entry) if entry else file_sha256(path)
     known = entry or find_digest(sha256)
-    config = config or (known.config if known else None)
+    card = None if known else read_card(path)
+    if card is not None:
+        check_card(path, card, sha256)
+    config = config or (known.config if known else card.config if card else None)
     if config is not None:
         from app.segmenter.checkpoint import load_checkpoint  # torch: only when a model is really built
 
@@ -58,7 +62,7 @@ def verify(path: Path, *, entry: WeightsEntry | None = None, config: str | None 
         path=path,
         size_bytes=path.stat().st_size,
         sha256=sha256,
-        name=known.name if known else None,
+        name=known.name if known else card.name if card else None,
         config=config,
     )
 

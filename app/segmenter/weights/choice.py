@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from app.errors import WeightsCorrupt
+from app.segmenter.weights.card import check_card, read_card
 from app.segmenter.weights.checks import check_file, file_sha256
 from app.segmenter.weights.registry import REGISTRY, WeightsEntry, find_digest
 from app.settings import Settings
@@ -59,7 +60,7 @@ def choose(settings: Settings, registry: Sequence[WeightsEntry] = REGISTRY) -> C
     WeightsUnavailable
         The configured checkpoint, or the embedded model where it is needed, cannot be read.
     WeightsCorrupt
-        Its size or digest is not the registry's or the configured one.
+        Its size or digest is not the registry's, the configured one or its card's.
     """
     chosen = _configured(settings) or _pulled(settings, registry) or _embedded()
     expected = settings.segmenter.sha256
@@ -79,8 +80,14 @@ def _configured(settings: Settings) -> ChosenWeights | None:
         return None
     sha256 = file_sha256(path)
     known = find_digest(sha256)
-    name = known.name if known else path.stem
-    return ChosenWeights(name, path, settings.segmenter.config, sha256, "configured")
+    card = None if known else read_card(path)
+    config = settings.segmenter.config
+    if card is not None:
+        check_card(path, card, sha256)
+        if "config" not in settings.segmenter.model_fields_set:  # what the operator says counts more
+            config = card.config
+    name = known.name if known else card.name if card else path.stem
+    return ChosenWeights(name, path, config, sha256, "configured")
 
 
 def _pulled(settings: Settings, registry: Sequence[WeightsEntry]) -> ChosenWeights | None:

@@ -1,0 +1,50 @@
+"""The command line of the training; each command imports what it needs when it runs, so that help is quick."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from app.errors import StartupError
+from training.cli import embedded, evaluate, export, package, train, whole
+from training.errors import TrainingError
+
+INTERRUPTED = 130
+
+
+class Commands(TyperGroup):
+    """A group of commands in which an error of ours is one line on stderr, and so is an interruption."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except (TrainingError, StartupError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            raise typer.Exit(1) from error
+        except KeyboardInterrupt as stopped:
+            print("Stopped. What is finished is kept: the same command goes on from here.", file=sys.stderr)
+            raise typer.Exit(INTERRUPTED) from stopped
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Train models for the refine service: export, train, evaluate, package; or all of it with `whole`.",
+)
+app.add_typer(export.app, name="export")
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("package")(package.package)
+app.command("whole")(whole.whole)
+app.command("embedded")(embedded.embedded)
+
+
+def run() -> None:
+    """Run the command that the process' arguments name."""
+    app(prog_name="python -m training")

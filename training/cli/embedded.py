@@ -1,0 +1,34 @@
+"""``embedded``: the small model that is committed, from drawn tissue."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def embedded(
+    out: Annotated[Path, typer.Option(help="Folder of the run; the same one again goes on with it.")] = Path(
+        "out/embedded"
+    ),
+    steps: Annotated[int, typer.Option(min=1, help="How long to learn; a second or two each on two cores.")] = 3600,
+    scenes: Annotated[int, typer.Option(min=12, help="Drawn scenes to learn from.")] = 800,
+    seed: Annotated[int, typer.Option(help="Of the scenes, the samples and the weights.")] = 7,
+    install: Annotated[
+        Path | None, typer.Option(help="Also put the checkpoint and its record here, for the service to load.")
+    ] = None,
+) -> None:
+    """Train the embedded demo model from drawn tissue."""
+    import json
+
+    from training.embedded.curve import plot_curve
+    from training.embedded.train import Recipe, install_model, train
+
+    checkpoint = train(Recipe(steps=steps, scenes=scenes, seed=seed), out)
+    record = json.loads((out / "record.json").read_text())
+    plot_curve(record["curve"], out / "curve.png")
+    typer.echo(f"{checkpoint}: {checkpoint.stat().st_size / 1e6:.1f} MB, {record['steps']} steps")
+    if install is not None:
+        install_model(checkpoint, record, install)
+        typer.echo(f"installed as {install}")

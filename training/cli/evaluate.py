@@ -1,0 +1,40 @@
+"""``evaluate``: metrics.json and a report for a checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from training.cli.train import Config, Data, Device, Precision
+
+
+def evaluate(
+    data: Data,
+    checkpoint: Annotated[str, typer.Option(help="A file, the name of pulled weights, or embedded.")],
+    out: Annotated[Path, typer.Option(help="Gets metrics.json and report.html; the same one again goes on.")],
+    config: Config = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(help="Another checkpoint beside it, FILE or FILE=CONFIG: zero-shot weights, other encoders."),
+    ] = None,
+    split: Annotated[str, typer.Option(help="train, validation, test or all.")] = "test",
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many objects of each dataset.")] = None,
+    precision: Annotated[Precision, typer.Option(help="auto: bfloat16 on a GPU.")] = Precision.auto,
+    device: Device = "auto",
+    seed: Annotated[int, typer.Option(help="Of the prompts and of --limit.")] = 0,
+) -> None:
+    """Evaluate a checkpoint with every kind of prompt, beside plain baselines, and write a report."""
+    from training.dataset import SPLITS
+    from training.evaluation.whole import evaluate_and_report
+    from training.start import load, machine
+
+    if split not in {*SPLITS, "all"}:
+        raise typer.BadParameter(f"choose among {', '.join(SPLITS)}, all", param_hint="--split")
+    loaded = [load(checkpoint, config)]
+    for other in against or []:
+        name, _, its_config = other.partition("=")
+        loaded.append(load(name, its_config or None))
+    report = evaluate_and_report(data, loaded, machine(device, precision.value), split, limit, seed, out)
+    typer.echo(f"{report.metrics}, {report.html}: {report.headline}")

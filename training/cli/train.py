@@ -1,0 +1,118 @@
+"""``train``: fine-tune a checkpoint on a dataset folder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from training.finetune.recipe import Recipe
+    from training.finetune.run import Run
+
+
+class Tuned(StrEnum):
+    """What learns."""
+
+    decoder = "decoder"
+    lora = "lora"
+    all = "all"
+
+
+class LossName(StrEnum):
+    """See `training.finetune.losses`."""
+
+    bce_iou = "bce-iou"
+    sam = "sam"
+
+
+class Precision(StrEnum):
+    """Of the computation; parameters stay float32."""
+
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
+Data = Annotated[Path, typer.Option(help="The dataset folder.")]
+Config = Annotated[
+    str | None,
+    typer.Option(
+        help="SAM 2.1 config, a name (sam2.1_hiera_t, _s, _b+, _l, embedded) or a YAML file; default: its own."
+    ),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda:N.")]
+
+
+def train(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder of the run; the same one again goes on with it.")],
+    checkpoint: Annotated[
+        str, typer.Option(help="What to begin with: a file, the name of pulled weights, or embedded.")
+    ] = "base_plus",
+    config: Config = None,
+    tune: Annotated[
+        Tuned, typer.Option(help="Prompt encoder and mask decoder, these and LoRA, or all.")
+    ] = Tuned.decoder,
+    loss: Annotated[
+        LossName, typer.Option(help="BCE + 0.05 |IoU error|, or 20 focal + Dice + IoU.")
+    ] = LossName.bce_iou,
+    epochs: Annotated[int, typer.Option(min=1)] = 30,
+    batch: Annotated[int | None, typer.Option(min=1, help="Default: 16, or 4 where the image encoder learns.")] = None,
+    lr: Annotated[float, typer.Option(min=0.0, help="Learning rate of AdamW.")] = 1e-5,
+    weight_decay: Annotated[float, typer.Option(min=0.0)] = 1e-4,
+    prompts: Annotated[
+        str, typer.Option(help="Types to learn from, with all their subsets.")
+    ] = "box,mask,positive,negative",
+    subsets: Annotated[int, typer.Option(min=1, help="Subsets of the prompts that each batch is decoded with.")] = 3,
+    patience: Annotated[int, typer.Option(min=0, help="Epochs without a better validation; 0: never stop early.")] = 6,
+    lora_rank: Annotated[int, typer.Option(min=1)] = 8,
+    precision: Annotated[Precision, typer.Option(help="auto: bfloat16 on a GPU.")] = Precision.auto,
+    device: Device = "auto",
+    seed: Annotated[int, typer.Option()] = 0,
+) -> None:
+    """Fine-tune a checkpoint on a dataset; stop it with Ctrl-C, and go on with the same command."""
+    from training.finetune.recipe import PROMPT_TYPES, Recipe
+
+    types = tuple(kind.strip() for kind in prompts.split(","))
+    if not set(types) <= set(PROMPT_TYPES) or types == ("negative",):
+        raise typer.BadParameter(
+            f"choose among {', '.join(PROMPT_TYPES)}; negative never alone", param_hint="--prompts"
+        )
+    recipe = Recipe(
+        tune=tune.value, loss=loss.value, epochs=epochs, batch=batch or (16 if tune is Tuned.decoder else 4),
+        learning_rate=lr, weight_decay=weight_decay, prompt_types=types, subsets_per_batch=subsets, patience=patience,
+        lora_rank=lora_rank, seed=seed,
+    )  # fmt: skip
+    done = run_training(data, out, checkpoint, config, recipe, device, precision.value)
+    typer.echo(told(done, out))
+
+
+def run_training(
+    data: Path, out: Path, checkpoint: str, config: str | None, recipe: Recipe, device: str, precision: str
+) -> Run:
+    """Load everything and fine-tune."""
+    from training.dataset import open_dataset
+    from training.finetune.run import Origin
+    from training.finetune.train import fine_tune
+    from training.start import load, machine
+
+    dataset = open_dataset(data)
+    start = load(checkpoint, config)
+    counts = Counter(dataset.splits[item.slide] for item in dataset.items)
+    origin = Origin(start.name, start.sha256, start.config, data.name, dataset.sha256, dict(sorted(counts.items())))
+    return fine_tune(start.network, recipe, dataset, origin, out, machine(device, precision))  # type: ignore[arg-type]
+
+
+def told(run: Run, out: Path) -> str:
+    """Say how a training ended."""
+    before, best = run.progress.curve[0]["iou"], run.progress.best_iou
+    if run.progress.best_epoch == 0:
+        return f"{out}: no epoch was better than the weights it began with (validation IoU {before:.4f})."
+    return (
+        f"{out / 'best.pt'}: validation IoU {before:.4f} before, {best:.4f} after epoch {run.progress.best_epoch}."
+        f" Curves: {out / 'curve.png'}, or tensorboard --logdir {out / 'tensorboard'}"
+    )

@@ -1,0 +1,195 @@
+"""The tables of a report, shaped like the thesis' own, from the summary of an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from training.evaluation.evaluate import (
+    ALL_OBJECTS,
+    AUTOMATIC,
+    BOX_RECIPES,
+    BOXES,
+    LOOSE_RECIPES,
+    MASK_RECIPES,
+    MEAN_OF_DATASETS,
+    POINT_RECIPES,
+    RECIRCULATED,
+    Summary,
+)
+from training.evaluation.metrics import SHAPE
+
+FOUR = ("dice", "iou", "precision", "recall")
+_LABELS = {
+    "dice": "Dice", "iou": "IoU", "precision": "Precision", "recall": "Recall", "boundary_f": "Boundary F",
+    "compactness": "Compactness", "solidity": "Solidity", "perimeter_smoothness": "Perimeter smoothness",
+    "components": "Connected components", "size_retention": "Size retention", "seconds": "Time (s)",
+    "score": "Predicted IoU",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table, ready to print."""
+
+    title: str
+    note: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def tables(summary: Summary, models: Sequence[str], baselines: Sequence[str]) -> list[Table]:
+    """Make every table; a table whose experiment was not run is left out."""
+    model = models[0]
+    made = [
+        _methods(summary, [*models, *baselines]),
+        _loosened(summary, model),
+        _prompts(summary, model, "Boxes and points (thesis, table 4.2)", (*POINT_RECIPES, *BOX_RECIPES)),
+        _prompts(summary, model, "Masks with other prompts (thesis, table 4.3)", MASK_RECIPES),
+        _mask_types(summary, model),
+        _datasets(summary, model),
+        _postprocessing(summary, model),
+        _recirculation(summary, model),
+        _shift(summary, model),
+        _automatic(summary, model),
+        _encoders(summary, models),
+    ]
+    return [table for table in made if table.rows]
+
+
+def mean(summary: Summary, method: str, prompt: str, group: str, metric: str) -> float | None:
+    """Look a mean up; None where there is none."""
+    found = summary.get(method, {}).get(prompt, {}).get(group, {}).get(metric, {})
+    return found.get("mean")
+
+
+def groups_of(summary: Summary, method: str) -> list[str]:
+    """List datasets and object types of an evaluation, the datasets first."""
+    found = {group for groups in summary.get(method, {}).values() for group in groups}
+    found -= {ALL_OBJECTS, MEAN_OF_DATASETS}
+    return sorted(found, key=lambda group: (not group.startswith("dataset "), group))
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _name(group: str) -> str:
+    return group.removeprefix("dataset ").capitalize() if group.startswith("dataset ") else group
+
+
+def _methods(summary: Summary, methods: Sequence[str]) -> Table:
+    groups = [*groups_of(summary, methods[0]), MEAN_OF_DATASETS]
+    rows = []
+    for prompt in BOXES:
+        for method in methods:
+            if mean(summary, method, prompt, ALL_OBJECTS, "iou") is not None:
+                cells = [_cell(mean(summary, method, prompt, group, "iou")) for group in groups]
+                rows.append((prompt, method, *cells))
+    note = (
+        "Mean IoU from a box alone. Exact: the tight box of the outline. Box: its sides moved by up to 20 of 1,024 px,"
+        " as in the thesis. Loosened: each side 5 to 20 % of the object's extent further out."
+    )
+    return Table("The model and what it has to beat", note, ("Box", "Method", *map(_name, groups)), tuple(rows))
+
+
+def _loosened(summary: Summary, model: str) -> Table:
+    groups = [*groups_of(summary, model), MEAN_OF_DATASETS]
+    rows = [
+        (recipe.name, *(_cell(mean(summary, model, recipe.name, group, "iou")) for group in groups))
+        for recipe in LOOSE_RECIPES
+    ]
+    note = "Mean IoU. What a sloppy box costs, and what a point is worth then. Boxes of one kind are the same boxes."
+    return Table("Loose boxes", note, ("Prompts", *map(_name, groups)), tuple(rows))
+
+
+def _prompts(summary: Summary, model: str, title: str, recipes: Sequence[object]) -> Table:
+    metrics = (*FOUR, "boundary_f", "seconds")
+    rows = []
+    for recipe in recipes:
+        name = str(getattr(recipe, "name"))  # noqa: B009
+        if mean(summary, model, name, ALL_OBJECTS, "iou") is not None:
+            rows.append((name, *(_cell(mean(summary, model, name, ALL_OBJECTS, metric)) for metric in metrics)))
+    note = "Means over all objects. + is a point on the object, - one beside it, inside the box unless said otherwise."
+    return Table(title, note, ("Prompts", *(_LABELS[metric] for metric in metrics)), tuple(rows))
+
+
+def _mask_types(summary: Summary, model: str) -> Table:
+    rows = []
+    for name in ("truth mask", "morphology mask", "scribble mask", "loose mask"):
+        found = [_cell(mean(summary, model, name, ALL_OBJECTS, metric)) for metric in FOUR]
+        shown = [_cell(mean(summary, "the mask prompt itself", name, ALL_OBJECTS, metric)) for metric in FOUR]
+        if found[0] != "-":
+            rows.append((name, *found, *(("1.000",) * 4 if name == "truth mask" else shown)))
+    head = ("Mask prompt", *(_LABELS[metric] for metric in FOUR), *(f"{_LABELS[metric]} input" for metric in FOUR))
+    note = "The mask is the only prompt. Input: the prompt itself, measured as if it were the result."
+    return Table("Mask types (thesis, table 4.1)", note, head, tuple(rows))
+
+
+def _datasets(summary: Summary, model: str) -> Table:
+    metrics = (*FOUR, "boundary_f")
+    rows = []
+    for group in [*groups_of(summary, model), ALL_OBJECTS, MEAN_OF_DATASETS]:
+        cells = [_cell(mean(summary, model, "box", group, metric)) for metric in metrics]
+        count = summary[model]["box"].get(group, {}).get("iou", {}).get("n", "")
+        rows.append((_name(group), str(count), *cells))
+    note = "From the box alone."
+    head = ("Objects", "n", *(_LABELS[metric] for metric in metrics))
+    return Table("Datasets and object types (thesis, table 4.4)", note, head, tuple(rows))
+
+
+def _postprocessing(summary: Summary, model: str) -> Table:
+    rows = []
+    for metric in (*FOUR, "boundary_f", *SHAPE, "size_retention"):
+        cells = []
+        for prompt in ("box", "all"):
+            raw = mean(summary, model, prompt, ALL_OBJECTS, f"raw_{metric}")
+            cells += ["/" if metric == "size_retention" else _cell(raw)]
+            cells += [_cell(mean(summary, model, prompt, ALL_OBJECTS, metric))]
+        rows.append((_LABELS[metric], *cells))
+    note = "Opening, closing, and the components that matter, as the service does it."
+    head = ("Metric", "box", "box (post-pro)", "all prompts", "all prompts (post-pro)")
+    return Table("Post-processing (thesis, table 5.9)", note, head, tuple(rows))
+
+
+def _recirculation(summary: Summary, model: str) -> Table:
+    rows = []
+    for metric in FOUR:
+        cells = []
+        for prompt in RECIRCULATED:
+            for name in (prompt, f"{prompt}, recirculated"):
+                cells.append(_cell(mean(summary, model, name, ALL_OBJECTS, metric)))
+        rows.append((_LABELS[metric], *cells))
+    head = ("Metric", *(name for prompt in RECIRCULATED for name in (prompt, f"{prompt}, recirculated")))
+    note = "The first mask given back as a mask prompt beside the others."
+    return Table("Recirculation (thesis, table 5.13)", note, head, tuple(rows))
+
+
+def _shift(summary: Summary, model: str) -> Table:
+    rows = []
+    for metric in FOUR:
+        names = ("loose mask", "scribble mask", "all", "all, scribble")
+        rows.append((_LABELS[metric], *(_cell(mean(summary, model, name, ALL_OBJECTS, metric)) for name in names)))
+    head = ("Metric", "mask only: loose dilation", "scribble", "all prompts: loose dilation", "scribble")
+    note = "How well the model bears another kind of mask prompt than it was trained on."
+    return Table("Shift of the mask prompts (thesis, tables 5.16 and 5.17)", note, head, tuple(rows))
+
+
+def _automatic(summary: Summary, model: str) -> Table:
+    rows = []
+    if mean(summary, model, AUTOMATIC, ALL_OBJECTS, "iou") is not None:
+        rows.append((model, *(_cell(mean(summary, model, AUTOMATIC, ALL_OBJECTS, metric)) for metric in FOUR)))
+    note = "A grid of points over the window; the mask that the model trusts most."
+    return Table("Automatic mode (thesis, table 4.5)", note, ("", *(_LABELS[metric] for metric in FOUR)), tuple(rows))
+
+
+def _encoders(summary: Summary, models: Sequence[str]) -> Table:
+    metrics = (*FOUR, "seconds")
+    rows = [(name, *(_cell(mean(summary, name, "box", ALL_OBJECTS, metric)) for metric in metrics)) for name in models]
+    note = "From the box alone; the time is encoding and decoding of one window on this machine."
+    return Table(
+        "Models side by side (thesis, table 4.7)",
+        note,
+        ("Model", *(_LABELS[metric] for metric in metrics)),
+        tuple(rows),
+    )

@@ -1,0 +1,117 @@
+"""From a dataset and checkpoints to ``metrics.json`` and ``report.html``."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from training.dataset import Dataset, Item, open_dataset
+from training.errors import BrokenDataset, telling_of_full_disks
+from training.evaluation.baselines import BASELINES
+from training.evaluation.evaluate import MEAN_OF_DATASETS, Asked, evaluate, summary
+from training.evaluation.methods import Model
+from training.evaluation.report import Facts, write_report
+from training.evaluation.tables import mean
+from training.evaluation.worst import worst_cases
+from training.start import Machine
+
+if TYPE_CHECKING:
+    from training.start import Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Where an evaluation lies, and its sum in a line."""
+
+    metrics: Path
+    html: Path
+    headline: str
+    model_sha256: str
+
+
+def evaluate_and_report(
+    data: Path, loaded: Sequence[Loaded], machine: Machine, split: str, limit: int | None, seed: int, out: Path
+) -> Report:
+    """Evaluate checkpoints, the first one thoroughly, and write what was found.
+
+    Raises
+    ------
+    BrokenDataset, NoSpace
+        What was evaluated before stays.
+    """
+    dataset = open_dataset(data)
+    items = _some(dataset.of(split), limit)
+    if not items:
+        raise BrokenDataset(f"The dataset {data} has nothing in its {split} split.")
+    dataset.check_files(items)
+    names = _distinct([each.name for each in loaded])
+    models = tuple(
+        Model(name, each.network.to(machine.device).eval(), machine) for name, each in zip(names, loaded, strict=True)
+    )
+    rows = evaluate(dataset, items, Asked(models, tuple(each.sha256 for each in loaded), seed), out)
+    found = summary(rows, items)
+    cases = worst_cases(dataset, items, rows, models[0], seed)
+    facts = _facts(dataset, items, loaded, machine, split, seed)
+    metrics, html = out / "metrics.json", out / "report.html"
+    content = {
+        "models": [
+            {"name": name, "sha256": each.sha256, "config": each.config}
+            for name, each in zip(names, loaded, strict=True)
+        ],
+        "data": {
+            "folder": data.name, "sha256": dataset.sha256, "split": split, "objects": len(items), "seed": seed,
+        },
+        "machine": {"device": str(machine.device), "mixed_precision": machine.mixed, "torch": torch.__version__},
+        "summary": found,
+        "worst": [{"item": case.item, "iou": case.iou, "score": case.score} for case in cases],
+    }  # fmt: skip
+    with telling_of_full_disks(str(out)):
+        metrics.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        write_report(html, facts, found, rows, items, cases, names, list(BASELINES))
+    values = {
+        prompt: mean(found, names[0], prompt, MEAN_OF_DATASETS, "iou") for prompt in ("exact box", "loosened box")
+    }
+    plain = {prompt: mean(found, "plain box", prompt, MEAN_OF_DATASETS, "iou") for prompt in values}
+    headline = ", ".join(f"{prompt} {plain[prompt]:.3f} -> {value:.3f}" for prompt, value in values.items())
+    return Report(metrics, html, f"mean IoU, plain -> {names[0]}: {headline}", loaded[0].sha256)
+
+
+def _some(items: list[Item], limit: int | None) -> list[Item]:
+    """Take at most so many of each dataset, the same ones every time."""
+    if limit is None:
+        return items
+    kept: list[Item] = []
+    for dataset in sorted({item.dataset for item in items}):
+        kept += sorted((item for item in items if item.dataset == dataset), key=lambda item: item.sha256)[:limit]
+    return kept
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Tell checkpoints of one name apart."""
+    return [name if names.index(name) == place else f"{name} ({place + 1})" for place, name in enumerate(names)]
+
+
+def _facts(
+    dataset: Dataset, items: Sequence[Item], loaded: Sequence[Loaded], machine: Machine, split: str, seed: int
+) -> Facts:
+    counts = {name: sum(item.dataset == name for item in items) for name in sorted({item.dataset for item in items})}
+    lines = (
+        ("model", f"{loaded[0].name}, config {loaded[0].config}, sha256 {loaded[0].sha256}"),
+        *((("beside", f"{each.name}, config {each.config}, sha256 {each.sha256}")) for each in loaded[1:]),
+        ("data", f"{dataset.folder.name}, {split} split, sha256 {dataset.sha256}"),
+        ("objects", ", ".join(f"{count} of {name}" for name, count in counts.items())),
+        ("slides", str(len({item.slide for item in items}))),
+        ("computed", f"on {_device(machine)}, torch {torch.__version__}, seed {seed}"),
+    )
+    return Facts(f"How well {loaded[0].name} outlines", lines)
+
+
+def _device(machine: Machine) -> str:
+    name = torch.cuda.get_device_name(machine.device) if machine.device.type == "cuda" else platform.machine()
+    return f"{name}, {'bfloat16' if machine.mixed else 'float32'}"

@@ -1,0 +1,1 @@
+"""Fine-tuning: a SAM 2.1 checkpoint learns from a dataset folder."""

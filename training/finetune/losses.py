@@ -1,0 +1,87 @@
+"""The two losses of the thesis (section 5.2), for each of several proposals.
+
+All take raw values and give one number per object and proposal, so that a training can choose among the proposals and
+a test can compare with numbers on paper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
+
+IOU_WEIGHT = 0.05
+"""Of the error of the predicted IoU beside the cross entropy; source: section 5.2.2."""
+FOCAL_WEIGHT = 20.0
+FOCAL_ALPHA, FOCAL_GAMMA = 0.25, 2.0
+"""Source: SAM's own training; the thesis leaves them open."""
+
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
+    """Mean binary cross entropy over the pixels; (b, k, h, w) and (b, k, h, w) to (b, k)."""
+    return binary_cross_entropy_with_logits(logits, truth, reduction="none").mean((2, 3))
+
+
+def focal(logits: Tensor, truth: Tensor) -> Tensor:
+    """Mean focal loss over the pixels, (b, k): cross entropy that forgets what is already right."""
+    each = binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    probability = logits.sigmoid()
+    right = probability * truth + (1 - probability) * (1 - truth)
+    balance = FOCAL_ALPHA * truth + (1 - FOCAL_ALPHA) * (1 - truth)
+    return (balance * (1 - right) ** FOCAL_GAMMA * each).mean((2, 3))
+
+
+def dice(logits: Tensor, truth: Tensor) -> Tensor:
+    """One minus the soft Dice, (b, k), with one pixel added above and below."""
+    probability = logits.sigmoid()
+    common = (probability * truth).sum((2, 3))
+    return 1 - (2 * common + 1) / (probability.sum((2, 3)) + truth.sum((2, 3)) + 1)
+
+
+@torch.no_grad()
+def iou(logits: Tensor, truth: Tensor) -> Tensor:
+    """IoU of the thresholded masks, (b, k)."""
+    found, wanted = logits > 0, truth > 0.5
+    union = (found | wanted).sum((2, 3)).clamp(min=1)
+    return (found & wanted).sum((2, 3)) / union
+
+
+def bce_iou(logits: Tensor, scores: Tensor, truth: Tensor) -> Tensor:
+    """Weigh as the thesis does: cross entropy + 0.05 |predicted IoU - IoU|, (b, k)."""
+    return cross_entropy(logits, truth) + IOU_WEIGHT * (scores - iou(logits, truth)).abs()
+
+
+def sam(logits: Tensor, scores: Tensor, truth: Tensor) -> Tensor:
+    """Weigh as SAM 2's own training: 20 focal + Dice + |predicted IoU - IoU|, (b, k)."""
+    return FOCAL_WEIGHT * focal(logits, truth) + dice(logits, truth) + (scores - iou(logits, truth)).abs()
+
+
+LOSSES: dict[str, Loss] = {"bce-iou": bce_iou, "sam": sam}
+
+
+def best_of_proposals(loss: Loss, logits: Tensor, scores: Tensor, truth: Tensor) -> Tensor:
+    """Weigh a batch: the mask of the best proposal, and the estimates of all, because the service trusts them.
+
+    Parameters
+    ----------
+    logits : (b, k, h, w)
+        Raw values of the proposals.
+    scores : (b, k)
+        Their predicted IoU.
+    truth : (b, 1, s, s)
+        0 to 1; the proposals are enlarged to it.
+
+    Returns
+    -------
+    scalar
+    """
+    logits = interpolate(logits, truth.shape[-2:], mode="bilinear", align_corners=False)
+    target = truth.expand(-1, logits.shape[1], -1, -1)
+    each = loss(logits, scores, target)
+    best = each.argmin(1, keepdim=True)
+    estimates = (scores - iou(logits, target)).abs().mean(1)
+    return (each.gather(1, best)[:, 0] + IOU_WEIGHT * estimates).mean()

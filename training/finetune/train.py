@@ -1,0 +1,242 @@
+"""The fine-tuning: a model learns from prompts of all kinds; it can be stopped at any moment and goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from torch import Tensor, nn
+
+from training import prompts
+from training.dataset import Dataset, Item
+from training.errors import BrokenDataset
+from training.finetune.batches import LOSS_SIDE, Batch, Batches, item_rng, truth_of
+from training.finetune.curve import Curves
+from training.finetune.embeddings import Store, precomputed
+from training.finetune.lora import add_lora
+from training.finetune.losses import LOSSES, best_of_proposals, iou
+from training.finetune.recipe import Recipe
+from training.finetune.run import BEST, LAST, Origin, Run, trained
+from training.model import Embeddings, chosen, decode, encode, gathered
+from training.start import Machine
+
+VALIDATION = (
+    prompts.Recipe("box", box="jittered"),
+    prompts.Recipe("box, 1 point (+)", box="jittered", positive=1),
+)
+_MOST_VALIDATED = 400
+
+
+def fine_tune(
+    model: nn.Module, recipe: Recipe, dataset: Dataset, origin: Origin, folder: Path, machine: Machine
+) -> Run:
+    """Fine-tune a model, or go on with it.
+
+    Parameters
+    ----------
+    model : SAM2Base
+        With its starting weights; changed in place.
+    folder : Path
+        Of the run: best.pt, last.pt, run.json, curve.png, tensorboard; and embeddings, which may be deleted afterwards.
+
+    Returns
+    -------
+    Run
+        ``progress`` tells how well it went; epoch 0 of its curve is the starting weights.
+
+    Raises
+    ------
+    BrokenDataset, BrokenRun, NoSpace
+        Nothing that was done before is lost.
+    """
+    items, held_out = dataset.of("train"), _validated(dataset)
+    if not items or not held_out:
+        raise BrokenDataset("The dataset has nothing to train on, or nothing to validate with: it needs three slides.")
+    dataset.check_files([*items, *held_out])
+    run = Run(folder, recipe, origin)
+    torch.manual_seed(recipe.seed)
+    model = model.to(machine.device)
+    features = _features(model, recipe, dataset, [*items, *held_out], origin, folder, machine)
+    _freeze(model, recipe)
+    optimizer = torch.optim.AdamW(trained(model).values(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    resumed = run.resume(model, optimizer)
+    batches = Batches(dataset, items, recipe, int(cast(Any, model).image_size))
+    curves = Curves(folder)
+    console = Console()
+    trainer = _Trainer(model, optimizer, recipe, features, machine)
+    with machine.attention():
+        if not resumed:
+            found = trainer.validate(dataset, held_out)
+            _close_epoch(run, trainer, curves, {"epoch": 0, "loss": float("nan"), **found})
+            console.print(_told(run))
+        try:
+            while run.progress.epoch < recipe.epochs and not _stale(run, recipe):
+                _epoch(run, trainer, batches)
+                found = trainer.validate(dataset, held_out)
+                epoch, loss = run.progress.epoch + 1, float(np.mean(run.progress.losses))
+                run.progress.epoch, run.progress.batch, run.progress.losses = epoch, 0, []
+                _close_epoch(run, trainer, curves, {"epoch": epoch, "loss": loss, **found})
+                console.print(_told(run))
+        except KeyboardInterrupt:
+            run.save(model, optimizer)
+            raise
+    return run
+
+
+def _epoch(run: Run, trainer: _Trainer, batches: Batches) -> None:
+    columns = (
+        TextColumn("Epoch {task.fields[epoch]}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}"),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    progress = run.progress
+    with Bar(*columns) as bar:
+        task = bar.add_task("", total=len(batches), completed=progress.batch, epoch=progress.epoch + 1, told="")
+        for batch in batches.of_epoch(progress.epoch, progress.batch):
+            progress.losses.append(trainer.step(batch))
+            progress.batch += 1
+            bar.update(task, completed=progress.batch, told=f"loss {np.mean(progress.losses[-20:]):.4f}")
+
+
+def _close_epoch(run: Run, trainer: _Trainer, curves: Curves, point: dict[str, float]) -> None:
+    """Note how an epoch went, and keep what it gave."""
+    progress = run.progress
+    progress.curve.append(point)
+    if point["iou"] > progress.best_iou:
+        progress.best_iou, progress.best_epoch = point["iou"], progress.epoch
+        run.save_checkpoint(trainer.model, BEST)
+    if progress.epoch:
+        run.save_checkpoint(trainer.model, LAST)
+    run.save(trainer.model, trainer.optimizer)
+    curves.add(progress.curve)
+
+
+def _stale(run: Run, recipe: Recipe) -> bool:
+    return 0 < recipe.patience <= run.progress.epoch - run.progress.best_epoch
+
+
+def _told(run: Run) -> str:
+    point = run.progress.curve[-1]
+    best = " (best)" if run.progress.best_epoch == run.progress.epoch else ""
+    return f"epoch {point['epoch']:3.0f}  loss {point['loss']:.4f}  validation IoU {point['iou']:.4f}{best}"
+
+
+def _validated(dataset: Dataset) -> list[Item]:
+    """Choose what is validated with: all of it, or as many as an epoch can bear, the same ones each time."""
+    items = sorted(dataset.of("validation"), key=lambda item: item.sha256)
+    return items[:_MOST_VALIDATED]
+
+
+def _freeze(model: nn.Module, recipe: Recipe) -> None:
+    """Let learn what the recipe says."""
+    net = cast(Any, model)
+    if recipe.tune == "lora":
+        add_lora(model, recipe.lora_rank)
+        model.to(next(model.parameters()).device)
+    for name, parameter in model.named_parameters():
+        encoder = name.startswith("image_encoder") or "conv_s0" in name or "conv_s1" in name or name == "no_mem_embed"
+        parameter.requires_grad_(recipe.tune == "all" or not encoder or name.endswith((".down", ".up")))
+    for unused in ("memory_attention", "memory_encoder", "obj_ptr_proj", "obj_ptr_tpos_proj", "mask_downsample"):
+        if isinstance(getattr(net, unused, None), nn.Module):
+            getattr(net, unused).requires_grad_(False)
+
+
+Features = Callable[[list[Item]], Embeddings]
+
+
+def _features(
+    model: nn.Module,
+    recipe: Recipe,
+    dataset: Dataset,
+    items: list[Item],
+    origin: Origin,
+    folder: Path,
+    machine: Machine,
+) -> Features:
+    """Give the way from items to embeddings: from the disk while the encoder is frozen, else through the encoder."""
+    if recipe.tune == "decoder":
+        model.eval()
+        store: Store = precomputed(
+            model, origin.checkpoint_sha256, dataset, items, folder / "embeddings", machine.device
+        )
+        return lambda batch: store.of(batch, machine.device)
+
+    def through_the_encoder(batch: list[Item]) -> Embeddings:
+        images = np.stack([dataset.image(item) for item in batch])
+        return encode(model, torch.from_numpy(images).permute(0, 3, 1, 2).to(machine.device))
+
+    return through_the_encoder
+
+
+class _Trainer:
+    """A model and what changes it."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        recipe: Recipe,
+        features: Features,
+        machine: Machine,
+    ) -> None:
+        self.model, self.optimizer = model, optimizer
+        self._recipe, self._features, self._machine = recipe, features, machine
+        self._loss = LOSSES[recipe.loss]
+        self._side = int(cast(Any, model).image_size)
+
+    def step(self, batch: Batch) -> float:
+        """Learn from every kind of prompts of a batch; gives the mean loss."""
+        self.model.train()
+        truth = batch.truth.to(self._machine.device)
+        with self._machine.autocast():
+            embeddings = self._features(batch.items)
+            losses = []
+            for given in batch.prompts:
+                logits, scores = decode(self.model, embeddings, given.to(self._machine.device))
+                losses.append(best_of_proposals(self._loss, logits[:, 1:].float(), scores[:, 1:].float(), truth))
+            loss = torch.stack(losses).mean()
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(trained(self.model).values(), 1.0)
+        self.optimizer.step()
+        return float(loss.detach())
+
+    @torch.inference_mode()
+    def validate(self, dataset: Dataset, items: list[Item]) -> dict[str, float]:
+        """Measure the chosen masks on the held-out items; prompts are the same each time.
+
+        Returns
+        -------
+        dict
+            ``iou``: mean over the datasets of the means in each; ``iou of NAME`` for each.
+        """
+        self.model.eval()
+        found: dict[str, list[float]] = {}
+        for start in range(0, len(items), self._recipe.batch):
+            some = items[start : start + self._recipe.batch]
+            masks = [dataset.mask(item) for item in some]
+            truth = truth_of(masks).to(self._machine.device)
+            with self._machine.autocast():
+                embeddings = self._features(some)
+                for turn, recipe in enumerate(VALIDATION):
+                    given = [
+                        prompts.draw(item_rng(turn, item, 0), recipe, mask, item.box)
+                        for item, mask in zip(some, masks, strict=True)
+                    ]
+                    batch = gathered(given, self._side).to(self._machine.device)
+                    kept, _ = chosen(*decode(self.model, embeddings, batch))
+                    for item, value in zip(some, _ious(kept, truth), strict=True):
+                        found.setdefault(item.dataset, []).append(value)
+        means = {f"iou of {name}": float(np.mean(values)) for name, values in sorted(found.items())}
+        return {"iou": float(np.mean(list(means.values()))), **means}
+
+
+def _ious(kept: Tensor, truth: Tensor) -> list[float]:
+    size = (LOSS_SIDE, LOSS_SIDE)
+    enlarged = nn.functional.interpolate(kept.float().unsqueeze(1), size, mode="bilinear", align_corners=False)
+    return [float(value) for value in iou(enlarged, truth)[:, 0]]

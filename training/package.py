@@ -1,0 +1,156 @@
+"""A package: a checkpoint that the service loads, and a card that says what it is.
+
+``NAME.pt`` and ``NAME.json`` belong together: the service and ``python -m app weights verify`` read the config from the
+card and check the digest; ``README.md`` tells people the same.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.errors import StartupError
+from app.segmenter.checkpoint import load_checkpoint
+from app.segmenter.weights.checks import file_sha256
+from training.errors import BrokenRun, telling_of_full_disks
+from training.evaluation.evaluate import MEAN_OF_DATASETS
+from training.finetune.run import BEST, RECORD
+
+_SHOWN_PROMPTS = ("exact box", "box", "loosened box", "loosened box, 1 point (+)")
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What only people know of a model."""
+
+    name: str
+    licence: str
+    description: str = ""
+
+
+def package(run: Path, metrics: Path | None, about: About, folder: Path) -> Path:
+    """Put a run's best checkpoint into a folder, with its card.
+
+    Parameters
+    ----------
+    run : Path
+        A run's folder.
+    metrics : Path, optional
+        ``metrics.json`` of an evaluation of that checkpoint.
+
+    Returns
+    -------
+    Path
+        The checkpoint in its new place.
+
+    Raises
+    ------
+    BrokenRun
+        The run is not finished, its checkpoint does not load, or the metrics are those of another.
+    NoSpace
+        The disk is full.
+    """
+    record, source = _record(run), run / BEST
+    config = str(record["origin"]["config"])
+    try:
+        load_checkpoint(source, config)
+        sha256 = file_sha256(source)
+    except StartupError as error:
+        raise BrokenRun(error.detail) from error
+    measured = _metrics(metrics, sha256)
+    card = {
+        "name": about.name,
+        "licence": about.licence,
+        "description": about.description,
+        "config": config,
+        "sha256": sha256,
+        "size_bytes": source.stat().st_size,
+        "origin": record["origin"],
+        "recipe": record["recipe"],
+        "epochs": record["epochs"],
+        "best_epoch": record["best_epoch"],
+        "validation_iou": {"before": record["curve"][0]["iou"], "best": record["best_validation_iou"]},
+        "metrics": measured,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{about.name}.pt"
+    with telling_of_full_disks(str(target)):
+        part = target.with_suffix(".part")
+        shutil.copyfile(source, part)
+        part.replace(target)
+        target.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+        (folder / "README.md").write_text(model_card(card), encoding="utf-8")
+    return target
+
+
+def _record(run: Path) -> dict[str, Any]:
+    try:
+        record: dict[str, Any] = json.loads((run / RECORD).read_text(encoding="utf-8"))
+        record["origin"]["config"], record["curve"][0]["iou"], record["best_validation_iou"]
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise BrokenRun(f"{run} is no run that got as far as its first checkpoint: {error}.") from error
+    return record
+
+
+def _metrics(file: Path | None, sha256: str) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        model = content["models"][0]
+        if model["sha256"] != sha256:
+            raise BrokenRun(f"{file} holds the metrics of another checkpoint ({model['sha256'][:12]}…).")
+        found = content["summary"][model["name"]]
+        return {
+            "data_sha256": content["data"]["sha256"],
+            "split": content["data"]["split"],
+            "objects": content["data"]["objects"],
+            "mean_iou": {
+                prompt: {group: values["iou"]["mean"] for group, values in found[prompt].items() if "iou" in values}
+                for prompt in _SHOWN_PROMPTS
+            },
+        }
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise BrokenRun(f"{file} holds no metrics of an evaluation: {error}.") from error
+
+
+def model_card(card: dict[str, Any]) -> str:
+    """Write the card for people."""
+    origin, recipe, iou = card["origin"], card["recipe"], card["validation_iou"]
+    learned = f"{recipe['tune']}, loss {recipe['loss']}, best after epoch {card['best_epoch']} of {card['epochs']}"
+    lines = [
+        f"# {card['name']}",
+        "",
+        card["description"] or "A SAM 2.1 fine-tuned to outline objects in histology from a box and points.",
+        "",
+        "| | |",
+        "|---|---|",
+        f"| licence | {card['licence']} |",
+        f"| config | `{card['config']}` |",
+        f"| file | `{card['name']}.pt`, {card['size_bytes']:,} bytes, sha256 `{card['sha256']}` |",
+        f"| began with | {origin['checkpoint']}, sha256 `{origin['checkpoint_sha256']}` |",
+        f"| data | {origin['dataset']}, sha256 `{origin['dataset_sha256']}` |",
+        f"| objects | {', '.join(f'{count} {split}' for split, count in origin['items'].items())}; split by slide |",
+        f"| learned | {learned} |",
+        f"| validation IoU | {iou['before']:.3f} before, {iou['best']:.3f} after |",
+        "",
+        "## Use",
+        "",
+        f"`REFINE_SEGMENTER__CHECKPOINT={card['name']}.pt python -m app serve`; keep `{card['name']}.json` beside it."
+        f" Check it with `python -m app weights verify {card['name']}.pt`.",
+        "",
+    ]
+    if card["metrics"]:
+        measured = card["metrics"]
+        lines += [f"## Mean IoU on {measured['objects']} objects of the {measured['split']} split", ""]
+        groups = [group for group in measured["mean_iou"][_SHOWN_PROMPTS[0]] if group != MEAN_OF_DATASETS]
+        groups.append(MEAN_OF_DATASETS)
+        lines += ["| prompt | " + " | ".join(groups) + " |", "|---|" + "---|" * len(groups)]
+        for prompt, means in measured["mean_iou"].items():
+            lines.append(f"| {prompt} | " + " | ".join(f"{means[group]:.3f}" for group in groups) + " |")
+        lines.append("")
+    lines += ["It is a research model: look at every outline before you count on it.", ""]
+    return "\n".join(lines)
