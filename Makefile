@@ -6,9 +6,11 @@ READY  := $(VENV)/.ready
 PORT   ?= 6000
 ONCE   ?=
 SLIDE  ?=
+DATA   ?= ../shared/data
+OUT    ?= out/finetune
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint test openapi demo embedded-model
+.PHONY: help install format lint test openapi demo finetune embedded-model
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -38,6 +40,9 @@ openapi: $(READY) ## Write the served contract to docs/api/openapi.json
 
 demo: $(READY) ## Embedded Cytomine and service; refines a sample (ONCE=1 stops then, PORT=, SLIDE=file)
 	$(PY) -m demo --port $(PORT) $(if $(ONCE),--once) $(if $(SLIDE),--slide "$(SLIDE)")
+
+finetune: $(READY) ## Export, fine-tune, evaluate, package and serve: DATA=folder of tiles [OUT=]
+	$(PY) -m training whole "$(DATA)" --out "$(OUT)"
 
 embedded-model: $(READY) ## Train the embedded demo model again from drawn tissue
 	$(PY) -m training embedded --install app/segmenter/embedded/model.pt

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from app.segmenter.checkpoint import load_checkpoint
+from app.errors import InvalidSettings
+from app.segmenter.checkpoint import build_model, load_checkpoint
 from app.segmenter.device import resolve_device
 from app.segmenter.weights import file_sha256, find_name
 from app.segmenter.weights.card import check_card, read_card
@@ -50,13 +51,18 @@ class Loaded:
 
 
 def load(checkpoint: str, config: str | None) -> Loaded:
-    """Load a checkpoint by the name of a pulled one, as a file, or as ``embedded``.
+    """Load a checkpoint by the name of a pulled one, as a file, or as ``embedded``; or ``random`` weights.
 
     Raises
     ------
     StartupError
         It is not there, damaged, or does not fit its config.
     """
+    if checkpoint == "random":
+        if config is None:
+            raise InvalidSettings("Random weights need a config: name one with --config, such as sam2.1_hiera_t.")
+        torch.manual_seed(0)
+        return Loaded("random", build_model(config), config, f"random weights of {config}, seed 0")
     if checkpoint == "embedded":
         path, name, config = EMBEDDED_MODEL, "embedded", config or "embedded"
     elif entry := find_name(checkpoint):

@@ -276,7 +276,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path: Path, tiles: Path) ->
     missing = next(each for each in (tmp_path / "windows").iterdir() if each.stem not in (tmp_path / ITEMS).read_text())
     missing.unlink()
     missing.symlink_to(full)
-    with pytest.raises(NoSpace, match="The disk is full while writing .* it goes on from here"):
+    with pytest.raises(NoSpace, match=r"The disk is full while writing .* it goes on from here"):
         export(TilesFolder(tiles), tmp_path, Choice(per_slide=1))
     missing.unlink()
     assert export(TilesFolder(tiles), tmp_path, Choice(per_slide=1)).new == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -14,7 +15,7 @@ from app.segmenter.weights.choice import EMBEDDED_MODEL
 from training.embedded.curve import plot_curve
 from training.embedded.train import Recipe, train
 
-RECIPE = Recipe(minutes=1e6, scenes=12, batch=2, seed=3)
+RECIPE = Recipe(steps=40, scenes=12, batch=2, seed=3)
 LARGEST_BYTES = 16_000_000
 
 
@@ -28,14 +29,14 @@ def distance(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) ->
 
 
 def test_a_resumed_run_is_the_same_run(tmp_path: Path) -> None:
-    train(RECIPE, tmp_path / "through", most_steps=3)
+    train(RECIPE, tmp_path / "through", stop_after=3)
     (tmp_path / "stopped").mkdir()
     for scenes in (tmp_path / "through").glob("scenes-*"):  # drawn once is enough
         shutil.copy(scenes, tmp_path / "stopped")
-    train(RECIPE, tmp_path / "stopped", most_steps=2)
+    train(RECIPE, tmp_path / "stopped", stop_after=2)
     assert json.loads((tmp_path / "stopped" / "record.json").read_text())["steps"] == 2
     halfway = weights(tmp_path / "stopped")
-    checkpoint = train(RECIPE, tmp_path / "stopped", most_steps=3)
+    checkpoint = train(RECIPE, tmp_path / "stopped", stop_after=3)
     record = json.loads((tmp_path / "stopped" / "record.json").read_text())
     assert record["steps"] == 3
     assert record["recipe"]["seed"] == 3
@@ -48,7 +49,8 @@ def test_the_committed_model_is_small_and_has_its_record() -> None:
     assert EMBEDDED_MODEL.stat().st_size < LARGEST_BYTES
     record = json.loads(EMBEDDED_MODEL.with_suffix(".json").read_text())
     assert record["steps"] > 1000
-    assert record["recipe"]["config"] == "embedded"
+    assert record["recipe"]["config"] == record["config"] == "embedded"
+    assert record["sha256"] == hashlib.sha256(EMBEDDED_MODEL.read_bytes()).hexdigest()
     assert record["curve"][-1]["validation"] > 0.8
 
 
@@ -61,7 +63,7 @@ def test_the_curve_is_drawn(tmp_path: Path) -> None:
 def test_help(arguments: list[str]) -> None:
     from typer.testing import CliRunner
 
-    from training.__main__ import app
+    from training.cli import app
 
     answer = CliRunner().invoke(app, arguments)
     assert answer.exit_code == 0

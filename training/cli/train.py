@@ -51,7 +51,7 @@ def train(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the run; the same one again goes on with it.")],
     checkpoint: Annotated[
-        str, typer.Option(help="What to begin with: a file, the name of pulled weights, or embedded.")
+        str, typer.Option(help="What to begin with: a file, the name of pulled weights, embedded or random.")
     ] = "base_plus",
     config: Config = None,
     tune: Annotated[

@@ -43,6 +43,7 @@ def tables(summary: Summary, models: Sequence[str], baselines: Sequence[str]) ->
     model = models[0]
     made = [
         _methods(summary, [*models, *baselines]),
+        _types(summary, model, baselines),
         _loosened(summary, model),
         _prompts(summary, model, "Boxes and points (thesis, table 4.2)", (*POINT_RECIPES, *BOX_RECIPES)),
         _prompts(summary, model, "Masks with other prompts (thesis, table 4.3)", MASK_RECIPES),
@@ -70,6 +71,11 @@ def groups_of(summary: Summary, method: str) -> list[str]:
     return sorted(found, key=lambda group: (not group.startswith("dataset "), group))
 
 
+def datasets_of(summary: Summary, method: str) -> list[str]:
+    """List the datasets of an evaluation."""
+    return [group for group in groups_of(summary, method) if group.startswith("dataset ")]
+
+
 def _cell(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
@@ -79,7 +85,7 @@ def _name(group: str) -> str:
 
 
 def _methods(summary: Summary, methods: Sequence[str]) -> Table:
-    groups = [*groups_of(summary, methods[0]), MEAN_OF_DATASETS]
+    groups = [*datasets_of(summary, methods[0]), MEAN_OF_DATASETS]
     rows = []
     for prompt in BOXES:
         for method in methods:
@@ -93,8 +99,20 @@ def _methods(summary: Summary, methods: Sequence[str]) -> Table:
     return Table("The model and what it has to beat", note, ("Box", "Method", *map(_name, groups)), tuple(rows))
 
 
+def _types(summary: Summary, model: str, baselines: Sequence[str]) -> Table:
+    kinds = [group for group in groups_of(summary, model) if not group.startswith("dataset ")]
+    rows = []
+    for kind in kinds:
+        count = summary[model]["exact box"][kind]["iou"]["n"]
+        exact = [_cell(mean(summary, method, "exact box", kind, "iou")) for method in (model, *baselines)]
+        loosened = [_cell(mean(summary, method, "loosened box", kind, "iou")) for method in (model, *baselines)]
+        rows.append((kind, str(count), *exact, *loosened))
+    head = ("Objects", "n", *(f"exact: {name}" for name in (model, *baselines)), "loosened: " + model, *baselines)
+    return Table("By object type", "Mean IoU from the exact and from the loosened box.", head, tuple(rows))
+
+
 def _loosened(summary: Summary, model: str) -> Table:
-    groups = [*groups_of(summary, model), MEAN_OF_DATASETS]
+    groups = [*datasets_of(summary, model), MEAN_OF_DATASETS]
     rows = [
         (recipe.name, *(_cell(mean(summary, model, recipe.name, group, "iou")) for group in groups))
         for recipe in LOOSE_RECIPES
