@@ -26,7 +26,7 @@ CPU = Machine(torch.device("cpu"), mixed=False)
 
 def report_of(dataset: Dataset, folder: Path) -> dict[str, object]:
     models = [load("embedded", None), load("embedded", None)]
-    report = evaluate_and_report(dataset.folder, models, CPU, "test", 2, 0, folder)
+    report = evaluate_and_report(dataset.folder, models, CPU, "all", 2, 0, folder)
     return dict(json.loads(report.metrics.read_text()))
 
 

@@ -96,6 +96,9 @@ def test_exporting_again_makes_only_what_is_new(tmp_path: Path, tiles: Path) -> 
     assert after.splits == before.splits
     touched = {name for name, stamp in stamps.items() if window_file(tmp_path, name).stat().st_mtime_ns != stamp}
     assert touched == {victim, damaged}
+    records = [json.loads(line) for line in (tmp_path / "exports.jsonl").read_text().splitlines()]
+    assert [record["new"] for record in records] == [first.new, 2]
+    assert {record["dataset_sha256"] for record in records} == {after.sha256}
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -207,6 +210,15 @@ def test_a_cytomine_project(tmp_path: Path, lab: Lab) -> None:
     assert (dataset.mask(item) == truth).all()
     pixels = dataset.image(item).astype(float).mean(axis=2)
     assert abs(pixels[truth].mean() - pixels[~truth].mean()) > 40  # the disc lies where the annotation says
+
+
+def test_reviewed_annotations_in_place_of_the_users(lab: Lab) -> None:
+    lab.draw(DISC)
+    reviewed = lab.cytomine.store.add_annotation(lab.image, lab.bob.id, DISC.wkt, kind="reviewed")
+    with connected(lab.cytomine.base_url, lab.alice.public_key, lab.alice.private_key):
+        source = CytomineProject(lab.project, Wanted(reviewed=True))
+        found = [each.annotation for slide in source.slides() for each in source.objects(slide)]
+    assert found == [str(reviewed)]
 
 
 def test_large_windows_come_reduced(tmp_path: Path, lab: Lab) -> None:

@@ -94,8 +94,8 @@ def test_stopped_and_resumed_is_the_same_run(
     resumed = tuned(dataset, tmp_path)
     ours, theirs = (load_checkpoint(each.folder / LAST, "embedded").state_dict() for each in (resumed, run))
     start = embedded().state_dict()
-    apart = max(float((ours[name] - theirs[name]).abs().max()) for name in ours)
-    moved = max(float((start[name] - theirs[name]).abs().max()) for name in ours)
+    apart = max(float((ours[name] - theirs[name]).abs().max()) for name in ours if ours[name].numel())
+    moved = max(float((start[name] - theirs[name]).abs().max()) for name in ours if ours[name].numel())
     assert apart < 0.05 * moved
     assert resumed.progress.curve[1]["iou"] == pytest.approx(run.progress.curve[1]["iou"], abs=0.01)
 
@@ -136,14 +136,14 @@ def test_the_encoder_learns_too_if_asked(dataset: Dataset, tmp_path: Path, tune:
 def test_merged_lora_computes_the_same() -> None:
     torch.manual_seed(0)
     model, image = embedded(), torch.randint(0, 255, (1, 3, 256, 256), dtype=torch.uint8)
-    with torch.inference_mode():
+    with torch.no_grad():
         plain = encode(model, image).image
         count = add_lora(model, rank=4)
         assert torch.equal(encode(model, image).image, plain)  # it begins as no change
     for name, parameter in model.named_parameters():
         if name.endswith(".up"):
             torch.nn.init.normal_(parameter, std=0.02)
-    with torch.inference_mode():
+    with torch.no_grad():
         changed = encode(model, image).image
         assert not torch.allclose(changed, plain, atol=1e-3)
         assert torch.allclose(encode(merge_lora(model), image).image, changed, atol=1e-3)

@@ -96,7 +96,7 @@ def test_positive_points_prefer_the_depth() -> None:
 
 def test_people_outline_on_the_edge_or_a_little_outside(samples: list[Sample]) -> None:
     areas = np.array([(s.targets[0].mask > 0.5).sum() / (s.image[..., 1] < 120).sum() for s in samples])
-    assert 0.9 < areas.min() < 1
+    assert 0.95 < areas.min() < 1.01
     assert 1.08 < areas.max() < 1.25
     assert 1.01 < areas.mean() < 1.12
 
@@ -104,15 +104,16 @@ def test_people_outline_on_the_edge_or_a_little_outside(samples: list[Sample]) -
 def test_a_window_asks_for_a_neighbour_too_and_never_over_another() -> None:
     image = np.full((512, 512, 3), (230, 190, 210), np.uint8)
     labels = np.zeros((512, 512), np.int32)
-    for number, x in ((1, 236), (2, 276)):
-        cv2.rectangle(labels, (x - 19, 240), (x + 19, 280), number, -1)
-    objects = tuple(DrawnObject(number, "blobs", x - 19, 240, x + 20, 281) for number, x in ((1, 236), (2, 276)))
+    extents = ((1, 217, 255), (2, 257, 273))
+    for number, left, right in extents:
+        cv2.rectangle(labels, (left, 240), (right, 280), number, -1)
+    objects = tuple(DrawnObject(number, "blobs", left, 240, right + 1, 281) for number, left, right in extents)
     rng, scene = np.random.default_rng(3), Scene(image, labels, objects)
     drawn = [draw_sample(rng, scene, objects[0], SIDE, augment=False) for _ in range(60)]
     overlaps = [((s.targets[0].mask > 0.5) & (s.targets[1].mask > 0.5)).mean() for s in drawn]
     assert all(len(s.targets) == TARGETS for s in drawn)
     apart = np.array(overlaps) < 0.004
-    assert 0.2 < apart.mean() < 1  # where the neighbour lies wholly in the window; else the same object again
+    assert 0.4 < apart.mean() < 1  # where the neighbour lies wholly in the window; else the same object again
     assert {s.targets[0].boxed for s in drawn} == {True, False}
 
 

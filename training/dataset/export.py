@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from math import ceil, floor
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from training.dataset.folder import (
     ITEMS,
     MASKS,
     WINDOWS,
+    Dataset,
     Item,
     digest_of_files,
     line_of,
@@ -32,6 +34,7 @@ from training.dataset.sources import Source, SourceObject, SourceSlide
 from training.dataset.splits import assign, check_splits, read_splits, write_splits
 from training.errors import telling_of_full_disks
 
+EXPORTS = "exports.jsonl"
 JPEG_QUALITY = 95
 _EDGE_PX0 = 2.0
 _FRACTION_BITS = 6
@@ -104,7 +107,16 @@ def export(source: Source, folder: Path, choice: Choice | None = None) -> Export
     splits = assign(items, read_splits(folder), choice.seed)
     check_splits(items, splits)
     write_splits(folder, splits)
-    return Exported(new, len(known) - new, left_out)
+    done = Exported(new, len(known) - new, left_out)
+    _record(folder, source.name, choice, done, Dataset(folder, tuple(items), splits))
+    return done
+
+
+def _record(folder: Path, source: str, choice: Choice, done: Exported, dataset: Dataset) -> None:
+    """Note what was exported, with the digest of what the dataset is now."""
+    line = {"source": source, "choice": asdict(choice), **asdict(done), "dataset_sha256": dataset.sha256}
+    with telling_of_full_disks(str(folder)), (folder / EXPORTS).open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(line) + "\n")
 
 
 def _intact(folder: Path) -> dict[str, Item]:

@@ -4,6 +4,7 @@
 
     DIR/items.jsonl        one line per object, written when its two files are there
     DIR/splits.json        slide -> train, validation or test
+    DIR/exports.jsonl      one line per export: source, choice, counts, seed, digest of the dataset afterwards
     DIR/windows/ID.jpg     1024 x 1024 RGB, twice the object's longer side
     DIR/masks/ID.png       1024 x 1024, 255 where the object is
 """

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import io
 import json
+import pickle
 import platform
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -93,7 +95,7 @@ class Run:
                     parameter.copy_(state["trained"][name])
             optimizer.load_state_dict(state["optimizer"])
             self.progress = Progress(**state["progress"])
-        except (RuntimeError, KeyError, TypeError, EOFError, ValueError) as error:
+        except (RuntimeError, KeyError, TypeError, EOFError, ValueError, pickle.UnpicklingError) as error:
             raise BrokenRun(f"{file} is damaged: {str(error).splitlines()[0]}. Delete it to begin again.") from error
         return True
 
@@ -143,6 +145,8 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
 
 def _write(content: dict[str, Any], file: Path) -> None:
     part = file.with_suffix(".part")
+    memory = io.BytesIO()  # torch's own writer hides why it failed
+    torch.save(content, memory)
     with telling_of_full_disks(str(file)):
-        torch.save(content, part)
+        part.write_bytes(memory.getbuffer())
     part.replace(file)
