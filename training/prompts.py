@@ -67,6 +67,8 @@ class Given:
 def draw(rng: Rng, recipe: Recipe, mask: BoolMask, box: Floats | tuple[float, ...]) -> Given:
     """Draw the prompts of a recipe.
 
+    What two recipes have in common is the same when they are drawn with the same random numbers.
+
     Parameters
     ----------
     mask : (1024, 1024) bool
@@ -74,12 +76,13 @@ def draw(rng: Rng, recipe: Recipe, mask: BoolMask, box: Floats | tuple[float, ..
     box : (4,)
         Its tight box.
     """
+    for_box, for_mask, for_positive, for_negative = rng.spawn(4)
     tight = np.asarray(box, np.float64)
-    given_box = None if recipe.box is None else BOXES[recipe.box](rng, tight)
-    shown = mask_prompt(rng, recipe.mask, mask) if recipe.mask else None
+    given_box = None if recipe.box is None else BOXES[recipe.box](for_box, tight)
+    shown = mask_prompt(for_mask, recipe.mask, mask) if recipe.mask else None
     around = given_box if given_box is not None else _box_of(shown) if shown is not None else tight
-    positive = positive_points(rng, mask, recipe.positive)
-    negative = negative_points(rng, mask, None if recipe.anywhere else around, recipe.negative)
+    positive = positive_points(for_positive, mask, recipe.positive)
+    negative = negative_points(for_negative, mask, None if recipe.anywhere else around, recipe.negative)
     labels = np.array([1] * len(positive) + [0] * len(negative), np.int32)
     return Given(given_box, np.concatenate([positive, negative]), labels, shown)
 

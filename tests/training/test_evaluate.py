@@ -53,6 +53,7 @@ def test_metrics_hold_every_prompt_for_every_object_type(evaluated: Path) -> Non
     assert 0 <= iou["q1"] <= iou["median"] <= iou["q3"] <= 1
     assert {"raw_iou", "size_retention", "boundary_f", "compactness", "seconds", "score"} <= set(groups["all objects"])
     assert content["summary"]["embedded (2)"]["box"]["all objects"]["iou"] == groups["all objects"]["iou"]
+    assert content["by_object_type"]["gland type"]["box"] == groups["gland type"]
     for method in ("plain box", "ellipse", "GrabCut"):
         assert set(content["summary"][method]) == {"exact box", "box", "loosened box"}
 
@@ -96,6 +97,14 @@ def test_groups_are_averaged_as_they_say(dataset: Dataset) -> None:
     assert found["all objects"]["iou"]["mean"] == pytest.approx(0.45)
     assert found["mean of datasets"]["iou"]["mean"] == pytest.approx(0.6)
     assert found["dataset nuclei"]["iou"]["median"] == pytest.approx(0.2)
+
+
+def test_a_folder_of_tiles_will_do(tiles: Path, tmp_path: Path) -> None:
+    arguments = ["evaluate", "--data", str(tiles), "--checkpoint", "embedded", "--out", str(tmp_path), "--limit", "1"]
+    answer = CliRunner().invoke(app, arguments)
+    assert answer.exit_code == 0, answer.output
+    data = json.loads((tmp_path / "metrics.json").read_text())["data"]
+    assert (data["split"], data["objects"]) == ("all", 2)
 
 
 def test_an_empty_split_is_told(dataset: Dataset, tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from training.cli.train import Config, Data, Device, Precision
+from training.cli.train import Config, Device, Precision
 
 
 def evaluate(
-    data: Data,
+    data: Annotated[Path, typer.Option(help="The dataset folder; or one of tiles with masks, all of which count.")],
     checkpoint: Annotated[str, typer.Option(help="A file, the name of pulled weights, or embedded.")],
     out: Annotated[Path, typer.Option(help="Gets metrics.json and report.html; the same one again goes on.")],
     config: Config = None,
@@ -19,7 +19,9 @@ def evaluate(
         list[str] | None,
         typer.Option(help="Another checkpoint beside it, FILE or FILE=CONFIG: zero-shot weights, other encoders."),
     ] = None,
-    split: Annotated[str, typer.Option(help="train, validation, test or all.")] = "test",
+    split: Annotated[
+        str | None, typer.Option(help="train, validation, test or all.", show_default="test; all of a folder of tiles")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many objects of each dataset.")] = None,
     precision: Annotated[Precision, typer.Option(help="auto: bfloat16 on a GPU.")] = Precision.auto,
     device: Device = "auto",
@@ -27,14 +29,24 @@ def evaluate(
 ) -> None:
     """Evaluate a checkpoint with every kind of prompt, beside plain baselines, and write a report."""
     from training.dataset import SPLITS
+    from training.dataset.export import dataset_of
     from training.evaluation.whole import evaluate_and_report
     from training.start import load, machine
 
-    if split not in {*SPLITS, "all"}:
+    if split not in {*SPLITS, "all", None}:
         raise typer.BadParameter(f"choose among {', '.join(SPLITS)}, all", param_hint="--split")
+    dataset = dataset_of(data, out / "data")
     loaded = [load(checkpoint, config)]
     for other in against or []:
         name, _, its_config = other.partition("=")
         loaded.append(load(name, its_config or None))
-    report = evaluate_and_report(data, loaded, machine(device, precision.value), split, limit, seed, out)
+    report = evaluate_and_report(
+        dataset,
+        loaded,
+        machine(device, precision.value),
+        split or ("test" if dataset == data else "all"),
+        limit,
+        seed,
+        out,
+    )
     typer.echo(f"{report.metrics}, {report.html}: {report.headline}")

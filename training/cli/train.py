@@ -37,7 +37,7 @@ class Precision(StrEnum):
     bfloat16 = "bfloat16"
 
 
-Data = Annotated[Path, typer.Option(help="The dataset folder.")]
+Data = Annotated[Path, typer.Option(help="The dataset folder; or one of tiles with masks.")]
 Config = Annotated[
     str | None,
     typer.Option(
@@ -96,11 +96,12 @@ def run_training(
 ) -> Run:
     """Load everything and fine-tune."""
     from training.dataset import open_dataset
+    from training.dataset.export import dataset_of
     from training.finetune.run import Origin
     from training.finetune.train import fine_tune
     from training.start import load, machine
 
-    dataset = open_dataset(data)
+    dataset = open_dataset(dataset_of(data, out / "data"))
     start = load(checkpoint, config)
     counts = Counter(dataset.splits[item.slide] for item in dataset.items)
     origin = Origin(start.name, start.sha256, start.config, data.name, dataset.sha256, dict(sorted(counts.items())))

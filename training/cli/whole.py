@@ -49,7 +49,17 @@ def whole(
     from training.start import load
 
     config_of_start = load(checkpoint, config).config
-    evaluate(data, best, report, config=config_of_start, against=[beside], limit=limit, device=device, seed=seed)
+    evaluate(
+        data,
+        best,
+        report,
+        config=config_of_start,
+        against=[beside],
+        split="test",
+        limit=limit,
+        device=device,
+        seed=seed,
+    )
     console.rule("4 of 5: package")
     package(run, out / "model", name, licence, metrics=report / "metrics.json")
     console.rule("5 of 5: serve")

@@ -119,6 +119,22 @@ def _record(folder: Path, source: str, choice: Choice, done: Exported, dataset: 
         stream.write(json.dumps(line) + "\n")
 
 
+def dataset_of(data: Path, folder: Path) -> Path:
+    """Give a dataset folder: `data` itself if it is one, else what an export of its tiles into `folder` makes.
+
+    Raises
+    ------
+    BrokenDataset
+        `data` is neither a dataset nor a folder of tiles.
+    """
+    from training.dataset.sources.tiles import TilesFolder
+
+    if (data / ITEMS).is_file() or not TilesFolder.is_one(data):
+        return data
+    export(TilesFolder(data), folder)
+    return folder
+
+
 def _intact(folder: Path) -> dict[str, Item]:
     """List what was exported before and still is as it was; forget the rest, so that it is made again."""
     if not (folder / ITEMS).exists():

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from app.geometry.masks import BoolMask, clean_mask
+from app.geometry.masks import clean_mask
 from training import prompts
 from training.dataset import Dataset, Item
 from training.errors import telling_of_full_disks
 from training.evaluation.baselines import BASELINES
 from training.evaluation.methods import Found, Model, recirculated
-from training.evaluation.metrics import boundary_f, overlap, shape, size_retention
+from training.evaluation.metrics import measured, overlap, size_retention
 from training.finetune.batches import item_rng
 from training.prompts import Given, Recipe
 
@@ -157,8 +157,7 @@ def _rows_of(dataset: Dataset, item: Item, asked: Asked) -> Iterator[Row]:
     image, truth = dataset.image(item), dataset.mask(item)
 
     def given(recipe: Recipe) -> Given:
-        # the same numbers for every recipe: two recipes with a box of one kind have the same box
-        return prompts.draw(item_rng(asked.seed, item, 1), recipe, truth, item.box)
+        return prompts.draw(item_rng(asked.seed, item, 1), recipe, truth, item.box)  # the same numbers for every recipe
 
     for number, model in enumerate(asked.models):
         embeddings, encoding_s = model.encode(image)
@@ -168,7 +167,7 @@ def _rows_of(dataset: Dataset, item: Item, asked: Asked) -> Iterator[Row]:
             cleaned = clean_mask(found.mask)
             for mask, clean in ((found.mask, False), (cleaned, True)):
                 kept = {"size_retention": size_retention(mask, found.mask)}
-                yield Row(item.id, name, prompt, clean, {**_measured(mask, truth), **kept, **times})
+                yield Row(item.id, name, prompt, clean, {**measured(mask, truth), **kept, **times})
 
         for recipe in ALL_RECIPES if number == 0 else COMPARED:
             prompt = given(recipe)
@@ -183,15 +182,11 @@ def _rows_of(dataset: Dataset, item: Item, asked: Asked) -> Iterator[Row]:
         box = given(Recipe(prompt_name, box=kind)).box  # type: ignore[arg-type]
         assert box is not None  # noqa: S101  the recipe has one
         for name, baseline in BASELINES.items():
-            yield Row(item.id, name, prompt_name, True, _measured(baseline(image, box), truth))
+            yield Row(item.id, name, prompt_name, True, measured(baseline(image, box), truth))
     for kind in ("loose", "scribble", "morphology"):
         shown = given(Recipe(kind, mask=kind)).mask  # type: ignore[arg-type]
         assert shown is not None  # noqa: S101
         yield Row(item.id, "the mask prompt itself", f"{kind} mask", True, dict(overlap(shown, truth)))
-
-
-def _measured(mask: BoolMask, truth: BoolMask) -> dict[str, float]:
-    return {**overlap(mask, truth), "boundary_f": boundary_f(mask, truth), **shape(mask)}
 
 
 def summed_up(values: Sequence[float]) -> dict[str, float | int]:

@@ -17,6 +17,15 @@ SHAPE = ("compactness", "solidity", "perimeter_smoothness", "components")
 METRICS = (*OVERLAP, *SHAPE, "size_retention")
 
 
+def measured(found: BoolMask, truth: BoolMask) -> dict[str, float]:
+    """Give every metric of `OVERLAP` and `SHAPE`, (h, w) both; looks only where either mask is."""
+    x, y, width, height = cv2.boundingRect((found | truth).astype(np.uint8))
+    margin = int(BOUNDARY_TOLERANCE_PX) + 2
+    place = np.s_[max(0, y - margin) : y + height + margin, max(0, x - margin) : x + width + margin]
+    found, truth = np.ascontiguousarray(found[place]), np.ascontiguousarray(truth[place])
+    return {**overlap(found, truth), "boundary_f": boundary_f(found, truth), **shape(found)}
+
+
 def overlap(found: BoolMask, truth: BoolMask) -> dict[str, float]:
     """Compare a mask with the truth, (h, w) both.
 

@@ -7,7 +7,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -68,6 +68,7 @@ def evaluate_and_report(
             "folder": data.name, "sha256": dataset.sha256, "split": split, "objects": len(items), "seed": seed,
         },
         "machine": {"device": str(machine.device), "mixed_precision": machine.mixed, "torch": torch.__version__},
+        "by_object_type": _by_object_type(found[names[0]]),
         "summary": found,
         "worst": [{"item": case.item, "iou": case.iou, "score": case.score} for case in cases],
     }  # fmt: skip
@@ -80,6 +81,12 @@ def evaluate_and_report(
     plain = {prompt: mean(found, "plain box", prompt, MEAN_OF_DATASETS, "iou") for prompt in values}
     headline = ", ".join(f"{prompt} {plain[prompt]:.3f} -> {value:.3f}" for prompt, value in values.items())
     return Report(metrics, html, f"mean IoU, plain -> {names[0]}: {headline}", loaded[0].sha256)
+
+
+def _by_object_type(found: dict[str, Any]) -> dict[str, Any]:
+    """Turn prompt and object type around, for those who look for one kind of object."""
+    kinds = dict.fromkeys(kind for groups in found.values() for kind in groups)
+    return {kind: {prompt: groups[kind] for prompt, groups in found.items() if kind in groups} for kind in kinds}
 
 
 def _some(items: list[Item], limit: int | None) -> list[Item]:

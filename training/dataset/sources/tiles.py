@@ -39,8 +39,13 @@ class TilesFolder:
         self._home = folder
         self._tiles = folder / "tiles" if (folder / "tiles").is_dir() else folder
         self._manifest = _manifest(folder) or _manifest(self._tiles)
-        if not any(self._tiles.glob("*.mask.png")):
+        if not self.is_one(folder):
             raise BrokenSource(f"{folder} has no images with masks: no NAME.mask.png in it.")
+
+    @staticmethod
+    def is_one(folder: Path) -> bool:
+        """Whether a folder has images with masks."""
+        return any(any(home.glob("*.mask.png")) for home in (folder, folder / "tiles"))
 
     @property
     def name(self) -> str:
