@@ -19,10 +19,11 @@ import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from training.embedded.loss import iou, masks_loss
+from training.embedded.loss import masks_loss
 from training.embedded.model import fresh_model, plain_attention
 from training.embedded.samples import MOST_POINTS, NO_POINT, TARGETS, Sample, draw_sample
 from training.embedded.scenes_on_disk import digest, scenes_for
+from training.finetune.losses import iou
 from training.model import PromptBatch, chosen, decode, encode
 from training.tissue import Scene
 
