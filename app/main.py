@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
+from typing import Protocol
 
 import anyio
 from fastapi import FastAPI
@@ -16,7 +17,7 @@ from app.api import problems
 from app.api.guards import GuardMiddleware
 from app.api.metrics import Metrics
 from app.api.request_id import RequestIdFilter, RequestIdMiddleware
-from app.api.routes import CROPS_ROUTE, Status, status_routes, work_routes
+from app.api.routes import CROPS_ROUTE, Status, Verbs, status_routes, work_routes
 from app.gateway.core import CoreGateway
 from app.gateway.http import CoreHttp
 from app.gateway.pims import PimsPixels
@@ -26,12 +27,18 @@ from app.segmenter.load import load_segmenter
 from app.segmenter.weights import choose
 from app.settings import Settings, check_serving, read_settings
 from app.usecases.ports import Segmenter, SlideGateway, WindowReader
-from app.usecases.predict_roi import PredictRoi
-from app.usecases.refine_annotation import RefineAnnotation
 from app.usecases.refine_crop import RefineCrop
 from app.usecases.segment_roi import SegmentRoi
 
 log = logging.getLogger(__name__)
+
+
+class ActingGateway(SlideGateway, Protocol):
+    """A platform that can be seen with other eyes."""
+
+    def acting_as(self, token: str) -> SlideGateway:
+        """Give the same platform as the user of a bearer token sees it."""
+        ...
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -53,21 +60,25 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     segmenter = load_segmenter(settings.segmenter, choose(settings))
     core = CoreHttp(settings.platform)
     pixels = PimsPixels(settings.platform, settings.imagery.max_image_bytes)
-    return assemble(settings, CoreGateway(core), SlideWindowReader(pixels), segmenter, core.close, pixels.close)
+    gateway = CoreGateway(core)
+    return assemble(settings, gateway, SlideWindowReader(pixels), segmenter, core.close, pixels.close)
 
 
 def assemble(
     settings: Settings,
-    gateway: SlideGateway,
+    gateway: ActingGateway,
     reader: WindowReader,
     segmenter: Segmenter,
     *closers: Callable[[], None],
 ) -> FastAPI:
     """Plug rooms that are ready into an application; `closers` run when it stops."""
     segment = SegmentRoi(reader, segmenter)
-    refine = RefineAnnotation(gateway, segment, settings.refine.max_points)
-    crop = RefineCrop(CropWindowReader, segmenter)
-    predict = PredictRoi(gateway, segment, settings.refine.max_points)
+    verbs = Verbs(
+        lambda token: gateway if token is None else gateway.acting_as(token),
+        segment,
+        RefineCrop(CropWindowReader, segmenter),
+        settings.refine.max_points,
+    )
 
     warm = threading.Event()
     metrics = Metrics()
@@ -84,7 +95,7 @@ def assemble(
     crops = f"{base}{CROPS_ROUTE}"
     open_paths = {"/", "/health", "/metrics", f"{base}/ready", f"{base}/openapi.json", f"{base}/docs"}
     app.include_router(status_routes(base, status, metrics))
-    app.include_router(work_routes(refine, predict, crop, metrics), prefix=base)
+    app.include_router(work_routes(verbs, settings.api.secret_header, metrics), prefix=base)
     problems.install(app, metrics.failed)
     app.add_middleware(
         GuardMiddleware,

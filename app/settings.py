@@ -82,7 +82,11 @@ class ApiSettings(_Group):
 
     host: str = "0.0.0.0"  # noqa: S104  a container listens on all of its addresses
     port: int = Field(6000, ge=0, le=65535)
-    shared_secret: SecretStr = Field(SecretStr(""), description="Callers must send it; at least 16 characters.")
+    bearer: bool = Field(True, description="Accept bearer tokens of Cytomine; the service then acts as that user.")
+    shared_secret: SecretStr = Field(
+        SecretStr(""),
+        description="Callers who send it act as the service account; at least 16 characters; empty: nobody.",
+    )
     secret_header: str = Field("X-Refine-Secret", pattern="^[A-Za-z0-9-]+$")
     max_body_bytes: int = Field(2 * 2**20, ge=1024, description="Larger request bodies are refused with 413.")
     max_crop_bytes: int = Field(64 * 2**20, ge=2**16, description="The same for requests that carry a crop.")
@@ -159,9 +163,11 @@ def check_serving(settings: Settings) -> None:
     Raises
     ------
     InvalidSettings
-        The shared secret or the service account's keys are missing or a placeholder.
+        The shared secret or the service account's keys are missing or a placeholder, or nobody could call.
     """
     secret = settings.api.shared_secret.get_secret_value()
+    if not secret and (settings.api.bearer or settings.api.open_crops):
+        return  # no service account is needed
     if len(secret) < 16 or secret.lower() in _PLACEHOLDERS:
         raise InvalidSettings("REFINE_API__SHARED_SECRET must be a secret of at least 16 characters.")
     keys = (settings.platform.public_key, settings.platform.private_key.get_secret_value())

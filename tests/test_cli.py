@@ -217,6 +217,7 @@ def test_verify_of_nothing_is_one_line(environment: dict[str, str]) -> None:
 
 
 def test_serve_refuses_to_start_without_a_secret(environment: dict[str, str]) -> None:
+    environment["REFINE_API__BEARER"] = "false"
     assert_one_line_error(run(environment, "serve"), "REFINE_API__SHARED_SECRET")
 
 
@@ -224,12 +225,7 @@ def test_serve_answers_and_stops_when_told(environment: dict[str, str]) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    environment |= {
-        "REFINE_API__SHARED_SECRET": "only for this very test",
-        "REFINE_PLATFORM__PUBLIC_KEY": "public-key-of-the-test",
-        "REFINE_PLATFORM__PRIVATE_KEY": "private-key-of-the-test",
-        "REFINE_SEGMENTER__DEVICE": "cpu",
-    }
+    environment |= {"REFINE_SEGMENTER__DEVICE": "cpu"}  # callers come with tokens of their own: no key, no secret
     command = [sys.executable, "-m", "app", "serve", "--host", "127.0.0.1", "--port", str(port)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as serving:
         try:

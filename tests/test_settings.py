@@ -61,7 +61,7 @@ def test_misspelt_names_stop_the_start() -> None:
 @pytest.mark.parametrize(
     "environment",
     [
-        {**KEYS},
+        {**KEYS, "REFINE_API__BEARER": "false"},
         {**KEYS, "REFINE_API__SHARED_SECRET": "short"},
         {**SECRET},
         {**SECRET, **KEYS, "REFINE_PLATFORM__PRIVATE_KEY": "changeme"},
@@ -72,6 +72,11 @@ def test_missing_or_placeholder_secrets_stop_the_start(
 ) -> None:
     with pytest.raises(InvalidSettings):
         check_serving(read(monkeypatch, **environment))
+
+
+@pytest.mark.parametrize("way", [{}, {"REFINE_API__BEARER": "false", "REFINE_API__OPEN_CROPS": "true"}])
+def test_without_a_secret_no_account_is_needed(monkeypatch: pytest.MonkeyPatch, way: dict[str, str]) -> None:
+    check_serving(read(monkeypatch, **way))
 
 
 def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,3 +91,14 @@ def _window(segmentation: Segmentation) -> WindowBody:
         height=window.side_px0,
         downsample=segmentation.downsample,
     )
+
+
+def written(refinement: Refinement) -> str:
+    """Say in one line of the log who changed what."""
+    before, after = (read_location(wkt).area for wkt in (refinement.previous_location, refinement.location))
+    who = "the service account" if refinement.caller is None else f"user {refinement.caller}"
+    return (
+        f"Annotation {refinement.annotation_id} refined for {who}: area {before:.0f} -> {after:.0f} px²,"
+        f" {len(refinement.points_deleted)} points deleted,"
+        f" model {refinement.model.name} {refinement.model.sha256[:12]}"
+    )

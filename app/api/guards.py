@@ -6,6 +6,7 @@ The guards wrap the application, so that nothing of a request is parsed before i
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Callable
 
 from starlette.datastructures import Headers
@@ -15,12 +16,25 @@ from app.api.problems import problem_of
 from app.errors import BodyTooLarge, ModelBusy, NotAuthenticated, ServiceError
 from app.settings import ApiSettings
 
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+"""Source: RFC 6750, section 2.1."""
+_LONGEST_TOKEN = 8192
+
 IsGuarded = Callable[[str], bool]
 LimitOf = Callable[[str], int]
 
 
+def bearer_token(headers: Headers) -> str | None:
+    """Find the bearer token of a request; None where there is none, or none that could be one."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    fits = scheme.lower() == "bearer" and _TOKEN.fullmatch(token) and len(token) <= _LONGEST_TOKEN
+    return token if fits else None
+
+
 class GuardMiddleware:
-    """Asks for the shared secret, bounds the requests in flight and the size of their bodies.
+    """Asks for credentials, bounds the requests in flight and the size of their bodies.
+
+    Whether a bearer token is good is for Core to say: it is handed on with every call.
 
     Parameters
     ----------
@@ -40,6 +54,14 @@ class GuardMiddleware:
         self._app = app
         self._settings = settings
         self._secret = settings.shared_secret.get_secret_value().encode()
+        self._ways = " or ".join(
+            way
+            for way, there in (
+                ("a bearer token", settings.bearer),
+                (f"the header {settings.secret_header}", self._secret),
+            )
+            if there
+        )
         self._does_work, self._asks_secret, self._limit_of = does_work, asks_secret, limit_of
         self._in_flight = 0
 
@@ -50,7 +72,7 @@ class GuardMiddleware:
             return
         try:
             if self._asks_secret(scope["path"]):
-                self._check_secret(Headers(scope=scope))
+                self._check_credentials(Headers(scope=scope))
             self._check_room()
         except ServiceError as error:
             await problem_of(error, scope["path"])(scope, receive, send)
@@ -65,13 +87,14 @@ class GuardMiddleware:
         finally:
             self._in_flight -= 1
 
-    def _check_secret(self, headers: Headers) -> None:
+    def _check_credentials(self, headers: Headers) -> None:
         name = self._settings.secret_header
         given = headers.get(name)
-        if given is None:
-            raise NotAuthenticated(f"The header {name} is missing.")
-        if not hmac.compare_digest(given.encode(), self._secret):
-            raise NotAuthenticated(f"The header {name} is wrong.")
+        if given is not None:
+            if not self._secret or not hmac.compare_digest(given.encode(), self._secret):
+                raise NotAuthenticated(f"The header {name} is wrong.")
+        elif not (self._settings.bearer and bearer_token(headers)):
+            raise NotAuthenticated(f"Credentials are missing: {self._ways} is needed.")
 
     def _check_room(self) -> None:
         if self._in_flight >= self._settings.max_in_flight:

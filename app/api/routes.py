@@ -5,15 +5,17 @@ Model and platform calls block, so these are plain functions: the framework runs
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 import shapely
-from fastapi import APIRouter, Body, File, Form, Path, Query, Response, UploadFile
+from fastapi import APIRouter, Body, File, Form, Path, Query, Request, Response, UploadFile
 from shapely.geometry.base import BaseGeometry
 
-from app.api.answers import crop_feature, model_body, prediction_feature, refine_result, server_timing
+from app.api.answers import crop_feature, model_body, prediction_feature, refine_result, server_timing, written
+from app.api.guards import bearer_token
 from app.api.metrics import Metrics
 from app.api.schemas import (
     AreaFeature,
@@ -31,10 +33,13 @@ from app.geometry.locations import read_location
 from app.geometry.prompts import PointLabel
 from app.usecases.find_points import PointsMode
 from app.usecases.in_flight import InFlight
-from app.usecases.ports import ModelInfo
+from app.usecases.ports import ModelInfo, SlideGateway
 from app.usecases.predict_roi import GivenPoint, Prediction, PredictRoi
 from app.usecases.refine_annotation import RefineAnnotation, Refinement, RefineOptions
 from app.usecases.refine_crop import RefineCrop
+from app.usecases.segment_roi import SegmentRoi
+
+log = logging.getLogger(__name__)
 
 _STATUSES = (400, 401, 403, 404, 409, 413, 422, 500, 502, 503, 504)
 PROBLEMS: dict[int | str, dict[str, Any]] = {
@@ -61,13 +66,39 @@ class Status:
 CROPS_ROUTE = "/annotations/refine"
 
 
-def work_routes(refine: RefineAnnotation, predict: PredictRoi, crop: RefineCrop, metrics: Metrics) -> APIRouter:
+@dataclass(frozen=True, slots=True)
+class Verbs:
+    """The use cases, made for whoever asks."""
+
+    gateway: Callable[[str | None], SlideGateway]
+    """The platform as the user of a bearer token sees it, or for None as the service account does."""
+    segment: SegmentRoi
+    crop: RefineCrop
+    max_points: int
+
+    def refine(self, token: str | None) -> RefineAnnotation:
+        """Refine on behalf of a caller."""
+        return RefineAnnotation(self.gateway(token), self.segment, self.max_points)
+
+    def predict(self, token: str | None) -> PredictRoi:
+        """Predict on behalf of a caller."""
+        return PredictRoi(self.gateway(token), self.segment, self.max_points)
+
+
+def work_routes(verbs: Verbs, secret_header: str, metrics: Metrics) -> APIRouter:
     """Make the routes that do work; the caller puts them behind the prefix and the guards."""
     router = APIRouter(responses=PROBLEMS)
     in_flight: InFlight[Refinement] = InFlight()
 
-    def refined(annotation_id: int, options: RefineOptions, response: Response) -> RefineResult:
-        refinement = in_flight.run(annotation_id, options, lambda: refine(annotation_id, options))
+    def token_of(request: Request) -> str | None:
+        """Tell whose rights count: the secret's, which the guards have checked, or else the token's."""
+        return None if secret_header in request.headers else bearer_token(request.headers)
+
+    def refined(request: Request, annotation_id: int, options: RefineOptions, response: Response) -> RefineResult:
+        token = token_of(request)
+        refinement = in_flight.run(annotation_id, (options, token), lambda: verbs.refine(token)(annotation_id, options))
+        if refinement.outcome == "changed":
+            log.info("%s", written(refinement))
         metrics.done("refine", refinement.outcome, refinement.timings_ms)
         response.headers["Server-Timing"] = server_timing(refinement.timings_ms)
         return refine_result(refinement)
@@ -82,36 +113,41 @@ def work_routes(refine: RefineAnnotation, predict: PredictRoi, crop: RefineCrop,
 
     @router.post("/autonomous_prediction")
     def autonomous_prediction(
+        request: Request,
         response: Response,
         annotation_id: Annotated[int, Query(ge=1, le=2**63 - 1)],
         keep_points: bool = False,
         points: PointsMode = "auto",
     ) -> RefineResult:
         """Refine an annotation in place (the route of the first prototype)."""
-        return refined(annotation_id, RefineOptions(keep_points=keep_points, points=points), response)
+        return refined(request, annotation_id, RefineOptions(keep_points=keep_points, points=points), response)
 
     @router.post("/annotations/{annotation_id}/refine")
     def refine_annotation(
-        response: Response, annotation_id: AnnotationId, request: Annotated[RefineRequest | None, Body()] = None
+        request: Request,
+        response: Response,
+        annotation_id: AnnotationId,
+        body: Annotated[RefineRequest | None, Body()] = None,
     ) -> RefineResult:
         """Refine an annotation in place."""
-        options = RefineOptions(**(request or RefineRequest()).model_dump())
-        return refined(annotation_id, options, response)
+        options = RefineOptions(**(body or RefineRequest()).model_dump())
+        return refined(request, annotation_id, options, response)
 
     @router.post("/prediction", response_model=FeatureBody, responses=_NOTHING_FOUND)
-    def prediction(request: PredictionRequest, response: Response) -> FeatureBody | Response:
+    def prediction(request: Request, body: PredictionRequest, response: Response) -> FeatureBody | Response:
         """Segment a box with given points; nothing is written."""
         points = tuple(
             GivenPoint(point.geometry.coordinates[0], point.geometry.coordinates[1], PointLabel(point.properties.label))
-            for point in request.points or ()
+            for point in body.points or ()
         )
-        return predicted(predict.with_points(request.image_id, _area(request.geometry), points), response)
+        predict = verbs.predict(token_of(request))
+        return predicted(predict.with_points(body.image_id, _area(body.geometry), points), response)
 
     @router.post("/smart_prediction", response_model=FeatureBody, responses=_NOTHING_FOUND)
-    def smart_prediction(request: SmartPredictionRequest, response: Response) -> FeatureBody | Response:
+    def smart_prediction(request: Request, body: SmartPredictionRequest, response: Response) -> FeatureBody | Response:
         """Segment a box with the points that a user has drawn in it; nothing is written or deleted."""
-        found = predict.with_points_of(request.image_id, _area(request.geometry), request.user_id)
-        return predicted(found, response)
+        predict = verbs.predict(token_of(request))
+        return predicted(predict.with_points_of(body.image_id, _area(body.geometry), body.user_id), response)
 
     @router.post(CROPS_ROUTE)
     def refine_crop(
@@ -122,7 +158,7 @@ def work_routes(refine: RefineAnnotation, predict: PredictRoi, crop: RefineCrop,
         location: Annotated[str, Form(description="WKT, platform frame.")],
     ) -> FeatureBody:
         """Refine an annotation that Core reads and writes by itself: always one valid Polygon inside the image."""
-        refinement = crop(annotation_crop.file.read(), location, image_width, image_height)
+        refinement = verbs.crop(annotation_crop.file.read(), location, image_width, image_height)
         metrics.done("crop", "changed" if refinement.changed else "nothing found", refinement.timings_ms)
         response.headers["Server-Timing"] = server_timing(refinement.timings_ms)
         return crop_feature(refinement)

@@ -32,11 +32,35 @@ class CoreGateway:
     Parameters
     ----------
     http : CoreHttp
-        Carries the account's signature.
+        Carries the account's signature, or a user's token.
+    for_caller : bool
+        Whether the account is the one of the person who asks.
     """
 
-    def __init__(self, http: CoreHttp) -> None:
+    def __init__(self, http: CoreHttp, *, for_caller: bool = False) -> None:
         self._http = http
+        self._for_caller = for_caller
+
+    def acting_as(self, token: str) -> CoreGateway:
+        """Give the same Core as the user of a bearer token sees it."""
+        return CoreGateway(self._http.acting_as(token), for_caller=True)
+
+    def caller(self) -> int | None:
+        """Tell who asks, by id; None where that is not known.
+
+        Raises
+        ------
+        PlatformError
+            Core does not accept the token, or fails.
+        """
+        if not self._for_caller:
+            return None
+        try:
+            record = self._http.get("user/current.json")
+        except NotThere as error:
+            raise PlatformUnavailable("Core does not tell who asks.") from error
+        with _reading("user"):
+            return int(record["id"])
 
     def annotation(self, annotation_id: int) -> Annotation:
         """Read an annotation.

@@ -7,6 +7,7 @@ models and its signature are used here (decision 0004).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 import requests
 from cytomine.cytomine import CytomineAuth
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
 
 from app.errors import (
     PlatformForbidden,
@@ -32,20 +34,38 @@ class NotThere(ServiceError):
     """Core answered 404; the caller knows what it had asked for and raises the error of that kind."""
 
 
+class BearerAuth(AuthBase):
+    """Hands a user's own token on to Core.
+
+    Parameters
+    ----------
+    token : str
+        As the user sent it.
+    """
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the header."""
+        request.headers["authorization"] = f"Bearer {self._token}"
+        return request
+
+
 class CoreHttp:
     """One account at one Core. Safe to share between threads: nothing changes after construction.
 
     Parameters
     ----------
     settings : PlatformSettings
-        Host, keys and time-outs.
+        Host, keys of the service account, and time-outs.
     """
 
     def __init__(self, settings: PlatformSettings) -> None:
         url = urlsplit(settings.host)
         self._host = settings.host
         self._timeout_s = (settings.connect_timeout_s, settings.read_timeout_s)
-        self._auth = CytomineAuth(
+        self._auth: AuthBase = CytomineAuth(
             settings.public_key, settings.private_key.get_secret_value(), f"{url.scheme}://{url.netloc}", ""
         )
         self._session = requests.Session()
@@ -53,6 +73,12 @@ class CoreHttp:
         adapter = HTTPAdapter(pool_maxsize=_CONNECTIONS, max_retries=0)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
+
+    def acting_as(self, token: str) -> CoreHttp:
+        """Give the same Core, over the same connections, for the user of a bearer token."""
+        other = copy(self)
+        other._auth = BearerAuth(token)
+        return other
 
     def get(self, uri: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Read a JSON object from ``/api/<uri>``; raises `NotThere` and the leaves of `PlatformError`."""
@@ -108,7 +134,7 @@ def _read(method: str, uri: str, answer: requests.Response) -> dict[str, Any]:
     status, facts = answer.status_code, {"core_status": answer.status_code}
     said = _message(answer)
     if status == 401:
-        raise PlatformUnauthorized("Core does not accept the credentials of the service.", **facts)
+        raise PlatformUnauthorized("Core does not accept the credentials.", **facts)
     if status == 403:
         raise PlatformForbidden(f"Core forbids it{said}.", **facts)
     if status == 404:

@@ -84,6 +84,10 @@ class Stored:
 class SlideGateway(Protocol):
     """The platform's Core. Every method may raise the leaves of `PlatformError`."""
 
+    def caller(self) -> int | None:
+        """Tell who asks, by id; None where a service account acts for somebody unknown."""
+        ...
+
     def annotation(self, annotation_id: int) -> Annotation:
         """Read an annotation; raises `AnnotationNotFound`."""
         ...

@@ -38,6 +38,8 @@ class Refinement:
     """What became of an annotation."""
 
     annotation_id: int
+    caller: int | None
+    """Who asked, where that is known."""
     outcome: Outcome
     location: str
     """WKT, platform frame: as stored; with a dry run, as it would be."""
@@ -75,6 +77,7 @@ class RefineAnnotation:
         """
         stopwatch = Stopwatch()
         with stopwatch.step("validity"):
+            caller = self.gateway.caller()
             annotation = self.gateway.annotation(annotation_id)
             geometry = read_location(annotation.location)
             slide = self.gateway.slide(annotation.slide_id)
@@ -86,7 +89,7 @@ class RefineAnnotation:
                 self.gateway,
                 slide,
                 roi,
-                user_id=annotation.user_id,
+                user_id=annotation.user_id if caller is None else caller,
                 term_ids=annotation.term_ids,
                 mode=options.points,
                 max_points=self.max_points,
@@ -105,6 +108,7 @@ class RefineAnnotation:
             deleted, kept = self._delete(points if outcome == "changed" and not options.keep_points else [])
         return Refinement(
             annotation_id=annotation_id,
+            caller=caller,
             outcome=outcome,
             location=stored.location,
             previous_location=annotation.location,

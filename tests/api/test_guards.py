@@ -9,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from app.api.request_id import RequestIdFilter
 from app.main import assemble
+from app.settings import Settings
 from tests.api.conftest import SECRET
 from tests.fakes.rooms import DarkSegmenter, DiscReader, FakeGateway
 
@@ -21,6 +22,34 @@ def test_a_wrong_secret_is_401_before_anything_is_read(client: TestClient, gatew
     assert answer.status_code == 401
     assert answer.json()["type"].endswith("not-authenticated")
     assert gateway.reads == 0
+
+
+@pytest.mark.parametrize("token", ["Bearer", "Bearer two words", "Basic abc", "Bearer =", "Bearer " + "x" * 9000])
+def test_what_is_no_token_is_401(client: TestClient, gateway: FakeGateway, token: str) -> None:
+    del client.headers["X-Refine-Secret"]
+    assert client.post(WORK, headers={"authorization": token}).status_code == 401
+    assert gateway.reads == 0
+
+
+def test_a_bearer_token_acts_as_its_user(client: TestClient, gateway: FakeGateway) -> None:
+    gateway.add_point(12, 505, 405, user_id=62)
+    del client.headers["X-Refine-Secret"]
+    answer = client.post(WORK, headers={"authorization": "bearer 62"})
+    assert answer.json()["points_used"] == [12]
+
+
+def test_a_wrong_secret_is_not_saved_by_a_token(client: TestClient) -> None:
+    headers = {"X-Refine-Secret": "wrong", "authorization": "Bearer 62"}
+    assert client.post(WORK, headers=headers).status_code == 401
+
+
+def test_tokens_can_be_switched_off(settings: Settings, gateway: FakeGateway) -> None:
+    api = settings.api.model_copy(update={"bearer": False})
+    app = assemble(settings.model_copy(update={"api": api}), gateway, DiscReader(), DarkSegmenter())
+    with TestClient(app) as client:
+        answer = client.post(WORK, headers={"authorization": "Bearer 62"})
+    assert answer.status_code == 401
+    assert answer.json()["detail"] == "Credentials are missing: the header X-Refine-Secret is needed."
 
 
 def test_no_secret_is_401(client: TestClient, gateway: FakeGateway) -> None:

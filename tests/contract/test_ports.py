@@ -84,6 +84,10 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     http.close()
 
 
+def test_a_service_account_asks_for_somebody_unknown(world: World) -> None:
+    assert world.gateway.caller() is None
+
+
 def test_reads_an_annotation(world: World) -> None:
     found = world.gateway.annotation(world.annotation)
     assert (found.id, found.location, found.slide_id, found.user_id) == (

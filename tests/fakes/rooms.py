@@ -37,6 +37,7 @@ class FakeGateway:
     writes: list[str] = field(default_factory=list)
     asked_for_notes: list[int] = field(default_factory=list)
     reads: int = 0
+    caller_id: int | None = None
 
     def add_point(
         self,
@@ -49,6 +50,13 @@ class FakeGateway:
         comments: int = 0,
     ) -> None:
         self.points[identifier] = (user_id, PointAnnotation(identifier, x, y, term_ids, comments, "UserAnnotation"))
+
+    def acting_as(self, token: str) -> FakeGateway:
+        """Take the token for the user's id."""
+        return replace(self, caller_id=int(token))
+
+    def caller(self) -> int | None:
+        return self.caller_id
 
     def annotation(self, annotation_id: int) -> Annotation:
         self.reads += 1

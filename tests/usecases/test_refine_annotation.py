@@ -53,6 +53,14 @@ def test_y_is_flipped_on_the_way_in_and_out(gateway: FakeGateway, segmenter: Dar
     assert prompts.points.tolist() == [[490 - 380, 800 - 720]]
 
 
+def test_the_callers_points_count_where_the_caller_is_known(refine: RefineAnnotation, gateway: FakeGateway) -> None:
+    gateway.add_point(12, 505, 405, user_id=62)
+    gateway.caller_id = 62
+    found = refine(7, RefineOptions())
+    assert found.caller == 62
+    assert found.points_used == found.points_deleted == (12,)
+
+
 def test_points_are_kept_when_asked(refine: RefineAnnotation, gateway: FakeGateway) -> None:
     result = refine(7, RefineOptions(keep_points=True))
     assert (result.points_used, result.points_deleted) == ((11, 12), ())

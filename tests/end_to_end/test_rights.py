@@ -1,0 +1,211 @@
+"""Who may refine what: with a user's own token, exactly what Core lets that user edit.
+
+Every case asks Core for the same edit first, and compares. The table in ``docs/rights.md`` is written by this test.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.settings import Settings
+from demo.cytomine.identity import Identity
+from demo.cytomine.server import EmbeddedCytomine
+from demo.cytomine.store import Mask, Role, User
+from tests.lab import BOX, DISC_X, DISC_Y, HEIGHT, SECRET, WIDTH, Lab, draw_image, serving, settings_for
+
+JWT_SECRET = "a secret that signs the tokens of these tests, sixty-four bytes l"
+TABLE = Path(__file__).resolve().parents[2] / "docs" / "rights.md"
+MADE = TABLE.parents[1] / "out" / "rights.md"
+PROJECTS = {"classic": {}, "restricted": {"restricted": True}, "read-only": {"read_only": True}}
+NUMBERS = count()
+PEOPLE = ("owner", "colleague", "manager", "not a member", "super admin")
+
+
+@pytest.fixture(scope="module")
+def cytomine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCytomine]:
+    with EmbeddedCytomine(tmp_path_factory.mktemp("cytomine"), jwt_secret=JWT_SECRET) as embedded:
+        draw_image(embedded.slides / "discs.png")
+        yield embedded
+
+
+@pytest.fixture(scope="module")
+def service_url(cytomine: EmbeddedCytomine) -> Iterator[str]:
+    """A service without a secret and without an account of its own: it can only act as whoever asks."""
+    settings = settings_for(cytomine)
+    platform = settings.platform.model_copy(update={"public_key": "", "private_key": settings.api.shared_secret})
+    api = settings.api.model_copy(update={"shared_secret": type(settings.api.shared_secret)("")})
+    with serving(Settings(platform=platform, segmenter=settings.segmenter, api=api)) as url:
+        yield url
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A project of one kind with the owner's box and point in it."""
+
+    lab: Lab
+    people: dict[str, User]
+    annotation: int
+    point: int
+
+
+def scene_of(cytomine: EmbeddedCytomine, service_url: str, kind: str) -> Scene:
+    store = cytomine.store
+    project = store.add_project(f"{kind} project {next(NUMBERS)}", **PROJECTS[kind])
+    roles = {"super admin": Role.SUPER_ADMIN}
+    people = {name: store.add_user(name.replace(" ", "-"), role=roles.get(name, Role.USER)) for name in PEOPLE}
+    for name in ("owner", "colleague"):
+        store.add_member(project, people[name].id, Mask.WRITE)
+    store.add_member(project, people["manager"].id, Mask.ADMINISTRATION)
+    image = store.add_image(project, people["owner"].id, "discs.png", WIDTH, HEIGHT)
+    lab = Lab(cytomine, service_url, project, image, people["owner"], people["colleague"], people["manager"])
+    return Scene(lab, people, lab.draw(BOX), lab.point(DISC_X, DISC_Y))
+
+
+def token_of(user: User, kind: str = "SESSION", lasts_s: float = 600, secret: str = JWT_SECRET) -> str:
+    return Identity("full", secret).token(user.username, "ROLE_USER", kind, lasts_s)
+
+
+def refine(scene: Scene, token: str | None, **options: object) -> httpx.Response:
+    url = f"{scene.lab.service_url}/sam/annotations/{scene.annotation}/refine"
+    headers = {} if token is None else {"authorization": f"Bearer {token}"}
+    return httpx.post(url, json=options, headers=headers, timeout=60, trust_env=False)
+
+
+def edit(scene: Scene, token: str | None) -> int:
+    """Ask Core for an edit that changes nothing; gives its status."""
+    url = f"{scene.lab.cytomine.base_url}/api/annotation/{scene.annotation}.json"
+    headers = {} if token is None else {"authorization": f"Bearer {token}"}
+    store = scene.lab.cytomine.store
+    body = {
+        "id": scene.annotation, "location": store.location(scene.annotation), "image": scene.lab.image,
+        "user": scene.lab.alice.id, "slice": slice_of(scene), "geometryCompression": 0,
+    }  # fmt: skip
+    return httpx.put(url, json=body, headers=headers, timeout=20, trust_env=False).status_code
+
+
+def slice_of(scene: Scene) -> int:
+    with scene.lab.cytomine.store.transaction() as db:
+        return int(db.execute("SELECT id FROM slices WHERE image = ?", (scene.lab.image,)).fetchone()[0])
+
+
+def test_core_decides_and_the_service_obeys(cytomine: EmbeddedCytomine, service_url: str) -> None:
+    outcomes: dict[tuple[str, str], int] = {}
+    for kind in PROJECTS:
+        for person in PEOPLE:
+            scene = scene_of(cytomine, service_url, kind)
+            token = token_of(scene.people[person])
+            before = (scene.lab.location(scene.annotation), scene.lab.location(scene.point))
+            answer = refine(scene, token)
+            if answer.status_code != 200:
+                assert (scene.lab.location(scene.annotation), scene.lab.location(scene.point)) == before
+            assert edit(scene, token) == answer.status_code, (kind, person, answer.text)
+            outcomes[kind, person] = answer.status_code
+    assert outcomes["classic", "owner"] == 200
+    assert outcomes["restricted", "colleague"] == 403
+    assert outcomes["classic", "not a member"] == 403
+    MADE.parent.mkdir(exist_ok=True)
+    MADE.write_text(page(outcomes))
+    assert TABLE.read_text() == page(outcomes), f"copy {MADE.name} from out/ to docs/ if Core's rules have changed"
+
+
+def page(outcomes: dict[tuple[str, str], int]) -> str:
+    """Write the table that people read."""
+
+    def cell(kind: str, person: str) -> str:
+        status = outcomes[kind, person]
+        return "yes" if status == 200 else str(status)
+
+    rows = "\n".join(f"| {person} | {' | '.join(cell(kind, person) for kind in PROJECTS)} |" for person in PEOPLE)
+    return f"""# Who may refine
+
+A caller with a bearer token of Cytomine may refine what Core lets them edit, because every call to Core carries that
+token: Core decides, the points that count are the caller's, and the undo is theirs. Refused callers change nothing.
+`tests/end_to_end/test_rights.py` asks Core for the same edit, compares, and writes this table.
+
+| caller | {" | ".join(f"{kind} project" for kind in PROJECTS)} |
+|---|{"---|" * len(PROJECTS)}
+{rows}
+
+Nobody, an expired token, a token that another secret signed: 401. A short-term token, which Core takes for reading
+only: 403.
+"""
+
+
+@pytest.mark.parametrize("token", [None, "=", "not-a-token", "white space", "ü"])
+def test_who_has_no_token_gets_nothing(cytomine: EmbeddedCytomine, service_url: str, token: str | None) -> None:
+    scene = scene_of(cytomine, service_url, "classic")
+    url = f"{service_url}/sam/annotations/{scene.annotation}/refine"
+    headers = {} if token is None else {"authorization": f"Bearer {token}".encode()}
+    assert httpx.post(url, headers=headers, trust_env=False).status_code == 401
+    assert scene.lab.location(scene.annotation) == BOX.wkt
+
+
+def test_tokens_that_core_does_not_accept(cytomine: EmbeddedCytomine, service_url: str) -> None:
+    scene = scene_of(cytomine, service_url, "classic")
+    owner = scene.people["owner"]
+    for token, status in (
+        (token_of(owner, lasts_s=-10), 401),
+        (token_of(owner, secret="s" * 64), 401),
+        (token_of(User(0, "nobody", "", "")), 401),
+        (token_of(owner, "SHORT_TERM"), 403),
+    ):
+        assert refine(scene, token).status_code == status == edit(scene, token)
+    assert scene.lab.location(scene.annotation) == BOX.wkt
+
+
+def test_a_secret_nobody_has_opens_nothing(cytomine: EmbeddedCytomine, service_url: str) -> None:
+    scene = scene_of(cytomine, service_url, "classic")
+    url = f"{service_url}/sam/annotations/{scene.annotation}/refine"
+    for secret in ("", SECRET):
+        assert httpx.post(url, headers={"X-Refine-Secret": secret}, trust_env=False).status_code == 401
+
+
+def test_the_undo_and_the_points_are_the_callers(cytomine: EmbeddedCytomine, service_url: str) -> None:
+    scene = scene_of(cytomine, service_url, "classic")
+    hers = scene.lab.point(DISC_X + 3, DISC_Y, by=scene.people["colleague"])
+    token = token_of(scene.people["colleague"])
+    answer = refine(scene, token).json()
+    assert answer["points_used"] == [hers]
+    assert scene.lab.location(scene.point) is not None  # the owner's point is no prompt of the colleague
+    undo = f"{cytomine.base_url}/api/command/undo.json"
+    for _ in range(2):  # the deletion of the point, then the edit
+        httpx.get(undo, headers={"authorization": f"Bearer {token}"}, trust_env=False)
+    assert scene.lab.location(scene.annotation) == BOX.wkt
+
+
+def test_two_callers_at_once_do_not_share_their_rights(cytomine: EmbeddedCytomine, service_url: str) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    scene = scene_of(cytomine, service_url, "restricted")
+    tokens = [token_of(scene.people[name]) for name in ("owner", "not a member") * 4]
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(lambda token: refine(scene, token, dry_run=True).status_code, tokens))
+    assert statuses == [200, 403] * 4
+
+
+def test_a_refine_leaves_a_line_and_no_token_in_the_log(
+    cytomine: EmbeddedCytomine, service_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene = scene_of(cytomine, service_url, "classic")
+    token = token_of(scene.people["owner"])
+    ours = logging.getLogger("app")
+    ours.addHandler(caplog.handler)
+    ours.setLevel("INFO")
+    try:
+        assert refine(scene, token).status_code == 200
+    finally:
+        ours.removeHandler(caplog.handler)
+        ours.setLevel("WARNING")
+    line = next(message for message in caplog.messages if f"Annotation {scene.annotation} refined" in message)
+    assert re.search(
+        rf"for user {scene.people['owner'].id}: area \d+ -> \d+ px², 1 points deleted, model embedded", line
+    )
+    assert token not in caplog.text
