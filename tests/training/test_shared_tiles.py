@@ -17,10 +17,12 @@ OBJECTS = "16"
 
 @pytest.mark.shared
 @pytest.mark.slow
-def test_the_embedded_model_beats_box_ellipse_and_grabcut(shared_data: Path) -> None:
-    arguments = ["evaluate", "--data", str(shared_data), "--checkpoint", "embedded", "--out", str(OUT)]
-    answer = CliRunner().invoke(app, [*arguments, "--limit", OBJECTS])
-    assert answer.exit_code == 0, answer.output
+def test_the_embedded_model_beats_box_ellipse_and_grabcut(shared_data: Path, tmp_path: Path) -> None:
+    export = ["export", "tiles", str(shared_data), "--out", str(tmp_path), "--per-slide", "3"]
+    evaluate = ["evaluate", "--data", str(tmp_path), "--checkpoint", "embedded", "--out", str(OUT), "--split", "all"]
+    for arguments in (export, [*evaluate, "--limit", OBJECTS]):
+        answer = CliRunner().invoke(app, arguments)
+        assert answer.exit_code == 0, answer.output
     summary = json.loads((OUT / "metrics.json").read_text())["summary"]
 
     def iou(method: str, prompt: str, group: str) -> float:

@@ -15,6 +15,8 @@ from training.tissue.scenes import DrawnObject, Scene
 TARGETS = 2
 """How many prompts share a window: encoding it costs far more than decoding."""
 MOST_POINTS = 4
+EXACT = 0.5
+"""Share of the boxes that are nearly exact, unless said otherwise."""
 NO_POINT = -1
 """Label of an unused place among the points; SAM's prompt encoder knows it as padding."""
 _NARROWEST_CONTEXT = 2.0
@@ -64,7 +66,9 @@ class _Place:
         return np.asarray((box - np.array([self.x0, self.y0] * 2)) / self.step)
 
 
-def draw_sample(rng: Rng, scene: Scene, target: DrawnObject, side: int, *, augment: bool = True) -> Sample:
+def draw_sample(
+    rng: Rng, scene: Scene, target: DrawnObject, side: int, *, augment: bool = True, exact: float = EXACT
+) -> Sample:
     """Cut a window around an object, with prompts as people give them.
 
     The window follows the service's rule: twice the longer side of the box, centred or, near a slide's border, moved so
@@ -77,15 +81,17 @@ def draw_sample(rng: Rng, scene: Scene, target: DrawnObject, side: int, *, augme
         Of the window, pixels.
     augment : bool
         Change colours and sharpness, turn and mirror.
+    exact : float
+        Share of the boxes that are nearly exact.
     """
     habit = rng.uniform(-0.015, 0.07)  # people outline a little outside of the edge, some more than others
-    box = loose_box(rng, target, habit)
+    box = loose_box(rng, target, habit, exact)
     window_side = _NARROWEST_CONTEXT * max(box[2] - box[0], box[3] - box[1])
     x0, y0 = (_window_start(rng, box[axis], box[axis + 2], window_side) for axis in (0, 1))
     place = _Place(x0, y0, window_side, window_side / side)
     image = _cut(rng, scene, place, side)
     second = _neighbour(rng, scene, target, place, side) or target
-    asked = [(target, box), (second, loose_box(rng, second, habit))]
+    asked = [(target, box), (second, loose_box(rng, second, habit, exact))]
     masks = [_outlined(scene, each, place, side, habit) for each, _ in asked]
     boxes = [place.box_in_window(each) for _, each in asked]
     if augment:
@@ -113,13 +119,15 @@ def _neighbour(rng: Rng, scene: Scene, target: DrawnObject, place: _Place, side:
     return found[int(rng.integers(len(found)))] if found else None
 
 
-def loose_box(rng: Rng, target: DrawnObject, habit: float = 0.0) -> npt.NDArray[np.float64]:
+def loose_box(rng: Rng, target: DrawnObject, habit: float = 0.0, exact: float = EXACT) -> npt.NDArray[np.float64]:
     """Draw a box as a person does: nearly exact, evenly loose, or loose by another share on every side.
 
     Parameters
     ----------
     habit : float
         How far outside of the edge this person outlines, as a share of half the object's mean extent.
+    exact : float
+        Share of the boxes that are nearly exact.
 
     Returns
     -------
@@ -130,9 +138,9 @@ def loose_box(rng: Rng, target: DrawnObject, habit: float = 0.0) -> npt.NDArray[
     tight = np.array([target.x0 - margin, target.y0 - margin, target.x1 + margin, target.y1 + margin], dtype=np.float64)
     extent = np.array([tight[2] - tight[0], tight[3] - tight[1]] * 2)
     style = rng.random()
-    if style < 0.5:
+    if style < exact:
         shares = rng.uniform(-0.02, 0.03, 4)
-    elif style < 0.7:
+    elif style < exact + 0.4 * (1 - exact):
         shares = np.full(4, rng.uniform(0.0, 0.2)) + rng.uniform(-0.02, 0.02, 4)
     else:
         shares = rng.uniform(-0.04, 0.3, 4)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from training.embedded.loss import masks_loss
 from training.embedded.model import fresh_model, plain_attention
-from training.embedded.samples import MOST_POINTS, NO_POINT, TARGETS, Sample, draw_sample
+from training.embedded.samples import EXACT, MOST_POINTS, NO_POINT, TARGETS, Sample, draw_sample
 from training.embedded.scenes_on_disk import digest, scenes_for
 from training.finetune.losses import iou
 from training.model import PromptBatch, chosen, decode, encode
@@ -41,7 +41,7 @@ _BOX_KEPT = 0.8
 class Recipe:
     """Everything that decides the result."""
 
-    steps: int = 2800
+    steps: int = 2860
     scenes: int = 800
     batch: int = 12
     learning_rate: float = 7e-4
@@ -50,6 +50,10 @@ class Recipe:
     """In which the learning rate rises."""
     decay: float = 0.3
     """Share of the steps, at the end, in which it falls; until then a run can still be made longer."""
+    exact_boxes: float = 0.5
+    """Share of nearly exact boxes: while there is much to learn, a box that says where the edge is helps."""
+    exact_boxes_at_the_end: float = 0.3
+    """The same while the learning rate falls: people draw loosely, and the model must not trust the box too much."""
     averaging: float = 0.998
     seed: int = 7
     config: str = "embedded"
@@ -289,13 +293,15 @@ def _by_kind(scenes: list[Scene]) -> dict[str, list[Scene]]:
 
 
 def _random_sample(
-    rng: np.random.Generator, by_kind: dict[str, list[Scene]], side: int, *, augment: bool = True
+    rng: np.random.Generator, by_kind: dict[str, list[Scene]], side: int, *, augment: bool = True, exact: float = EXACT
 ) -> Sample:
     kinds = [kind for kind in KIND_WEIGHTS if kind in by_kind]
     weights = np.array([KIND_WEIGHTS[kind] for kind in kinds])
     scenes = by_kind[kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]]
     scene = scenes[int(rng.integers(len(scenes)))]
-    return draw_sample(rng, scene, scene.objects[int(rng.integers(len(scene.objects)))], side, augment=augment)
+    return draw_sample(
+        rng, scene, scene.objects[int(rng.integers(len(scene.objects)))], side, augment=augment, exact=exact
+    )
 
 
 @contextmanager
@@ -322,7 +328,8 @@ def _fill(queue: Any, recipe: Recipe, scenes: list[Scene], first: int) -> None:
     number = first
     while True:
         rng = np.random.default_rng([recipe.seed, 1, number])
-        samples = [_random_sample(rng, by_kind, recipe.side) for _ in range(recipe.batch)]
+        exact = recipe.exact_boxes if number < (1 - recipe.decay) * recipe.steps else recipe.exact_boxes_at_the_end
+        samples = [_random_sample(rng, by_kind, recipe.side, exact=exact) for _ in range(recipe.batch)]
         queue.put(tuple(np.ascontiguousarray(tensor.numpy()) for tensor in collate(samples)))
         number += 1
 
