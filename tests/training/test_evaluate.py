@@ -111,7 +111,7 @@ def test_an_empty_split_is_told(dataset: Dataset, tmp_path: Path) -> None:
     empty = Dataset(dataset.folder, dataset.items, dict.fromkeys(dataset.splits, "train"))
     assert empty.of("test") == []
     with pytest.raises(BrokenDataset):
-        evaluate_and_report(tmp_path, [load("embedded", None)], CPU, "test", None, 0, tmp_path)
+        evaluate_and_report(tmp_path, [load("embedded", None)], CPU, "test", 0, 0, tmp_path)
 
 
 def test_the_whole_path_with_one_command(tiles: Path, tmp_path: Path) -> None:

@@ -103,4 +103,5 @@ def _border(mask: BoolMask) -> BoolMask:
 
 
 def _distance_to(border: BoolMask) -> np.ndarray:
-    return cv2.distanceTransform((~border).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    """Give every pixel's distance to a border, to within two per cent."""
+    return cv2.distanceTransform((~border).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)

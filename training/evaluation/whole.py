@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ class Report:
 
 
 def evaluate_and_report(
-    data: Path, loaded: Sequence[Loaded], machine: Machine, split: str, limit: int | None, seed: int, out: Path
+    data: Path, loaded: Sequence[Loaded], machine: Machine, split: str, limit: int, seed: int, out: Path
 ) -> Report:
     """Evaluate checkpoints, the first one thoroughly, and write what was found.
 
@@ -46,7 +47,8 @@ def evaluate_and_report(
         What was evaluated before stays.
     """
     dataset = open_dataset(data)
-    items = _some(dataset.of(split), limit)
+    everything = dataset.of(split)
+    items = _some(everything, limit)
     if not items:
         raise BrokenDataset(f"The dataset {data} has nothing in its {split} split.")
     dataset.check_files(items)
@@ -57,7 +59,7 @@ def evaluate_and_report(
     rows = evaluate(dataset, items, Asked(models, tuple(each.sha256 for each in loaded), seed), out)
     found = summary(rows, items)
     cases = worst_cases(dataset, items, rows, models[0], seed)
-    facts = _facts(dataset, items, loaded, machine, split, seed)
+    facts = _facts(dataset, items, everything, loaded, machine, split, seed)
     metrics, html = out / "metrics.json", out / "report.html"
     content = {
         "models": [
@@ -89,9 +91,9 @@ def _by_object_type(found: dict[str, Any]) -> dict[str, Any]:
     return {kind: {prompt: groups[kind] for prompt, groups in found.items() if kind in groups} for kind in kinds}
 
 
-def _some(items: list[Item], limit: int | None) -> list[Item]:
-    """Take at most so many of each dataset, the same ones every time."""
-    if limit is None:
+def _some(items: list[Item], limit: int) -> list[Item]:
+    """Take at most so many of each dataset, the same ones every time; 0 takes all."""
+    if not limit:
         return items
     kept: list[Item] = []
     for dataset in sorted({item.dataset for item in items}):
@@ -105,14 +107,20 @@ def _distinct(names: list[str]) -> list[str]:
 
 
 def _facts(
-    dataset: Dataset, items: Sequence[Item], loaded: Sequence[Loaded], machine: Machine, split: str, seed: int
+    dataset: Dataset,
+    items: Sequence[Item],
+    everything: Sequence[Item],
+    loaded: Sequence[Loaded],
+    machine: Machine,
+    split: str,
+    seed: int,
 ) -> Facts:
-    counts = {name: sum(item.dataset == name for item in items) for name in sorted({item.dataset for item in items})}
+    taken, there = (Counter(item.dataset for item in some) for some in (items, everything))
     lines = (
         ("model", f"{loaded[0].name}, config {loaded[0].config}, sha256 {loaded[0].sha256}"),
         *((("beside", f"{each.name}, config {each.config}, sha256 {each.sha256}")) for each in loaded[1:]),
         ("data", f"{dataset.folder.name}, {split} split, sha256 {dataset.sha256}"),
-        ("objects", ", ".join(f"{count} of {name}" for name, count in counts.items())),
+        ("objects", ", ".join(f"{taken[name]} of {there[name]} of {name}" for name in sorted(taken))),
         ("slides", str(len({item.slide for item in items}))),
         ("computed", f"on {_device(machine)}, torch {torch.__version__}, seed {seed}"),
     )
