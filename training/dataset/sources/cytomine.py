@@ -134,7 +134,7 @@ def connected(host: str, public_key: str, private_key: str) -> Iterator[None]:
     BrokenSource
         Nobody answers there, or the keys are not accepted.
     """
-    logging.getLogger("cytomine.client").setLevel(logging.ERROR)
+    logging.getLogger("cytomine.client").setLevel(logging.CRITICAL)  # our own errors say it better
     try:
         with Cytomine(host, public_key, private_key, use_cache=False, configure_logging=False) as client:
             if not client.current_user:
