@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from app.settings import read_settings
 from training.embedded.model import plain_attention
 
 Precision = Literal["auto", "float32", "bfloat16"]
+RECORD = "run.json"
+"""What a training's folder says of itself."""
 THESIS_CONFIG = "sam2.1_hiera_b+"
 
 
@@ -73,8 +76,17 @@ def load(checkpoint: str, config: str | None) -> Loaded:
         if card is not None:
             check_card(path, card, file_sha256(path))
             name, config = card.name, config or card.config
+        config = config or _config_of_run(path.parent)
     config = config or THESIS_CONFIG
     return Loaded(name, load_checkpoint(path, config), config, file_sha256(path))
+
+
+def _config_of_run(folder: Path) -> str | None:
+    """Find the config of a checkpoint that lies in a training's folder."""
+    try:
+        return str(json.loads((folder / RECORD).read_text(encoding="utf-8"))["origin"]["config"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def machine(device: str, precision: Precision) -> Machine:

@@ -46,20 +46,7 @@ def whole(
     console.rule("3 of 5: evaluate, beside the weights it began with")
     best = str(run / "best.pt")
     beside = checkpoint if config is None else f"{checkpoint}={config}"
-    from training.start import load
-
-    config_of_start = load(checkpoint, config).config
-    evaluate(
-        data,
-        best,
-        report,
-        config=config_of_start,
-        against=[beside],
-        split="test",
-        limit=limit,
-        device=device,
-        seed=seed,
-    )
+    evaluate(data, best, report, against=[beside], split="test", limit=limit, device=device, seed=seed)
     console.rule("4 of 5: package")
     package(run, out / "model", name, licence, metrics=report / "metrics.json")
     console.rule("5 of 5: serve")

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 from training.errors import BrokenRun, telling_of_full_disks
 from training.finetune.lora import merge_lora
 from training.finetune.recipe import Recipe
+from training.start import RECORD
 
-BEST, LAST, STATE, RECORD = "best.pt", "last.pt", "state.pt", "run.json"
+BEST, LAST, STATE = "best.pt", "last.pt", "state.pt"
 
 
 @dataclass(frozen=True, slots=True)
