@@ -117,7 +117,10 @@ def _loosened(summary: Summary, model: str) -> Table:
         (recipe.name, *(_cell(mean(summary, model, recipe.name, group, "iou")) for group in groups))
         for recipe in LOOSE_RECIPES
     ]
-    note = "Mean IoU. What a sloppy box costs, and what a point is worth then. Boxes of one kind are the same boxes."
+    note = (
+        "Mean IoU. What a sloppy box costs, and what a point is worth then. Boxes of one kind are the same boxes."
+        " The window stays twice the object; the service would take twice the box."
+    )
     return Table("Loose boxes", note, ("Prompts", *map(_name, groups)), tuple(rows))
 
 

@@ -27,6 +27,7 @@ from training.dataset.sources.source import SourceObject, SourceSlide
 from training.errors import BrokenSource
 
 WITHOUT_TERM = "without term"
+_REACH_S = 20.0
 _LARGEST_WINDOW_PX0 = 4096
 """Larger windows come reduced: Core sends windows at full resolution only, crops at any."""
 
@@ -136,6 +137,8 @@ def connected(host: str, public_key: str, private_key: str) -> Iterator[None]:
     """
     logging.getLogger("cytomine.client").setLevel(logging.CRITICAL)  # our own errors say it better
     try:
+        address = host if "://" in host else f"http://{host}"
+        requests.get(f"{address}/server/ping", timeout=_REACH_S)  # the client itself would try again for minutes
         with Cytomine(host, public_key, private_key, use_cache=False, configure_logging=False) as client:
             if not client.current_user:
                 raise BrokenSource(f"{host} does not accept these keys.")
