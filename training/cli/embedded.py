@@ -12,7 +12,7 @@ def embedded(
     out: Annotated[Path, typer.Option(help="Folder of the run; the same one again goes on with it.")] = Path(
         "out/embedded"
     ),
-    steps: Annotated[int, typer.Option(min=1, help="How long to learn; a second or two each on two cores.")] = 2860,
+    steps: Annotated[int, typer.Option(min=1, help="How long to learn; a second or two each on two cores.")] = 3200,
     scenes: Annotated[int, typer.Option(min=12, help="Drawn scenes to learn from.")] = 800,
     seed: Annotated[int, typer.Option(help="Of the scenes, the samples and the weights.")] = 7,
     install: Annotated[

@@ -89,7 +89,7 @@ def draw_sample(
     window_side = _NARROWEST_CONTEXT * max(box[2] - box[0], box[3] - box[1])
     x0, y0 = (_window_start(rng, box[axis], box[axis + 2], window_side) for axis in (0, 1))
     place = _Place(x0, y0, window_side, window_side / side)
-    image = _cut(rng, scene, place, side)
+    image = _cut(rng, scene, place, side, augment)
     second = _neighbour(rng, scene, target, place, side) or target
     asked = [(target, box), (second, loose_box(rng, second, habit, exact))]
     masks = [_outlined(scene, each, place, side, habit) for each, _ in asked]
@@ -220,13 +220,23 @@ def _corners(scene: Scene, place: _Place) -> tuple[slice, slice]:
     return rows, columns
 
 
-def _cut(rng: Rng, scene: Scene, place: _Place, side: int) -> npt.NDArray[np.uint8]:
+def _cut(rng: Rng, scene: Scene, place: _Place, side: int, augment: bool) -> npt.NDArray[np.uint8]:
     """Read the pixels of a window; past the scene, they repeat, mirror, or are white."""
     rows, columns = _corners(scene, place)
     border = int(rng.choice([cv2.BORDER_REPLICATE, cv2.BORDER_REFLECT_101, cv2.BORDER_CONSTANT], p=[0.6, 0.2, 0.2]))
     interpolation = cv2.INTER_LINEAR if place.step > 0.7 else cv2.INTER_CUBIC
     corner = (columns.start, rows.start)
-    return np.asarray(_warp(scene.image[rows, columns], place, corner, side, interpolation, border), np.uint8)
+    pixels = scene.image[rows, columns]
+    if augment and rng.random() < 0.5:  # slides are stored as JPEG: its blocks grow with small objects' windows
+        pixels = _compressed(rng, pixels)
+    return np.asarray(_warp(pixels, place, corner, side, interpolation, border), np.uint8)
+
+
+def _compressed(rng: Rng, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Store as JPEG, and read again."""
+    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 92))]
+    stored = cv2.imencode(".jpg", np.ascontiguousarray(pixels), quality)[1]
+    return np.asarray(cv2.imdecode(stored, cv2.IMREAD_COLOR), np.uint8)
 
 
 def _outlined(scene: Scene, target: DrawnObject, place: _Place, side: int, habit: float) -> Floats:
@@ -281,6 +291,5 @@ def recoloured(rng: Rng, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         pixels = pixels + rng.uniform(1, 9) * rng.standard_normal(pixels.shape, dtype=np.float32)
     result = np.clip(pixels, 0, 255).astype(np.uint8)
     if rng.random() < 0.4:
-        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 92))]
-        result = np.asarray(cv2.imdecode(cv2.imencode(".jpg", result, quality)[1], cv2.IMREAD_COLOR), np.uint8)
+        result = _compressed(rng, result)
     return result

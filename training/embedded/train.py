@@ -41,7 +41,7 @@ _BOX_KEPT = 0.8
 class Recipe:
     """Everything that decides the result."""
 
-    steps: int = 2860
+    steps: int = 3200
     scenes: int = 800
     batch: int = 12
     learning_rate: float = 7e-4
