@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -104,8 +103,3 @@ def _at(x: float, y: float) -> Given:
 def recirculated(given: Given, first: Found) -> Given:
     """Give the first mask back as a prompt, beside the others; source: thesis, section 5.7.3."""
     return Given(given.box, given.points, given.labels, first.mask)
-
-
-def names_of(models: Sequence[Model]) -> list[str]:
-    """List the names, the evaluated model first."""
-    return [model.name for model in models]
