@@ -82,7 +82,7 @@ def run(port: int, *, once: bool, slide: Path | None, out: Path, console: Consol
     for each in (port, port + 1):
         _check_free(each)
     with ExitStack() as stack:
-        cytomine = stack.enter_context(EmbeddedCytomine(data, port=port + 1))
+        cytomine = stack.enter_context(EmbeddedCytomine(data, port=port + 1, refine_url=f"http://127.0.0.1:{port}/sam"))
         seeded, image, sample = seed(cytomine, data, slide)
         with console.status("Starting the refine service"):
             keys = (seeded.service.public_key, seeded.service.private_key)

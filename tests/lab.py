@@ -122,9 +122,9 @@ def settings_for(cytomine: EmbeddedCytomine, **api: object) -> Settings:
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[str]:
+def serving(settings: Settings, port: int = 0) -> Iterator[str]:
     """Serve the real application from a thread; gives its base URL."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server(("127.0.0.1", port))
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(create_app(settings), log_level="warning", timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)

@@ -49,6 +49,8 @@ class Desk:
     store: Store
     identity: Identity
     pims: Pims
+    refine_url: str | None = None
+    """Where the refine service is, prefix included; None: this Core has no addition for it."""
 
     async def read(self, request: Request, work: Work) -> Response:
         """Answer a question; the database is not written."""
@@ -58,24 +60,27 @@ class Desk:
         """Run a command; refusals have the shape of the generic add, update and delete."""
         return await self._answer(request, work, write=True, command=True)
 
-    async def _answer(self, request: Request, work: Work, *, write: bool, command: bool) -> Response:
+    async def visit(self, request: Request, work: Work, *, write: bool = False) -> Any:
+        """Give what `work` gives; raises `Refusal`."""
         text = await request.body()
 
-        def run() -> Response:
+        def run() -> Any:
             with self.store.transaction(write=write) as db:
                 caller = self.identity.caller(request, db)
                 body = _parsed(text)
                 url = str(request.base_url).rstrip("/")
-                visit = Visit(db, caller, body, dict(request.query_params), dict(request.headers), url)
-                answer = work(visit)
-            return answer if isinstance(answer, Response) else JSONResponse(answer)
+                return work(Visit(db, caller, body, dict(request.query_params), dict(request.headers), url))
 
+        return await run_in_threadpool(run)
+
+    async def _answer(self, request: Request, work: Work, *, write: bool, command: bool) -> Response:
         try:
-            return await run_in_threadpool(run)
+            answer = await self.visit(request, work, write=write)
         except Unauthorized as refusal:
             return refusal.answer()
         except Refusal as refusal:
             return refusal.answer_of_command() if command else refusal.answer()
+        return answer if isinstance(answer, Response) else JSONResponse(answer)
 
 
 class _Unreadable(WrongArgument):

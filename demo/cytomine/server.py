@@ -19,6 +19,7 @@ from demo.cytomine.faults import AsgiApp, Faults
 from demo.cytomine.identity import Identity, SignatureForm
 from demo.cytomine.image_routes import image_router
 from demo.cytomine.pims import Pims, pims_router
+from demo.cytomine.refine_routes import refine_router
 from demo.cytomine.session_routes import session_router
 from demo.cytomine.store import Store
 
@@ -38,16 +39,24 @@ class EmbeddedCytomine:
         The form that API keys sign: 2025.1 or 2026.
     jwt_secret : str, optional
         Signs bearer tokens; default: a fresh one.
+    refine_url : str, optional
+        Where Core's addition finds the refine service, prefix included, such as ``http://127.0.0.1:6000/sam``.
     """
 
     def __init__(
-        self, folder: Path, *, port: int = 0, signature: SignatureForm = "full", jwt_secret: str | None = None
+        self,
+        folder: Path,
+        *,
+        port: int = 0,
+        signature: SignatureForm = "full",
+        jwt_secret: str | None = None,
+        refine_url: str | None = None,
     ) -> None:
         self.slides = folder / "slides"
         self.slides.mkdir(parents=True, exist_ok=True)
         self.store = Store(folder / "cytomine.sqlite")
         identity = Identity(signature, jwt_secret or secrets.token_hex(32))
-        self.faults = Faults(_application(Desk(self.store, identity, Pims(self.slides))))
+        self.faults = Faults(_application(Desk(self.store, identity, Pims(self.slides), refine_url)))
         self._port = port
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -97,6 +106,7 @@ def _application(desk: Desk) -> AsgiApp:
     app = FastAPI(title="Embedded Cytomine", openapi_url=None)
     app.include_router(session_router(desk))
     app.include_router(annotation_router(desk))
+    app.include_router(refine_router(desk))
     app.include_router(image_router(desk))
     app.include_router(pims_router(desk.pims), prefix="/ims")
     return app
