@@ -5,8 +5,10 @@
     ServiceError
     ├── InvalidRequest                  the caller's words cannot be understood
     │   ├── BodyTooLarge
+    │   ├── BodyTooSlow
     │   └── BrokenImage
-    ├── NotAuthenticated                nobody, or the wrong secret, asks
+    ├── NotAuthenticated                nobody, the wrong secret or a wrong signature asks
+    ├── TooManyRequests                 one caller asks for more than their share
     ├── NotRefinable                    understood, but there is nothing the model could do with it
     │   ├── InvalidPrompt
     │   ├── RoiOutsideSlide
@@ -61,12 +63,24 @@ class BodyTooLarge(InvalidRequest):
     """The request's body is over the limit."""
 
 
+class BodyTooSlow(InvalidRequest):
+    """The request's body did not arrive in time."""
+
+
 class BrokenImage(InvalidRequest):
     """The pixels that came with a request are no image that could be used."""
 
 
 class NotAuthenticated(ServiceError):
     """The caller gave no credentials, or wrong ones."""
+
+
+class TooManyRequests(ServiceError):
+    """One caller asks for more than their share; try again after `retry_after_s`."""
+
+    def __init__(self, detail: str, *, retry_after_s: float = 1.0, **facts: object) -> None:
+        super().__init__(detail, **facts)
+        self.retry_after_s = retry_after_s
 
 
 class NotRefinable(ServiceError):

@@ -14,6 +14,7 @@ import anyio
 from fastapi import FastAPI
 
 from app.api import problems
+from app.api.callers import Callers
 from app.api.guards import GuardMiddleware
 from app.api.metrics import Metrics
 from app.api.request_id import RequestIdFilter, RequestIdMiddleware
@@ -26,18 +27,18 @@ from app.imagery.reader import SlideWindowReader
 from app.segmenter.load import load_segmenter
 from app.segmenter.weights import choose
 from app.settings import Settings, check_serving, read_settings
-from app.usecases.ports import Segmenter, SlideGateway, WindowReader
+from app.usecases.ports import Caller, Identities, Segmenter, SlideGateway, WindowReader
 from app.usecases.refine_crop import RefineCrop
 from app.usecases.segment_roi import SegmentRoi
 
 log = logging.getLogger(__name__)
 
 
-class ActingGateway(SlideGateway, Protocol):
-    """A platform that can be seen with other eyes."""
+class ActingGateway(SlideGateway, Identities, Protocol):
+    """A platform that knows its users and can be seen with their eyes."""
 
-    def acting_as(self, token: str) -> SlideGateway:
-        """Give the same platform as the user of a bearer token sees it."""
+    def acting_as(self, caller: Caller) -> SlideGateway:
+        """Give the same platform as a caller sees it."""
         ...
 
 
@@ -74,7 +75,7 @@ def assemble(
     """Plug rooms that are ready into an application; `closers` run when it stops."""
     segment = SegmentRoi(reader, segmenter)
     verbs = Verbs(
-        lambda token: gateway if token is None else gateway.acting_as(token),
+        lambda caller: gateway if caller is None else gateway.acting_as(caller),
         segment,
         RefineCrop(CropWindowReader, segmenter),
         settings.refine.max_points,
@@ -95,13 +96,14 @@ def assemble(
     crops = f"{base}{CROPS_ROUTE}"
     open_paths = {"/", "/health", "/metrics", f"{base}/ready", f"{base}/openapi.json", f"{base}/docs"}
     app.include_router(status_routes(base, status, metrics))
-    app.include_router(work_routes(verbs, settings.api.secret_header, metrics), prefix=base)
+    app.include_router(work_routes(verbs, metrics), prefix=base)
     problems.install(app, metrics.failed)
     app.add_middleware(
         GuardMiddleware,
         settings=settings.api,
+        callers=Callers(settings.api, gateway),
         does_work=lambda path: path.startswith(f"{base}/") and path not in open_paths,
-        asks_secret=lambda path: not (settings.api.open_crops and path == crops),
+        asks_who=lambda path: not (settings.api.open_crops and path == crops),
         limit_of=lambda path: settings.api.max_crop_bytes if path == crops else settings.api.max_body_bytes,
     )
     app.add_middleware(RequestIdMiddleware)

@@ -87,6 +87,12 @@ class ApiSettings(_Group):
         SecretStr(""),
         description="Callers who send it act as the service account; at least 16 characters; empty: nobody.",
     )
+    signatures: Literal["off", "full", "short"] = Field(
+        "off",
+        description="Accept requests signed with a user's API keys: full as 2025.1 signs (path and query too), short"
+        " as 2026 does. Needs the keys of a super administrator, who alone may look up those of others.",
+    )
+    signature_window_s: float = Field(300.0, gt=0, le=3600, description="How far a signature's date may be off.")
     secret_header: str = Field("X-Refine-Secret", pattern="^[A-Za-z0-9-]+$")
     max_body_bytes: int = Field(2 * 2**20, ge=1024, description="Larger request bodies are refused with 413.")
     max_crop_bytes: int = Field(64 * 2**20, ge=2**16, description="The same for requests that carry a crop.")
@@ -96,6 +102,13 @@ class ApiSettings(_Group):
     max_in_flight: int = Field(
         64, ge=1, le=10_000, description="Requests worked on at a time; more are refused with 503."
     )
+    max_in_flight_per_caller: int = Field(
+        8, ge=1, le=10_000, description="The same for one user; more are refused with 429. The secret is exempt."
+    )
+    max_per_minute_per_caller: int = Field(
+        240, ge=1, le=1_000_000, description="Requests of one user in a minute; more are refused with 429."
+    )
+    body_timeout_s: float = Field(30.0, gt=0, le=600, description="A body that takes longer is refused with 408.")
     docs: bool = Field(True, description="Serve the OpenAPI document and its page.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -165,13 +178,15 @@ def check_serving(settings: Settings) -> None:
     InvalidSettings
         The shared secret or the service account's keys are missing or a placeholder, or nobody could call.
     """
-    secret = settings.api.shared_secret.get_secret_value()
-    if not secret and (settings.api.bearer or settings.api.open_crops):
-        return  # no service account is needed
-    if len(secret) < 16 or secret.lower() in _PLACEHOLDERS:
+    api = settings.api
+    secret = api.shared_secret.get_secret_value()
+    signed = api.signatures != "off"
+    if not (secret or api.bearer or api.open_crops or signed):
+        raise InvalidSettings("Nobody could call: set REFINE_API__BEARER, REFINE_API__SHARED_SECRET or another way.")
+    if secret and (len(secret) < 16 or secret.lower() in _PLACEHOLDERS):
         raise InvalidSettings("REFINE_API__SHARED_SECRET must be a secret of at least 16 characters.")
     keys = (settings.platform.public_key, settings.platform.private_key.get_secret_value())
-    if any(not key or key.lower() in _PLACEHOLDERS for key in keys):
+    if (secret or signed) and any(not key or key.lower() in _PLACEHOLDERS for key in keys):
         raise InvalidSettings(
             "REFINE_PLATFORM__PUBLIC_KEY and REFINE_PLATFORM__PRIVATE_KEY must be the keys of the service account."
         )

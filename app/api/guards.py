@@ -5,64 +5,60 @@ The guards wrap the application, so that nothing of a request is parsed before i
 
 from __future__ import annotations
 
-import hmac
-import re
+import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 
+import anyio
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.callers import Callers
 from app.api.problems import problem_of
-from app.errors import BodyTooLarge, ModelBusy, NotAuthenticated, ServiceError
+from app.api.shares import Shares
+from app.errors import BodyTooLarge, BodyTooSlow, ModelBusy, ServiceError
 from app.settings import ApiSettings
 
-_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-"""Source: RFC 6750, section 2.1."""
-_LONGEST_TOKEN = 8192
+log = logging.getLogger(__name__)
 
 IsGuarded = Callable[[str], bool]
 LimitOf = Callable[[str], int]
 
 
-def bearer_token(headers: Headers) -> str | None:
-    """Find the bearer token of a request; None where there is none, or none that could be one."""
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    fits = scheme.lower() == "bearer" and _TOKEN.fullmatch(token) and len(token) <= _LONGEST_TOKEN
-    return token if fits else None
-
-
 class GuardMiddleware:
-    """Asks for credentials, bounds the requests in flight and the size of their bodies.
+    """Asks who sends a request, bounds the requests in flight and the size of their bodies.
 
-    Whether a bearer token is good is for Core to say: it is handed on with every call.
+    The caller is handed on as ``request.state.caller``; None is the service account, or a path that is open to all.
 
     Parameters
     ----------
     settings : ApiSettings
-        Secret and limits.
+        Limits.
+    callers : Callers
+        Tells who asks.
     does_work : callable
         Whether a path does work; the others (health, metrics, documentation) are open to all.
-    asks_secret : callable
-        Whether a path that does work asks for the secret.
+    asks_who : callable
+        Whether a path that does work wants to know its caller.
     limit_of : callable
         How many bytes the body of a path may have.
     """
 
     def __init__(
-        self, app: ASGIApp, settings: ApiSettings, does_work: IsGuarded, asks_secret: IsGuarded, limit_of: LimitOf
+        self,
+        app: ASGIApp,
+        settings: ApiSettings,
+        callers: Callers,
+        does_work: IsGuarded,
+        asks_who: IsGuarded,
+        limit_of: LimitOf,
     ) -> None:
         self._app = app
         self._settings = settings
-        self._secret = settings.shared_secret.get_secret_value().encode()
-        self._ways = " or ".join(
-            way
-            for way, there in (
-                ("a bearer token", settings.bearer),
-                (f"the header {settings.secret_header}", self._secret),
-            )
-            if there
-        )
-        self._does_work, self._asks_secret, self._limit_of = does_work, asks_secret, limit_of
+        self._callers = callers
+        self._shares = Shares(settings.max_in_flight_per_caller, settings.max_per_minute_per_caller)
+        self._does_work, self._asks_who, self._limit_of = does_work, asks_who, limit_of
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,35 +66,25 @@ class GuardMiddleware:
         if scope["type"] != "http" or not self._does_work(scope["path"]):
             await self._app(scope, receive, send)
             return
-        try:
-            if self._asks_secret(scope["path"]):
-                self._check_credentials(Headers(scope=scope))
-            self._check_room()
-        except ServiceError as error:
-            await problem_of(error, scope["path"])(scope, receive, send)
-            return
         self._in_flight += 1
         try:
-            body = await self._read_body(Headers(scope=scope), receive, self._limit_of(scope["path"]))
-        except ServiceError as error:
+            await self._guarded(scope, receive, send)
+        except ServiceError as error:  # before the application got the request; it answers its own errors
+            log.warning("%s: %s", type(error).__name__, error.detail)
             await problem_of(error, scope["path"])(scope, receive, send)
-        else:
-            await self._app(scope, _replay(body, receive), send)
         finally:
             self._in_flight -= 1
 
-    def _check_credentials(self, headers: Headers) -> None:
-        name = self._settings.secret_header
-        given = headers.get(name)
-        if given is not None:
-            if not self._secret or not hmac.compare_digest(given.encode(), self._secret):
-                raise NotAuthenticated(f"The header {name} is wrong.")
-        elif not (self._settings.bearer and bearer_token(headers)):
-            raise NotAuthenticated(f"Credentials are missing: {self._ways} is needed.")
-
-    def _check_room(self) -> None:
-        if self._in_flight >= self._settings.max_in_flight:
-            raise ModelBusy(f"{self._in_flight} requests are being worked on already.", retry_after_s=2.0)
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._in_flight > self._settings.max_in_flight:
+            raise ModelBusy(f"{self._settings.max_in_flight} requests are being worked on already.", retry_after_s=2.0)
+        caller = None
+        if self._asks_who(scope["path"]):
+            caller = await run_in_threadpool(self._callers.identify, scope)
+        with nullcontext() if caller is None else self._shares.turn(caller.user_id):
+            body = await self._read_body(Headers(scope=scope), receive, self._limit_of(scope["path"]))
+            scope.setdefault("state", {})["caller"] = caller
+            await self._app(scope, _replay(body, receive), send)
 
     async def _read_body(self, headers: Headers, receive: Receive, limit: int) -> bytes:
         """Take the whole body, or refuse it as soon as it is too long."""
@@ -107,14 +93,17 @@ class GuardMiddleware:
         more = True
         if announced.isdigit() and int(announced) > limit:
             raise _too_large(limit)
-        while more:
-            message = await receive()
-            if message["type"] != "http.request":
-                break  # the caller went away
-            body += message.get("body", b"")
-            if len(body) > limit:
-                raise _too_large(limit)
-            more = message.get("more_body", False)
+        with anyio.move_on_after(self._settings.body_timeout_s) as in_time:
+            while more:
+                message = await receive()
+                if message["type"] != "http.request":
+                    break  # the caller went away
+                body += message.get("body", b"")
+                if len(body) > limit:
+                    raise _too_large(limit)
+                more = message.get("more_body", False)
+        if in_time.cancelled_caught:
+            raise BodyTooSlow(f"The body did not arrive within {self._settings.body_timeout_s:g} s.")
         return bytes(body)
 
 

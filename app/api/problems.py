@@ -35,8 +35,10 @@ class Kind:
 KINDS: dict[type[errors.ServiceError], Kind] = {
     errors.InvalidRequest: Kind(400, "invalid-request", "The request is malformed"),
     errors.BodyTooLarge: Kind(413, "body-too-large", "The request is too large"),
+    errors.BodyTooSlow: Kind(408, "body-too-slow", "The request did not arrive in time"),
     errors.BrokenImage: Kind(400, "broken-image", "The image cannot be used"),
     errors.NotAuthenticated: Kind(401, "not-authenticated", "Credentials are missing or wrong"),
+    errors.TooManyRequests: Kind(429, "too-many-requests", "Too many requests at a time"),
     errors.InvalidPrompt: Kind(422, "invalid-prompt", "This cannot be refined"),
     errors.RoiOutsideSlide: Kind(422, "outside-slide", "The annotation lies outside its slide"),
     errors.TooManyPoints: Kind(422, "too-many-points", "Too many points lie in the annotation"),
@@ -81,10 +83,10 @@ def problem(kind: Kind, detail: str, *, instance: str, headers: dict[str, str], 
 def problem_of(error: errors.ServiceError, instance: str) -> Response:
     """Shape one of our errors."""
     headers = {}
-    if isinstance(error, errors.ModelError):
+    if isinstance(error, errors.ModelError | errors.TooManyRequests):
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
     if isinstance(error, errors.NotAuthenticated):
-        headers["WWW-Authenticate"] = "SharedSecret"
+        headers["WWW-Authenticate"] = "Bearer"
     return problem(kind_of(error), error.detail, instance=instance, headers=headers, **error.facts)
 
 

@@ -15,7 +15,6 @@ from fastapi import APIRouter, Body, File, Form, Path, Query, Request, Response,
 from shapely.geometry.base import BaseGeometry
 
 from app.api.answers import crop_feature, model_body, prediction_feature, refine_result, server_timing, written
-from app.api.guards import bearer_token
 from app.api.metrics import Metrics
 from app.api.schemas import (
     AreaFeature,
@@ -33,7 +32,7 @@ from app.geometry.locations import read_location
 from app.geometry.prompts import PointLabel
 from app.usecases.find_points import PointsMode
 from app.usecases.in_flight import InFlight
-from app.usecases.ports import ModelInfo, SlideGateway
+from app.usecases.ports import Caller, ModelInfo, SlideGateway
 from app.usecases.predict_roi import GivenPoint, Prediction, PredictRoi
 from app.usecases.refine_annotation import RefineAnnotation, Refinement, RefineOptions
 from app.usecases.refine_crop import RefineCrop
@@ -41,7 +40,7 @@ from app.usecases.segment_roi import SegmentRoi
 
 log = logging.getLogger(__name__)
 
-_STATUSES = (400, 401, 403, 404, 409, 413, 422, 500, 502, 503, 504)
+_STATUSES = (400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504)
 PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {
         "description": "A problem",
@@ -70,33 +69,31 @@ CROPS_ROUTE = "/annotations/refine"
 class Verbs:
     """The use cases, made for whoever asks."""
 
-    gateway: Callable[[str | None], SlideGateway]
-    """The platform as the user of a bearer token sees it, or for None as the service account does."""
+    gateway: Callable[[Caller | None], SlideGateway]
+    """The platform as a caller sees it, or for None as the service account does."""
     segment: SegmentRoi
     crop: RefineCrop
     max_points: int
 
-    def refine(self, token: str | None) -> RefineAnnotation:
+    def refine(self, caller: Caller | None) -> RefineAnnotation:
         """Refine on behalf of a caller."""
-        return RefineAnnotation(self.gateway(token), self.segment, self.max_points)
+        return RefineAnnotation(self.gateway(caller), self.segment, self.max_points)
 
-    def predict(self, token: str | None) -> PredictRoi:
+    def predict(self, caller: Caller | None) -> PredictRoi:
         """Predict on behalf of a caller."""
-        return PredictRoi(self.gateway(token), self.segment, self.max_points)
+        return PredictRoi(self.gateway(caller), self.segment, self.max_points)
 
 
-def work_routes(verbs: Verbs, secret_header: str, metrics: Metrics) -> APIRouter:
+def work_routes(verbs: Verbs, metrics: Metrics) -> APIRouter:
     """Make the routes that do work; the caller puts them behind the prefix and the guards."""
     router = APIRouter(responses=PROBLEMS)
     in_flight: InFlight[Refinement] = InFlight()
 
-    def token_of(request: Request) -> str | None:
-        """Tell whose rights count: the secret's, which the guards have checked, or else the token's."""
-        return None if secret_header in request.headers else bearer_token(request.headers)
-
     def refined(request: Request, annotation_id: int, options: RefineOptions, response: Response) -> RefineResult:
-        token = token_of(request)
-        refinement = in_flight.run(annotation_id, (options, token), lambda: verbs.refine(token)(annotation_id, options))
+        caller = request.state.caller
+        refinement = in_flight.run(
+            annotation_id, (options, caller), lambda: verbs.refine(caller)(annotation_id, options)
+        )
         if refinement.outcome == "changed":
             log.info("%s", written(refinement))
         metrics.done("refine", refinement.outcome, refinement.timings_ms)
@@ -140,13 +137,13 @@ def work_routes(verbs: Verbs, secret_header: str, metrics: Metrics) -> APIRouter
             GivenPoint(point.geometry.coordinates[0], point.geometry.coordinates[1], PointLabel(point.properties.label))
             for point in body.points or ()
         )
-        predict = verbs.predict(token_of(request))
+        predict = verbs.predict(request.state.caller)
         return predicted(predict.with_points(body.image_id, _area(body.geometry), points), response)
 
     @router.post("/smart_prediction", response_model=FeatureBody, responses=_NOTHING_FOUND)
     def smart_prediction(request: Request, body: SmartPredictionRequest, response: Response) -> FeatureBody | Response:
         """Segment a box with the points that a user has drawn in it; nothing is written or deleted."""
-        predict = verbs.predict(token_of(request))
+        predict = verbs.predict(request.state.caller)
         return predicted(predict.with_points_of(body.image_id, _area(body.geometry), body.user_id), response)
 
     @router.post(CROPS_ROUTE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 import shapely
 from cytomine.models import Annotation as ClientAnnotation
@@ -14,6 +15,7 @@ from app.errors import (
     AnnotationChanged,
     AnnotationNotFound,
     InvalidPrompt,
+    PlatformForbidden,
     PlatformUnavailable,
     SlideNotFound,
     SlideNotReadable,
@@ -21,7 +23,7 @@ from app.errors import (
 from app.gateway.http import CoreHttp, NotThere
 from app.geometry.frames import Roi, flip_y
 from app.geometry.locations import is_point, read_location
-from app.usecases.ports import Annotation, Plane, PointAnnotation, Slide, Stored
+from app.usecases.ports import Annotation, ApiKeys, Caller, Credentials, Plane, PointAnnotation, Slide, Stored
 
 _USER_ANNOTATION = "UserAnnotation"
 
@@ -33,34 +35,55 @@ class CoreGateway:
     ----------
     http : CoreHttp
         Carries the account's signature, or a user's token.
-    for_caller : bool
-        Whether the account is the one of the person who asks.
+    caller_id : int, optional
+        The user whose account it is, if that user asks; None for the service account.
     """
 
-    def __init__(self, http: CoreHttp, *, for_caller: bool = False) -> None:
+    def __init__(self, http: CoreHttp, caller_id: int | None = None) -> None:
         self._http = http
-        self._for_caller = for_caller
+        self._caller_id = caller_id
 
-    def acting_as(self, token: str) -> CoreGateway:
-        """Give the same Core as the user of a bearer token sees it."""
-        return CoreGateway(self._http.acting_as(token), for_caller=True)
+    def acting_as(self, caller: Caller) -> CoreGateway:
+        """Give the same Core as the caller sees it."""
+        return CoreGateway(self._http.acting_as(caller.credentials), caller.user_id)
 
-    def caller(self) -> int | None:
-        """Tell who asks, by id; None where that is not known.
+    def identify(self, credentials: Credentials) -> Caller:
+        """Tell whose credentials these are.
 
         Raises
         ------
         PlatformError
-            Core does not accept the token, or fails.
+            Core does not accept them, or fails.
         """
-        if not self._for_caller:
-            return None
         try:
-            record = self._http.get("user/current.json")
+            record = self._http.acting_as(credentials).get("user/current.json")
         except NotThere as error:
             raise PlatformUnavailable("Core does not tell who asks.") from error
         with _reading("user"):
-            return int(record["id"])
+            return Caller(int(record["id"]), credentials)
+
+    def keys_of(self, public_key: str) -> ApiKeys | None:
+        """Look the keys of a user up; None where nobody has this public key.
+
+        Raises
+        ------
+        PlatformError
+            Core fails, or the service account is no super administrator, who alone may see the keys of others.
+        """
+        try:
+            record = self._http.get(f"userkey/{quote(public_key, safe='')}/keys.json")
+        except NotThere:
+            return None
+        except PlatformForbidden as error:
+            raise PlatformUnavailable(
+                "Signatures cannot be checked: the service account may not look up the keys of users."
+            ) from error
+        with _reading("keys"):
+            return ApiKeys(str(record["publicKey"]), str(record["privateKey"]))
+
+    def caller(self) -> int | None:
+        """Tell who asks, by id; None where the service account acts for somebody unknown."""
+        return self._caller_id
 
     def annotation(self, annotation_id: int) -> Annotation:
         """Read an annotation.

@@ -26,6 +26,7 @@ from app.errors import (
     ServiceError,
 )
 from app.settings import PlatformSettings
+from app.usecases.ports import ApiKeys, BearerToken, Credentials
 
 _CONNECTIONS = 64
 
@@ -62,23 +63,28 @@ class CoreHttp:
     """
 
     def __init__(self, settings: PlatformSettings) -> None:
-        url = urlsplit(settings.host)
         self._host = settings.host
         self._timeout_s = (settings.connect_timeout_s, settings.read_timeout_s)
-        self._auth: AuthBase = CytomineAuth(
-            settings.public_key, settings.private_key.get_secret_value(), f"{url.scheme}://{url.netloc}", ""
-        )
+        self._auth = self._signing(ApiKeys(settings.public_key, settings.private_key.get_secret_value()))
         self._session = requests.Session()
         self._session.trust_env = False  # a .netrc or a proxy of the environment must not touch signed calls
         adapter = HTTPAdapter(pool_maxsize=_CONNECTIONS, max_retries=0)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
 
-    def acting_as(self, token: str) -> CoreHttp:
-        """Give the same Core, over the same connections, for the user of a bearer token."""
+    def acting_as(self, credentials: Credentials) -> CoreHttp:
+        """Give the same Core, over the same connections, for the user of a bearer token or of keys."""
         other = copy(self)
-        other._auth = BearerAuth(token)
+        if isinstance(credentials, BearerToken):
+            other._auth = BearerAuth(credentials.text)
+        else:
+            other._auth = self._signing(credentials)
         return other
+
+    def _signing(self, keys: ApiKeys) -> AuthBase:
+        url = urlsplit(self._host)
+        auth: AuthBase = CytomineAuth(keys.public, keys.private, f"{url.scheme}://{url.netloc}", "")
+        return auth
 
     def get(self, uri: str, query: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Read a JSON object from ``/api/<uri>``; raises `NotThere` and the leaves of `PlatformError`."""

@@ -15,6 +15,8 @@ from app.geometry.frames import Roi, flip_y
 _SRID = re.compile(r"^\s*SRID\s*=\s*\d+\s*;", re.IGNORECASE)
 _POINT = re.compile(r"^\s*(SRID\s*=\s*\d+\s*;)?\s*POINT\b", re.IGNORECASE)
 _REFINABLE = ("Polygon", "MultiPolygon")
+MAX_VERTICES = 100_000
+"""More are refused before they are read."""
 
 
 def read_location(wkt: str) -> BaseGeometry:
@@ -33,8 +35,10 @@ def read_location(wkt: str) -> BaseGeometry:
     Raises
     ------
     InvalidPrompt
-        It is not WKT, a ring is not closed, or a coordinate is not finite.
+        It is not WKT, has more than `MAX_VERTICES`, a ring is not closed, or a coordinate is not finite.
     """
+    if wkt.count(",") > MAX_VERTICES:
+        raise InvalidPrompt(f"The location has more than {MAX_VERTICES} vertices.", max_vertices=MAX_VERTICES)
     try:
         geometry = shapely.force_2d(shapely.from_wkt(_SRID.sub("", wkt)))
     except (shapely.errors.ShapelyError, NotImplementedError) as error:  # the second for curves
@@ -78,7 +82,8 @@ def roi_of(geometry: BaseGeometry, slide_width: int, slide_height: int) -> Roi:
         )
     if geometry.is_empty:
         raise InvalidPrompt("The annotation is empty.", geometry=kind)
-    if shapely.make_valid(geometry).area <= 0:
+    # A repair would take minutes where some hundred edges all cross; the hull is told apart from a line at once.
+    if (geometry if geometry.is_valid else geometry.convex_hull).area <= 0:
         raise InvalidPrompt("The annotation has no area.", geometry=kind)
     x_min, y_min, x_max, y_max = geometry.bounds
     whole = Roi(x_min, flip_y(y_max, slide_height), x_max, flip_y(y_min, slide_height))

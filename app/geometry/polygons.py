@@ -25,6 +25,8 @@ TOLERANCES_PX = (0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 """Largest moves of an edge, model pixels. The first one takes away the stairs of the pixels and little else."""
 COORDINATE_STEP_PX0 = 2.0**-8
 """Stored coordinates are multiples of this many level-0 pixels: exact in binary, far finer than any mask."""
+_MAX_REPAIRED_VERTICES = 300
+"""A star of that many vertices, whose edges all cross, takes 0.7 s to repair."""
 
 
 def outline(
@@ -116,9 +118,15 @@ def iou(first: BaseGeometry, second: BaseGeometry) -> float:
 
 
 def polygonal(shape: BaseGeometry) -> Polygon | MultiPolygon | None:
-    """Keep the areas of any geometry, as one valid Polygon or MultiPolygon; None if it has no area."""
-    if not shape.is_valid:
-        shape = shapely.make_valid(shape)
+    """Keep the areas of any geometry, as one valid Polygon or MultiPolygon; None if it has no area.
+
+    A shape that crosses itself is repaired. Where that could take minutes, because each of its many edges may cross
+    all others, its convex hull stands for it.
+    """
+    if not shape.is_valid and shapely.get_num_coordinates(shape) > _MAX_REPAIRED_VERTICES:
+        shape = shape.convex_hull
+    elif not shape.is_valid:
+        shape = shapely.make_valid(shape, method="structure", keep_collapsed=False)
     areas = [polygon for polygon in _polygons(shape) if polygon.area > 0]
     if not areas:
         return None

@@ -81,6 +81,44 @@ class Stored:
     """The handle of the platform's undo."""
 
 
+@dataclass(frozen=True, slots=True)
+class BearerToken:
+    """A token of the platform, as its user sent it."""
+
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKeys:
+    """A user's keys of the platform."""
+
+    public: str
+    private: str = field(repr=False)
+
+
+Credentials = BearerToken | ApiKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The user who asks, and what the platform knows them by."""
+
+    user_id: int
+    credentials: Credentials
+
+
+class Identities(Protocol):
+    """The platform's users. Every method may raise the leaves of `PlatformError`."""
+
+    def identify(self, credentials: Credentials) -> Caller:
+        """Tell whose credentials these are."""
+        ...
+
+    def keys_of(self, public_key: str) -> ApiKeys | None:
+        """Look the keys of a user up, with the service account's rights; None where nobody has this key."""
+        ...
+
+
 class SlideGateway(Protocol):
     """The platform's Core. Every method may raise the leaves of `PlatformError`."""
 

@@ -146,3 +146,32 @@ def test_log_lines_carry_the_request_id() -> None:
     record = logging.LogRecord("app", logging.INFO, "", 1, "text", None, None)
     assert RequestIdFilter().filter(record)
     assert record.request_id == "-"
+
+
+def test_a_body_that_takes_for_ever_is_408(settings: Settings, gateway: FakeGateway) -> None:
+    api = settings.api.model_copy(update={"body_timeout_s": 0.05})
+    app = assemble(settings.model_copy(update={"api": api}), gateway, DiscReader(), DarkSegmenter())
+    scope = {
+        "type": "http", "method": "POST", "path": WORK, "raw_path": WORK.encode(), "query_string": b"", "root_path": "",
+        "scheme": "http", "http_version": "1.1", "server": ("test", 80), "client": ("test", 1),
+        "headers": [(b"x-refine-secret", SECRET.encode())],
+    }  # fmt: skip
+    statuses = []
+
+    async def receive() -> dict:
+        await anyio.sleep(10)
+        raise AssertionError("waited too long")
+
+    async def send(message: dict) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    anyio.run(app, scope, receive, send)
+    assert statuses == [408]
+    assert gateway.reads == 0
+
+
+def test_no_other_origin_may_read_the_answers(client: TestClient) -> None:
+    asked = {"origin": "http://elsewhere.example", "access-control-request-method": "POST"}
+    assert not [name for name in client.options(WORK, headers=asked).headers if name.startswith("access-control")]
+    assert "access-control-allow-origin" not in client.post(WORK, headers=asked).headers

@@ -52,7 +52,7 @@ def test_each_error_leaves_with_its_status(
         "request_id": "abc-1",
         "annotation_id": 7,
     }
-    assert ("retry-after" in answer.headers) == issubclass(error, errors.ModelError)
+    assert ("retry-after" in answer.headers) == issubclass(error, errors.ModelError | errors.TooManyRequests)
     assert ("www-authenticate" in answer.headers) == (error is errors.NotAuthenticated)
     assert gateway.writes == []
 

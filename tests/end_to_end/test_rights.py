@@ -9,14 +9,17 @@ import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from itertools import count
 from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
-from app.settings import Settings
-from demo.cytomine.identity import Identity
+from app.settings import ApiSettings, PlatformSettings, SegmenterSettings, Settings
+from demo.cytomine.identity import Identity, sign
 from demo.cytomine.server import EmbeddedCytomine
 from demo.cytomine.store import Mask, Role, User
 from tests.lab import BOX, DISC_X, DISC_Y, HEIGHT, SECRET, WIDTH, Lab, draw_image, serving, settings_for
@@ -43,6 +46,18 @@ def service_url(cytomine: EmbeddedCytomine) -> Iterator[str]:
     platform = settings.platform.model_copy(update={"public_key": "", "private_key": settings.api.shared_secret})
     api = settings.api.model_copy(update={"shared_secret": type(settings.api.shared_secret)("")})
     with serving(Settings(platform=platform, segmenter=settings.segmenter, api=api)) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def signing_url(cytomine: EmbeddedCytomine) -> Iterator[str]:
+    """A service that checks signatures: its own keys are a super administrator's, who may look the others' up."""
+    account = cytomine.store.add_user("image-server", role=Role.SUPER_ADMIN)
+    platform = PlatformSettings(
+        host=cytomine.base_url, public_key=account.public_key, private_key=SecretStr(account.private_key)
+    )
+    api = ApiSettings(signatures="full", log_level="warning")
+    with serving(Settings(platform=platform, segmenter=SegmenterSettings(device="cpu"), api=api)) as url:
         yield url
 
 
@@ -96,7 +111,13 @@ def slice_of(scene: Scene) -> int:
         return int(db.execute("SELECT id FROM slices WHERE image = ?", (scene.lab.image,)).fetchone()[0])
 
 
-def test_core_decides_and_the_service_obeys(cytomine: EmbeddedCytomine, service_url: str) -> None:
+def signed(user: User, path: str, *, late_s: float = 0, private_key: str | None = None) -> dict[str, str]:
+    date = format_datetime(datetime.now(UTC) - timedelta(seconds=late_s))
+    signature = sign(private_key or user.private_key, f"POST\n\n\n{date}\n{path}")
+    return {"authorization": f"CYTOMINE {user.public_key}:{signature}", "date": date}
+
+
+def test_core_decides_and_the_service_obeys(cytomine: EmbeddedCytomine, service_url: str, signing_url: str) -> None:
     outcomes: dict[tuple[str, str], int] = {}
     for kind in PROJECTS:
         for person in PEOPLE:
@@ -108,34 +129,84 @@ def test_core_decides_and_the_service_obeys(cytomine: EmbeddedCytomine, service_
                 assert (scene.lab.location(scene.annotation), scene.lab.location(scene.point)) == before
             assert edit(scene, token) == answer.status_code, (kind, person, answer.text)
             outcomes[kind, person] = answer.status_code
+            assert refine_signed(cytomine, signing_url, kind, person) == answer.status_code, (kind, person)
     assert outcomes["classic", "owner"] == 200
     assert outcomes["restricted", "colleague"] == 403
     assert outcomes["classic", "not a member"] == 403
+    ways = the_ways(cytomine, service_url, signing_url)
     MADE.parent.mkdir(exist_ok=True)
-    MADE.write_text(page(outcomes))
-    assert TABLE.read_text() == page(outcomes), f"copy {MADE.name} from out/ to docs/ if Core's rules have changed"
+    MADE.write_text(page(outcomes, ways))
+    assert TABLE.read_text() == page(outcomes, ways), (
+        f"copy {MADE.name} from out/ to docs/ if Core's rules have changed"
+    )
 
 
-def page(outcomes: dict[tuple[str, str], int]) -> str:
-    """Write the table that people read."""
+def refine_signed(cytomine: EmbeddedCytomine, signing_url: str, kind: str, person: str) -> int:
+    """Ask for a refine with a person's API keys, as a script does."""
+    scene = scene_of(cytomine, signing_url, kind)
+    path = f"/sam/annotations/{scene.annotation}/refine"
+    headers = signed(scene.people[person], path)
+    return httpx.post(f"{signing_url}{path}", headers=headers, timeout=60, trust_env=False).status_code
 
-    def cell(kind: str, person: str) -> str:
-        status = outcomes[kind, person]
+
+def the_ways(cytomine: EmbeddedCytomine, service_url: str, signing_url: str) -> dict[str, int]:
+    """Try each way to prove who asks, good and bad, as the owner of the annotation."""
+    scene = scene_of(cytomine, service_url, "classic")
+    owner, path = scene.people["owner"], f"/sam/annotations/{scene.annotation}/refine"
+    good = signed(owner, path)
+
+    def ask(url: str, headers: dict[str, str]) -> int:
+        body = {"json": {"dry_run": True}} if "date" not in headers else {}
+        return httpx.post(f"{url}{path}", headers=headers, timeout=60, trust_env=False, **body).status_code
+
+    def bearer(*args: object, **more: object) -> dict[str, str]:
+        return {"authorization": f"Bearer {token_of(owner, *args, **more)}"}  # type: ignore[arg-type]
+
+    return {
+        "nothing at all": ask(service_url, {}),
+        "nothing, with a forged `Host: nginx`": ask(service_url, {"host": "nginx"}),
+        "a session's bearer token": ask(service_url, bearer()),
+        "an expired token": ask(service_url, bearer(lasts_s=-10)),
+        "a token that another secret signed": ask(service_url, bearer(secret="s" * 64)),
+        "a short-term token, which Core takes for reading only": refine(
+            scene, token_of(owner, "SHORT_TERM")
+        ).status_code,
+        "a signature with API keys": ask(signing_url, good),
+        "the same signature again": ask(signing_url, good),
+        "a signature of another path": ask(signing_url, signed(owner, "/sam/annotations/1/refine", late_s=1)),
+        "a signature with a wrong key": ask(signing_url, signed(owner, path, late_s=2, private_key="guessed")),
+        "a signature of an hour ago": ask(signing_url, signed(owner, path, late_s=3600)),
+        "a signature, where the service does not take any": ask(service_url, signed(owner, path, late_s=3)),
+        "a wrong shared secret": ask(service_url, {"X-Refine-Secret": "a guess of sixteen letters"}),
+    }
+
+
+def page(outcomes: dict[tuple[str, str], int], ways: dict[str, int]) -> str:
+    """Write the tables that people read."""
+
+    def said(status: int) -> str:
         return "yes" if status == 200 else str(status)
 
-    rows = "\n".join(f"| {person} | {' | '.join(cell(kind, person) for kind in PROJECTS)} |" for person in PEOPLE)
+    people = "\n".join(
+        f"| {person} | {' | '.join(said(outcomes[kind, person]) for kind in PROJECTS)} |" for person in PEOPLE
+    )
+    proofs = "\n".join(f"| {way} | {said(status)} |" for way, status in ways.items())
     return f"""# Who may refine
 
-A caller with a bearer token of Cytomine may refine what Core lets them edit, because every call to Core carries that
-token: Core decides, the points that count are the caller's, and the undo is theirs. Refused callers change nothing.
-`tests/end_to_end/test_rights.py` asks Core for the same edit, compares, and writes this table.
+A caller with a bearer token of Cytomine, or with a signature made with API keys, may refine what Core lets them edit,
+because every call to Core is made as that caller: Core decides, the points that count are the caller's, and the undo is
+theirs. Refused callers change nothing. `tests/end_to_end/test_rights.py` asks Core for the same edit, compares, and
+writes these tables.
 
 | caller | {" | ".join(f"{kind} project" for kind in PROJECTS)} |
 |---|{"---|" * len(PROJECTS)}
-{rows}
+{people}
 
-Nobody, an expired token, a token that another secret signed: 401. A short-term token, which Core takes for reading
-only: 403.
+What the owner of an annotation in a classic project can show, and whether it opens the door:
+
+| shown | accepted |
+|---|---|
+{proofs}
 """
 
 

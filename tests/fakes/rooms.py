@@ -13,7 +13,18 @@ from app.geometry.frames import Roi, flip_y
 from app.geometry.masks import Masks
 from app.geometry.prompts import Prompts
 from app.geometry.windows import Window, WindowGrid, WindowImage
-from app.usecases.ports import Annotation, ModelInfo, Plane, PointAnnotation, Slide, Stored
+from app.usecases.ports import (
+    Annotation,
+    ApiKeys,
+    BearerToken,
+    Caller,
+    Credentials,
+    ModelInfo,
+    Plane,
+    PointAnnotation,
+    Slide,
+    Stored,
+)
 
 WHITE, DARK = 255, 40
 
@@ -38,6 +49,9 @@ class FakeGateway:
     asked_for_notes: list[int] = field(default_factory=list)
     reads: int = 0
     caller_id: int | None = None
+    keys: dict[str, str] = field(default_factory=dict)
+    identified: int = 0
+    looked_up: int = 0
 
     def add_point(
         self,
@@ -51,9 +65,19 @@ class FakeGateway:
     ) -> None:
         self.points[identifier] = (user_id, PointAnnotation(identifier, x, y, term_ids, comments, "UserAnnotation"))
 
-    def acting_as(self, token: str) -> FakeGateway:
-        """Take the token for the user's id."""
-        return replace(self, caller_id=int(token))
+    def acting_as(self, caller: Caller) -> FakeGateway:
+        return replace(self, caller_id=caller.user_id)
+
+    def identify(self, credentials: Credentials) -> Caller:
+        """Take a token, or what stands before the dash of a public key, for the user's id."""
+        self.identified += 1
+        text = credentials.text if isinstance(credentials, BearerToken) else credentials.public.partition("-")[0]
+        return Caller(int(text), credentials)
+
+    def keys_of(self, public_key: str) -> ApiKeys | None:
+        self.looked_up += 1
+        private = self.keys.get(public_key)
+        return private and ApiKeys(public_key, private)
 
     def caller(self) -> int | None:
         return self.caller_id

@@ -5,6 +5,7 @@ import shapely
 from app.errors import InvalidPrompt, RoiOutsideSlide
 from app.geometry.frames import Roi
 from app.geometry.locations import is_finite_point, is_point, read_location, roi_of, write_location
+from app.geometry.polygons import polygonal
 
 WIDTH, HEIGHT = 1000, 800
 
@@ -66,6 +67,19 @@ def test_a_hundred_thousand_vertices_are_no_trouble() -> None:
     angle = np.linspace(0, 2 * np.pi, 100_000, endpoint=False)
     ring = np.column_stack((400 + 100 * np.cos(angle), 400 + 100 * np.sin(angle)))
     assert roi(shapely.Polygon(ring).wkt).longer_side == pytest.approx(200, abs=1e-3)
+
+
+def test_more_vertices_than_anybody_draws_are_refused_unread() -> None:
+    with pytest.raises(InvalidPrompt, match="vertices"):
+        read_location("POLYGON ((" + "0 0, " * 100_001 + "0 0))")
+
+
+def test_a_star_whose_edges_all_cross_costs_no_time() -> None:
+    steps = np.arange(5002) * 2500 % 5001
+    angle = 2 * np.pi * steps / 5001
+    star = shapely.Polygon(np.column_stack((400 + 100 * np.cos(angle), 400 + 100 * np.sin(angle))))
+    assert roi(star.wkt).longer_side == pytest.approx(200, abs=1e-3)
+    assert polygonal(star).area == pytest.approx(np.pi * 100**2, rel=1e-3)
 
 
 def test_written_locations_read_back_exactly() -> None:

@@ -1,0 +1,116 @@
+"""Who asks: the three ways in which a caller proves it (decision 0010).
+
+A bearer token or a signature makes the caller act as themselves; the shared secret makes them act as the service
+account. Whatever was found out here, Core checks the credentials again with every call that it gets.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import threading
+from typing import TypeVar
+
+from cachetools import TTLCache
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from app.api.signatures import Signatures, SignedRequest
+from app.errors import NotAuthenticated
+from app.settings import ApiSettings
+from app.usecases.ports import BearerToken, Caller, Identities
+
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+"""Source: RFC 6750, section 2.1."""
+_LONGEST_TOKEN = 8192
+_REMEMBERED_S = 60.0
+_MOST_REMEMBERED = 4096
+
+Key = TypeVar("Key")
+
+
+class Callers:
+    """Tells who asks.
+
+    Parameters
+    ----------
+    settings : ApiSettings
+        Which ways are open.
+    identities : Identities
+        The platform's users.
+    """
+
+    def __init__(self, settings: ApiSettings, identities: Identities) -> None:
+        self._identities = identities
+        self._secret = settings.shared_secret.get_secret_value().encode()
+        self._secret_header = settings.secret_header
+        self._takes_tokens = settings.bearer
+        self._signatures = (
+            None if settings.signatures == "off" else Signatures(settings.signatures, settings.signature_window_s)
+        )
+        self._guard = threading.Lock()
+        self._by_token: TTLCache[BearerToken, Caller] = TTLCache(_MOST_REMEMBERED, _REMEMBERED_S)
+        self._by_key: TTLCache[str, Caller] = TTLCache(_MOST_REMEMBERED, _REMEMBERED_S)
+
+    def identify(self, scope: Scope) -> Caller | None:
+        """Tell who sent a request; None is the service account. May ask Core, so it may block.
+
+        Raises
+        ------
+        NotAuthenticated
+            No credentials, or wrong ones.
+        PlatformError
+            Core does not accept them, or fails.
+        """
+        headers = Headers(scope=scope)
+        secret = headers.get(self._secret_header)
+        if secret is not None:
+            self._check_secret(secret)
+            return None
+        if self._takes_tokens and (token := bearer_token(headers)):
+            return self._bearer(token)
+        if self._signatures and (request := SignedRequest.of(scope)):
+            return self._signer(request, self._signatures)
+        raise NotAuthenticated(f"Credentials are missing: {self._ways()} is needed.")
+
+    def _check_secret(self, given: str) -> None:
+        if not self._secret or not hmac.compare_digest(given.encode(), self._secret):
+            raise NotAuthenticated(f"The header {self._secret_header} is wrong.")
+
+    def _bearer(self, token: BearerToken) -> Caller:
+        return self._recall(self._by_token, token) or self._remember(
+            self._by_token, token, self._identities.identify(token)
+        )
+
+    def _signer(self, request: SignedRequest, signatures: Signatures) -> Caller:
+        signatures.check_date(request)
+        caller = self._recall(self._by_key, request.public_key)
+        keys = caller.credentials if caller else self._identities.keys_of(request.public_key)
+        if keys is None or isinstance(keys, BearerToken):
+            raise NotAuthenticated("The signature is wrong.")
+        signatures.check(request, keys)
+        return caller or self._remember(self._by_key, request.public_key, self._identities.identify(keys))
+
+    def _recall(self, memory: TTLCache[Key, Caller], key: Key) -> Caller | None:
+        with self._guard:
+            return memory.get(key)
+
+    def _remember(self, memory: TTLCache[Key, Caller], key: Key, caller: Caller) -> Caller:
+        with self._guard:
+            memory[key] = caller
+        return caller
+
+    def _ways(self) -> str:
+        ways = {
+            "a bearer token": self._takes_tokens,
+            "a signature with API keys": self._signatures,
+            f"the header {self._secret_header}": self._secret,
+        }
+        return " or ".join(way for way, is_open in ways.items() if is_open) or "another way in"
+
+
+def bearer_token(headers: Headers) -> BearerToken | None:
+    """Find the bearer token of a request; None where there is none, or none that could be one."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    fits = scheme.lower() == "bearer" and _TOKEN.fullmatch(token) and len(token) <= _LONGEST_TOKEN
+    return BearerToken(token) if fits else None

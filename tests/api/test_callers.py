@@ -1,0 +1,197 @@
+"""Who may ask, in which way, and how often."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.api.signatures import Signatures, SignedRequest
+from app.errors import ModelBusy, NotAuthenticated
+from app.main import assemble
+from app.settings import Settings
+from app.usecases.ports import ApiKeys
+from demo.cytomine.identity import sign
+from tests.fakes.rooms import DarkSegmenter, DiscReader, FakeGateway
+
+WORK = "/sam/annotations/7/refine"
+PUBLIC, PRIVATE = "62-public", "a private key"
+DRY = b'{"dry_run": true}'
+
+
+@contextmanager
+def serving(gateway: FakeGateway, segmenter: DarkSegmenter | None = None, **api: object) -> Iterator[TestClient]:
+    settings = Settings.model_validate({"api": {"signatures": "full", **api}})
+    app = assemble(settings, gateway, DiscReader(), segmenter or DarkSegmenter())
+    with TestClient(app) as client:
+        yield client
+
+
+@pytest.fixture
+def client(gateway: FakeGateway) -> Iterator[TestClient]:
+    gateway.keys[PUBLIC] = PRIVATE
+    gateway.add_point(12, 505, 405, user_id=62)
+    with serving(gateway) as client:
+        yield client
+
+
+def now(late_s: float = 0) -> str:
+    return format_datetime(datetime.now(UTC) - timedelta(seconds=late_s))
+
+
+def headers(date: str, uri: str = WORK, *, private: str = PRIVATE, kind: str = "application/json") -> dict[str, str]:
+    signature = sign(private, f"POST\n\n{kind}\n{date}\n{uri}")
+    return {"authorization": f"CYTOMINE {PUBLIC}:{signature}", "date": date, "content-type": "application/json"}
+
+
+def test_a_signature_acts_as_its_user(client: TestClient) -> None:
+    answer = client.post(WORK, content=DRY, headers=headers(now()))
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["points_used"] == [12]
+
+
+def test_a_signature_without_the_content_type_counts_as_for_core(client: TestClient) -> None:
+    assert client.post(WORK, content=DRY, headers=headers(now(), kind="")).status_code == 200
+
+
+def test_the_query_is_signed_as_it_was_sent(client: TestClient) -> None:
+    uri = "/sam/autonomous_prediction?annotation_id=7&points=%61uto"
+    assert client.post(uri, headers=headers(now(), uri)).status_code == 200
+    changed = uri.replace("annotation_id=7", "annotation_id=8")
+    assert client.post(changed, headers=headers(now(1), uri)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"authorization": f"CYTOMINE {PUBLIC}:{'A' * 28}"},
+        {"authorization": f"CYTOMINE {PUBLIC}:ü".encode()},
+        {"authorization": f"CYTOMINE {PUBLIC}:"},
+        {"authorization": f"CYTOMINE {PUBLIC}"},
+        {"authorization": "CYTOMINE :abc"},
+        {"authorization": "CYTOMINE nobody:abc"},
+        {"date": "yesterday"},
+        {"date": ""},
+        {"date": now(10_000)},
+    ],
+)
+def test_what_is_no_good_signature_is_401(client: TestClient, gateway: FakeGateway, wrong: dict) -> None:
+    answer = client.post(WORK, content=b"{ rubbish", headers={**headers(now()), **wrong})
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"]
+    assert PRIVATE not in answer.text
+    assert gateway.reads == 0
+
+
+@pytest.mark.parametrize("late_s", [400, -400])
+def test_signatures_of_another_time_are_refused_before_anybody_is_asked(
+    client: TestClient, gateway: FakeGateway, late_s: float
+) -> None:
+    answer = client.post(WORK, content=DRY, headers=headers(now(late_s)))
+    assert answer.status_code == 401
+    assert abs(answer.json()["seconds_off"] - 400) <= 2
+    assert gateway.looked_up == 0
+
+
+def test_dates_without_a_zone_are_those_of_greenwich(client: TestClient) -> None:
+    date = now().replace("+0000", "-0000")
+    assert client.post(WORK, content=DRY, headers=headers(date)).status_code == 200
+
+
+def test_the_same_signature_counts_once(client: TestClient) -> None:
+    signed = headers(now())
+    assert client.post(WORK, content=DRY, headers=signed).status_code == 200
+    again = client.post(WORK, content=DRY, headers=signed)
+    assert again.status_code == 401
+    assert "came before" in again.json()["detail"]
+
+
+def test_keys_are_looked_up_once_a_minute(client: TestClient, gateway: FakeGateway) -> None:
+    for late_s in range(3):
+        assert client.post(WORK, content=DRY, headers=headers(now(late_s))).status_code == 200
+    assert (gateway.looked_up, gateway.identified) == (1, 1)
+
+
+def test_a_token_is_identified_once_a_minute(client: TestClient, gateway: FakeGateway) -> None:
+    for _ in range(3):
+        assert client.post(WORK, json={"dry_run": True}, headers={"authorization": "Bearer 62"}).status_code == 200
+    assert gateway.identified == 1
+
+
+def test_the_short_form_signs_no_path(gateway: FakeGateway) -> None:
+    gateway.keys[PUBLIC] = PRIVATE
+    date = now()
+    signed = {"authorization": f"CYTOMINE {PUBLIC}:{sign(PRIVATE, f'POST{chr(10) * 3}{date}')}", "date": date}
+    with serving(gateway, signatures="short") as client:
+        assert client.post(WORK, headers=signed).status_code == 200
+    with serving(gateway, signatures="full") as client:
+        assert client.post(WORK, headers=signed).status_code == 401
+
+
+def test_signatures_are_off_by_default(gateway: FakeGateway) -> None:
+    gateway.keys[PUBLIC] = PRIVATE
+    with serving(gateway, signatures="off") as client:
+        answer = client.post(WORK, headers=headers(now()))
+    assert answer.status_code == 401
+    assert answer.json()["detail"] == "Credentials are missing: a bearer token is needed."
+
+
+def test_where_no_way_is_open_nobody_comes_in(gateway: FakeGateway) -> None:
+    with serving(gateway, signatures="off", bearer=False) as client:
+        assert client.post(WORK).status_code == 401
+
+
+def test_more_signatures_than_can_be_remembered_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.api.signatures._MOST_REMEMBERED", 2)
+    signatures, keys = Signatures("full", 300), ApiKeys(PUBLIC, PRIVATE)
+
+    def signed(path: str) -> SignedRequest:
+        return SignedRequest(PUBLIC, sign(PRIVATE, f"GET\n\n\n\n{path}"), "GET", "", "", "", path)
+
+    for path in ("/a", "/b"):
+        signatures.check(signed(path), keys)
+    with pytest.raises(NotAuthenticated):
+        signatures.check(signed("/a"), keys)
+    with pytest.raises(ModelBusy):
+        signatures.check(signed("/c"), keys)
+
+
+def test_one_caller_gets_no_more_than_their_share_in_a_minute(gateway: FakeGateway) -> None:
+    with serving(gateway, max_per_minute_per_caller=3) as client:
+        hers, his = ({"authorization": f"Bearer {user}"} for user in (62, 63))
+        statuses = [client.post(WORK, json={"dry_run": True}, headers=hers).status_code for _ in range(4)]
+        assert client.post(WORK, json={"dry_run": True}, headers=his).status_code == 200
+        refused = client.post(WORK, json={"dry_run": True}, headers=hers)
+    assert statuses == [200, 200, 200, 429]
+    assert 1 <= int(refused.headers["retry-after"]) <= 61
+    assert refused.json()["per_minute"] == 3
+
+
+def test_one_caller_cannot_fill_the_queue(gateway: FakeGateway, segmenter: DarkSegmenter) -> None:
+    go_on, inside = threading.Event(), threading.Semaphore(0)
+    encode = segmenter.encode
+
+    def slow(image):  # type: ignore[no-untyped-def]
+        inside.release()
+        assert go_on.wait(20)
+        return encode(image)
+
+    segmenter.encode = slow  # type: ignore[method-assign]
+    hers, his = ({"authorization": f"Bearer {user}"} for user in (62, 63))
+    with serving(gateway, segmenter, max_in_flight_per_caller=2) as client, ThreadPoolExecutor(8) as pool:
+        held = [pool.submit(client.post, WORK, json={"dry_run": True}, headers=hers) for _ in range(2)]
+        assert inside.acquire(timeout=10)
+        while (refused := client.post(WORK, json={"dry_run": True}, headers=hers)).status_code != 429:
+            pass
+        other = pool.submit(client.post, WORK, json={"dry_run": True}, headers=his)
+        go_on.set()
+        assert {future.result(20).status_code for future in [*held, other]} == {200}
+        assert client.post(WORK, json={"dry_run": True}, headers=hers).status_code == 200
+    assert refused.json()["at_once"] == 2
+    assert refused.headers["retry-after"] == "1"
