@@ -142,3 +142,22 @@ def _log_to_stderr(level: str) -> None:
     ours.handlers[:] = [handler]
     ours.setLevel(level.upper())
     ours.propagate = False
+
+
+def __getattr__(name: str) -> FastAPI:
+    """Make ``app`` when it is first asked for: a stock deployment of 2026 starts ``fastapi run app/main.py``.
+
+    Such a deployment sets none of our names, and its Core has no credentials to send with a crop, so crops are open
+    there unless ``REFINE_API__OPEN_CROPS`` says otherwise (decision 0008).
+    """
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    settings = read_settings()
+    if "open_crops" not in settings.api.model_fields_set:
+        settings = settings.model_copy(update={"api": settings.api.model_copy(update={"open_crops": True})})
+    made = globals()["app"] = create_app(settings)
+    return made
+
+
+def __dir__() -> list[str]:
+    return [*globals(), "app"]

@@ -25,7 +25,7 @@ def refine_router(desk: Desk) -> APIRouter:
     router = APIRouter(prefix="/api")
     if desk.refine_url is None:
         return router
-    service = httpx.AsyncClient(base_url=desk.refine_url, timeout=_TIMEOUT, trust_env=False)
+    base_url = desk.refine_url
 
     @router.post("/annotation/{number:int}/sam")
     @router.post("/annotation/{number:int}/sam.json")
@@ -34,9 +34,10 @@ def refine_router(desk: Desk) -> APIRouter:
             token, options = await desk.visit(request, lambda visit: (_permitted(desk, visit, number), _options(visit)))
         except Refusal as refusal:
             return refusal.answer()
-        headers = {"Authorization": f"Bearer {token}"}
+        url, headers = f"{base_url}/annotations/{number}/refine", {"Authorization": f"Bearer {token}"}
         try:
-            answer = await service.post(f"/annotations/{number}/refine", json=options, headers=headers)
+            async with httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False) as service:
+                answer = await service.post(url, json=options, headers=headers)
         except httpx.TimeoutException:
             return _problem(504, "Refine service too slow", "The refine service did not answer in time.")
         except httpx.TransportError:

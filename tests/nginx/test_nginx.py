@@ -1,0 +1,275 @@
+"""The route through the real nginx: who gets through, and that nothing on the way is changed."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+
+from demo.cytomine.identity import Identity
+from demo.cytomine.server import EmbeddedCytomine
+from demo.cytomine.store import Role
+from scripts.patch import apply, steps_of
+from tests.end_to_end.test_rights import signed
+from tests.lab import BOX, DISC_X, DISC_Y, serving, settings_for, settle
+
+ROOM = Path(__file__).resolve().parents[2] / "nginx"
+JWT_SECRET = "a secret that signs the tokens of these tests, sixty-four bytes l"
+PROBLEM = b'{"type":"urn:cytomine-refine:model-busy","title":"The model is busy","status":503,"detail":"Wait."}'
+
+pytestmark = pytest.mark.skipif(not shutil.which("nginx"), reason="no nginx on this machine (apt install nginx-light)")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+def configuration(folder: Path, port: int, upstream: str, proxy_name: str, read_timeout: str) -> str:
+    """Patch the template and put the environment in, as the image's entry point does."""
+    shutil.copy(Path(__file__).with_name("nginx.conf.sample"), folder)
+    apply(steps_of(ROOM, folder))
+    environment = {
+        "RESOLVER": "127.0.0.1",
+        "URLS_INTERNAL_PROXY": proxy_name,
+        "URLS_SCHEME": "http",
+        "INTERNAL_URLS_CORE": "127.0.0.1:9",
+        "INTERNAL_URLS_REFINE": upstream,
+        "REFINE_BASE_PATH": "/sam",
+        "REFINE_ALLOWED": "127.0.0.1",
+    }
+    for sample in folder.glob("*.sample"):
+        text = re.sub(r"\$([A-Z_0-9]+)\b", lambda name: environment[name[1]], sample.read_text())
+        sample.with_suffix("").write_text(text.replace("/etc/nginx/", f"{folder}/"))
+    route = folder / "refine.conf"
+    route.write_text(route.read_text().replace("proxy_read_timeout 150s", f"proxy_read_timeout {read_timeout}"))
+    own = f"daemon off; master_process off; error_log stderr; pid {folder}/pid;\n"
+    paths = "".join(
+        f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    main = (folder / "nginx.conf").read_text().replace("listen 80", f"listen 127.0.0.1:{port}")
+    return own + main.replace("http {", f"http {{\naccess_log off;\n{paths}", 1)
+
+
+@contextmanager
+def proxy(
+    folder: Path, upstream: str, *, proxy_name: str = "nginx", port: int = 0, read_timeout: str = "150s"
+) -> Iterator[str]:
+    """Run nginx before an upstream; gives its base URL."""
+    port = port or free_port()
+    file = folder / "made.conf"
+    file.write_text(configuration(folder, port, upstream, proxy_name, read_timeout))
+    process = subprocess.Popen(["nginx", "-p", folder, "-c", file], stderr=subprocess.PIPE, text=True)
+    try:
+        for _ in range(100):
+            assert process.poll() is None, process.stderr and process.stderr.read()
+            with socket.socket() as knock:
+                if knock.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+@dataclass
+class Upstream:
+    """Something in the service's place that keeps what it got and answers as it is told."""
+
+    url: str = ""
+    seen: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    answer: Callable[[BaseHTTPRequestHandler], None] | None = None
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    kept = Upstream()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            kept.seen.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+            if kept.answer:
+                kept.answer(self)
+                return
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    kept.url = f"127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield kept
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def post(url: str, path: str, *, host: str = "nginx", come_from: str = "127.0.0.1", **sent: object) -> httpx.Response:
+    headers = {"host": host, **sent.pop("headers", {})}  # type: ignore[dict-item]
+    with httpx.Client(transport=httpx.HTTPTransport(local_address=come_from), timeout=60) as client:
+        return client.post(f"{url}{path}", headers=headers, **sent)  # type: ignore[arg-type]
+
+
+def test_path_query_body_and_credentials_arrive_as_they_were_sent(tmp_path: Path, upstream: Upstream) -> None:
+    path = "/sam/autonomous_prediction?annotation_id=7&points=%61uto&x=a%2Fb+c&&y="
+    given = {"authorization": "CYTOMINE abc:d+/=", "date": "Mon, 23 Nov 2026 03:31:54 +0000"}
+    with proxy(tmp_path, upstream.url) as url:
+        assert post(url, path, content=b"body", headers=given).status_code == 200
+    (seen_path, headers, body) = upstream.seen[0]
+    assert seen_path == path
+    assert given.items() <= headers.items()
+    assert body == b"body"
+
+
+@pytest.mark.parametrize("host", ["nginx", "cytomine.example"])
+def test_the_public_never_gets_through(tmp_path: Path, upstream: Upstream, host: str) -> None:
+    paths = (
+        "/sam/annotations/7/refine",
+        "//sam/annotations/7/refine",
+        "/api/../sam/x",
+        "/sam%2Fx",
+        "/%73am/x",
+        "/SAM/x",
+    )
+    with proxy(tmp_path, upstream.url) as url:
+        for path in paths:
+            post(url, path, host=host, come_from="127.0.0.2", headers={"x-forwarded-for": "127.0.0.1"})
+        assert upstream.seen == []
+        refused = post(url, paths[0], host="nginx", come_from="127.0.0.2")
+    assert refused.status_code == 403
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert refused.json()["title"] == "Not for the public"
+
+
+def test_from_inside_the_public_name_shows_the_web_ui_only(tmp_path: Path, upstream: Upstream) -> None:
+    with proxy(tmp_path, upstream.url) as url:
+        assert post(url, "/sam/annotations/7/refine", host="cytomine.example").text == "the web UI"
+    assert upstream.seen == []
+
+
+def test_problems_and_retry_after_pass(tmp_path: Path, upstream: Upstream) -> None:
+    def busy(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(503)
+        for name, value in (("Content-Type", "application/problem+json"), ("Retry-After", "7")):
+            handler.send_header(name, value)
+        handler.send_header("Content-Length", str(len(PROBLEM)))
+        handler.end_headers()
+        handler.wfile.write(PROBLEM)
+
+    upstream.answer = busy
+    with proxy(tmp_path, upstream.url) as url:
+        answer = post(url, "/sam/annotations/7/refine")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "7"
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "access-control-allow-origin" not in answer.headers
+    assert answer.content == PROBLEM
+
+
+def test_a_slow_service_is_504_and_is_asked_once(tmp_path: Path, upstream: Upstream) -> None:
+    go_on = threading.Event()
+    upstream.answer = lambda _: go_on.wait(20) and None
+    with proxy(tmp_path, upstream.url, read_timeout="1s") as url:
+        answer = post(url, "/sam/annotations/7/refine")
+        go_on.set()
+    assert answer.status_code == 504
+    assert answer.json()["title"] == "The refine service is too slow"
+    assert len(upstream.seen) == 1
+
+
+def test_a_service_that_breaks_off_is_asked_once(tmp_path: Path, upstream: Upstream) -> None:
+    upstream.answer = lambda handler: handler.connection.shutdown(socket.SHUT_RDWR)
+    with proxy(tmp_path, upstream.url) as url:
+        assert post(url, "/sam/annotations/7/refine").status_code == 502
+    assert len(upstream.seen) == 1
+
+
+def test_nginx_starts_without_the_service(tmp_path: Path) -> None:
+    with proxy(tmp_path, f"127.0.0.1:{free_port()}") as url:
+        answer = post(url, "/sam/annotations/7/refine")
+    assert answer.status_code == 502
+    assert answer.json()["title"] == "The refine service is not there"
+
+
+def test_a_service_whose_name_is_unknown_stops_nothing_either(tmp_path: Path) -> None:
+    with proxy(tmp_path, "refine:6000") as url:
+        assert post(url, "/", host="cytomine.example").text == "the web UI"
+
+
+def test_large_bodies_stop_at_the_proxy(tmp_path: Path, upstream: Upstream) -> None:
+    with proxy(tmp_path, upstream.url) as url:
+        assert post(url, "/sam/prediction", content=b"x" * (2 * 2**20)).status_code == 200
+        answer = post(url, "/sam/prediction", content=b"x" * (2 * 2**20 + 1))
+    assert answer.status_code == 413
+    assert answer.json()["title"] == "The request is too large"
+    assert len(upstream.seen) == 1
+
+
+def test_a_signature_survives_the_way(tmp_path: Path) -> None:
+    with EmbeddedCytomine(tmp_path / "cytomine") as cytomine:
+        account = cytomine.store.add_user("image-server", role=Role.SUPER_ADMIN)
+        settings = settings_for(cytomine, signatures="full")
+        platform = settings.platform.model_copy(
+            update={
+                "public_key": account.public_key,
+                "private_key": type(settings.platform.private_key)(account.private_key),
+            }
+        )
+        with serving(settings.model_copy(update={"platform": platform})) as service:
+            folder = tmp_path / "nginx"
+            folder.mkdir()
+            with proxy(folder, service.removeprefix("http://")) as url:
+                lab = settle(cytomine, "signed", service)
+                path = f"/sam/annotations/{lab.draw(BOX)}/refine"
+                answer = post(url, path, headers=signed(lab.alice, path))
+    assert answer.status_code == 200, answer.text
+
+
+def test_the_whole_way_with_real_processes(tmp_path: Path) -> None:
+    """Core's addition, nginx, the service, Core and PIMS."""
+    port = free_port()
+    folder = tmp_path / "nginx"
+    folder.mkdir()
+    refine_url = f"http://127.0.0.1:{port}/sam"
+    with (
+        EmbeddedCytomine(tmp_path / "cytomine", jwt_secret=JWT_SECRET, refine_url=refine_url) as cytomine,
+        serving(settings_for(cytomine)) as service,
+        proxy(folder, service.removeprefix("http://"), port=port, proxy_name="127.0.0.1"),
+    ):
+        lab = settle(cytomine, "whole way", service)
+        annotation, point = lab.draw(BOX), lab.point(DISC_X, DISC_Y)
+        token = Identity("full", JWT_SECRET).token(lab.alice.username, "ROLE_USER", "SESSION", 60)
+        answer = httpx.post(
+            f"{cytomine.base_url}/api/annotation/{annotation}/sam",
+            headers={"authorization": f"Bearer {token}"},
+            timeout=60,
+            trust_env=False,
+        )
+        assert answer.status_code == 200, answer.text
+        assert lab.iou(annotation) > 0.8
+        assert lab.location(point) is None
+        strangers = Identity("full", JWT_SECRET).token("nobody", "ROLE_USER", "SESSION", 60)
+        refused = post(
+            f"http://127.0.0.1:{port}",
+            f"/sam/annotations/{annotation}/refine",
+            host="127.0.0.1",
+            headers={"authorization": f"Bearer {strangers}"},
+        )
+        assert refused.status_code == 401
