@@ -10,7 +10,7 @@ DATA   ?= ../shared/data
 OUT    ?= out/finetune
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint test openapi demo finetune embedded-model
+.PHONY: help install format lint test test-core openapi demo finetune embedded-model
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ lint: $(READY) ## Style, types and import rules
 test: lint ## Lint, then run every test this machine can run, and say what was skipped and why
 	$(PY) -m pytest --cov --cov-report=term --cov-report=json:out/coverage.json
 	$(PY) scripts/check_coverage.py out/coverage.json
+
+test-core: ## Compile and test the additions to Cytomine's Core (JDK 17 and Maven; skipped, saying so, without them)
+	sh scripts/test_core.sh
 
 openapi: $(READY) ## Write the served contract to docs/api/openapi.json
 	PYTHONPATH=. $(PY) scripts/write_openapi.py
