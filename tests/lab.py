@@ -121,6 +121,24 @@ def settings_for(cytomine: EmbeddedCytomine, **api: object) -> Settings:
     )
 
 
+def free_port() -> int:
+    """Find a port that nothing listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+@contextmanager
+def with_addition(folder: Path, jwt_secret: str) -> Iterator[tuple[EmbeddedCytomine, str]]:
+    """Run an embedded Cytomine whose Core has the addition, and the service; gives it and the service's URL."""
+    port = free_port()
+    refine_url = f"http://127.0.0.1:{port}/sam"
+    with (
+        EmbeddedCytomine(folder, jwt_secret=jwt_secret, refine_url=refine_url) as cytomine,
+        serving(settings_for(cytomine), port) as service_url,
+    ):
+        yield cytomine, service_url
+
+
 @contextmanager
 def serving(settings: Settings, port: int = 0) -> Iterator[str]:
     """Serve the real application from a thread; gives its base URL."""

@@ -6,24 +6,20 @@ that time it is remembered, so that whoever overhears a request cannot send it a
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import hmac
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Literal, Self
+from typing import Self
 
 from cachetools import TTLCache
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from app.errors import ModelBusy, NotAuthenticated
+from app.signing import SignatureForm, sign, signed_text
 from app.usecases.ports import ApiKeys
-
-SignatureForm = Literal["full", "short"]
-"""full: path and query are signed too, as Community Edition 2025.1 does; short: as 2026 does."""
 
 _MOST_REMEMBERED = 200_000
 
@@ -59,11 +55,6 @@ class SignedRequest:
             date=headers.get("date", ""),
             uri=scope["raw_path"].decode("latin-1") + (f"?{query}" if query else ""),
         )
-
-    def text(self, form: SignatureForm, content_type: str) -> str:
-        """Give the text that is signed; source: the Python clients 3.1 (full) and 4.3 (short)."""
-        parts = [self.method, self.content_md5, content_type, self.date]
-        return "\n".join([*parts, self.uri] if form == "full" else parts)
 
 
 class Signatures:
@@ -108,8 +99,8 @@ class Signatures:
         """
         given = request.signature.encode()
         # Core, too, tries a second time without the content type.
-        made = [_sign(keys.private, request.text(self._form, kind)) for kind in (request.content_type, "")]
-        if not any([hmac.compare_digest(each, given) for each in made]):
+        made = [self._made(request, kind, keys) for kind in (request.content_type, "")]
+        if not any([hmac.compare_digest(each.encode(), given) for each in made]):
             raise NotAuthenticated("The signature is wrong.")
         with self._guard:
             if (request.public_key, request.signature) in self._seen:
@@ -118,6 +109,6 @@ class Signatures:
                 raise ModelBusy("Too many signed requests came at a time.", retry_after_s=self._window_s)
             self._seen[request.public_key, request.signature] = None
 
-
-def _sign(private_key: str, text: str) -> bytes:
-    return base64.b64encode(hmac.new(private_key.encode(), text.encode(), hashlib.sha1).digest())
+    def _made(self, request: SignedRequest, content_type: str, keys: ApiKeys) -> str:
+        text = signed_text(self._form, request.method, request.content_md5, content_type, request.date, request.uri)
+        return sign(keys.private, text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 
 import httpx
@@ -12,35 +11,21 @@ import shapely
 from demo.cytomine.identity import Identity, sign
 from demo.cytomine.server import EmbeddedCytomine
 from demo.cytomine.store import User
-from tests.lab import BOX, DISC_X, DISC_Y, Lab, serving, settings_for, settle
+from tests.lab import BOX, DISC_X, DISC_Y, Lab, settle, with_addition
 
 JWT_SECRET = "a secret that signs the tokens of these tests, sixty-four bytes l"
 DATE = "Mon, 23 Nov 2026 03:31:54 +0000"
 
 
 @pytest.fixture(scope="module")
-def port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
-@pytest.fixture(scope="module")
-def cytomine(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[EmbeddedCytomine]:
-    folder = tmp_path_factory.mktemp("cytomine")
-    with EmbeddedCytomine(folder, jwt_secret=JWT_SECRET, refine_url=f"http://127.0.0.1:{port}/sam") as embedded:
-        yield embedded
-
-
-@pytest.fixture(scope="module")
-def service_url(cytomine: EmbeddedCytomine, port: int) -> Iterator[str]:
-    with serving(settings_for(cytomine), port) as url:
-        yield url
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedCytomine, str]]:
+    with with_addition(tmp_path_factory.mktemp("cytomine"), JWT_SECRET) as running:
+        yield running
 
 
 @pytest.fixture
-def lab(cytomine: EmbeddedCytomine, service_url: str, request: pytest.FixtureRequest) -> Iterator[Lab]:
-    yield settle(cytomine, request.node.nodeid, service_url)
-    cytomine.faults.clear()
+def lab(whole: tuple[EmbeddedCytomine, str], request: pytest.FixtureRequest) -> Lab:
+    return settle(whole[0], request.node.nodeid, whole[1])
 
 
 def bearer(user: User) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -15,15 +14,14 @@ import httpx
 import pytest
 
 from tests.end_to_end.test_crops import crop_of, outline
-from tests.lab import BOX, DISC, HEIGHT, WIDTH, Lab
+from tests.lab import BOX, DISC, HEIGHT, WIDTH, Lab, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def stock_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     ours = {name: value for name, value in os.environ.items() if not name.startswith("REFINE_")}
     environment = {**ours, "API_BASE_PATH": "/sam", "WEIGHTS_PATH": "/app/weights"}
     command = [

@@ -6,12 +6,9 @@ import re
 import shutil
 import socket
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -22,18 +19,14 @@ from demo.cytomine.server import EmbeddedCytomine
 from demo.cytomine.store import Role
 from scripts.patch import apply, steps_of
 from tests.end_to_end.test_rights import signed
-from tests.lab import BOX, DISC_X, DISC_Y, serving, settings_for, settle
+from tests.fakes.scripted_server import Answer, ScriptedServer
+from tests.lab import BOX, DISC_X, DISC_Y, free_port, serving, settings_for, settle
 
 ROOM = Path(__file__).resolve().parents[2] / "nginx"
 JWT_SECRET = "a secret that signs the tokens of these tests, sixty-four bytes l"
 PROBLEM = b'{"type":"urn:cytomine-refine:model-busy","title":"The model is busy","status":503,"detail":"Wait."}'
 
 pytestmark = pytest.mark.skipif(not shutil.which("nginx"), reason="no nginx on this machine (apt install nginx-light)")
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 def configuration(folder: Path, port: int, upstream: str, proxy_name: str, read_timeout: str) -> str:
@@ -84,41 +77,20 @@ def proxy(
         process.communicate(timeout=20)
 
 
-@dataclass
-class Upstream:
-    """Something in the service's place that keeps what it got and answers as it is told."""
-
-    url: str = ""
-    seen: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
-    answer: Callable[[BaseHTTPRequestHandler], None] | None = None
+REFINE = "/sam/annotations/7/refine"
 
 
 @pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    kept = Upstream()
+def upstream() -> Iterator[ScriptedServer]:
+    """Something in the service's place that keeps what it got."""
+    server = ScriptedServer()
+    server.answers = {REFINE: Answer(), "/sam/prediction": Answer(), "/sam/autonomous_prediction": Answer()}
+    with server.serving():
+        yield server
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            kept.seen.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
-            if kept.answer:
-                kept.answer(self)
-                return
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    kept.url = f"127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield kept
-    server.shutdown()
-    server.server_close()
-    thread.join()
+def address(server: ScriptedServer) -> str:
+    return server.url.removeprefix("http://")
 
 
 def post(url: str, path: str, *, host: str = "nginx", come_from: str = "127.0.0.1", **sent: object) -> httpx.Response:
@@ -127,55 +99,47 @@ def post(url: str, path: str, *, host: str = "nginx", come_from: str = "127.0.0.
         return client.post(f"{url}{path}", headers=headers, **sent)  # type: ignore[arg-type]
 
 
-def test_path_query_body_and_credentials_arrive_as_they_were_sent(tmp_path: Path, upstream: Upstream) -> None:
+def test_path_query_body_and_credentials_arrive_as_they_were_sent(tmp_path: Path, upstream: ScriptedServer) -> None:
     path = "/sam/autonomous_prediction?annotation_id=7&points=%61uto&x=a%2Fb+c&&y="
     given = {"authorization": "CYTOMINE abc:d+/=", "date": "Mon, 23 Nov 2026 03:31:54 +0000"}
-    with proxy(tmp_path, upstream.url) as url:
+    with proxy(tmp_path, address(upstream)) as url:
         assert post(url, path, content=b"body", headers=given).status_code == 200
-    (seen_path, headers, body) = upstream.seen[0]
-    assert seen_path == path
-    assert given.items() <= headers.items()
-    assert body == b"body"
+    seen = upstream.calls[0]
+    assert seen.path == path
+    assert given.items() <= seen.headers.items()
+    assert seen.body == b"body"
 
 
 @pytest.mark.parametrize("host", ["nginx", "cytomine.example"])
-def test_the_public_never_gets_through(tmp_path: Path, upstream: Upstream, host: str) -> None:
+def test_the_public_never_gets_through(tmp_path: Path, upstream: ScriptedServer, host: str) -> None:
     paths = (
-        "/sam/annotations/7/refine",
+        REFINE,
         "//sam/annotations/7/refine",
         "/api/../sam/x",
         "/sam%2Fx",
         "/%73am/x",
         "/SAM/x",
     )
-    with proxy(tmp_path, upstream.url) as url:
+    with proxy(tmp_path, address(upstream)) as url:
         for path in paths:
             post(url, path, host=host, come_from="127.0.0.2", headers={"x-forwarded-for": "127.0.0.1"})
-        assert upstream.seen == []
+        assert upstream.calls == []
         refused = post(url, paths[0], host="nginx", come_from="127.0.0.2")
     assert refused.status_code == 403
     assert refused.headers["content-type"] == "application/problem+json"
     assert refused.json()["title"] == "Not for the public"
 
 
-def test_from_inside_the_public_name_shows_the_web_ui_only(tmp_path: Path, upstream: Upstream) -> None:
-    with proxy(tmp_path, upstream.url) as url:
-        assert post(url, "/sam/annotations/7/refine", host="cytomine.example").text == "the web UI"
-    assert upstream.seen == []
+def test_from_inside_the_public_name_shows_the_web_ui_only(tmp_path: Path, upstream: ScriptedServer) -> None:
+    with proxy(tmp_path, address(upstream)) as url:
+        assert post(url, REFINE, host="cytomine.example").text == "the web UI"
+    assert upstream.calls == []
 
 
-def test_problems_and_retry_after_pass(tmp_path: Path, upstream: Upstream) -> None:
-    def busy(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(503)
-        for name, value in (("Content-Type", "application/problem+json"), ("Retry-After", "7")):
-            handler.send_header(name, value)
-        handler.send_header("Content-Length", str(len(PROBLEM)))
-        handler.end_headers()
-        handler.wfile.write(PROBLEM)
-
-    upstream.answer = busy
-    with proxy(tmp_path, upstream.url) as url:
-        answer = post(url, "/sam/annotations/7/refine")
+def test_problems_and_retry_after_pass(tmp_path: Path, upstream: ScriptedServer) -> None:
+    upstream.answers[REFINE] = Answer(503, PROBLEM, "application/problem+json", {"Retry-After": "7"})
+    with proxy(tmp_path, address(upstream)) as url:
+        answer = post(url, REFINE)
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "7"
     assert answer.headers["content-type"] == "application/problem+json"
@@ -183,27 +147,25 @@ def test_problems_and_retry_after_pass(tmp_path: Path, upstream: Upstream) -> No
     assert answer.content == PROBLEM
 
 
-def test_a_slow_service_is_504_and_is_asked_once(tmp_path: Path, upstream: Upstream) -> None:
-    go_on = threading.Event()
-    upstream.answer = lambda _: go_on.wait(20) and None
-    with proxy(tmp_path, upstream.url, read_timeout="1s") as url:
-        answer = post(url, "/sam/annotations/7/refine")
-        go_on.set()
+def test_a_slow_service_is_504_and_is_asked_once(tmp_path: Path, upstream: ScriptedServer) -> None:
+    upstream.answers[REFINE] = Answer(wait_s=20)
+    with proxy(tmp_path, address(upstream), read_timeout="1s") as url:
+        answer = post(url, REFINE)
     assert answer.status_code == 504
     assert answer.json()["title"] == "The refine service is too slow"
-    assert len(upstream.seen) == 1
+    assert len(upstream.calls) == 1
 
 
-def test_a_service_that_breaks_off_is_asked_once(tmp_path: Path, upstream: Upstream) -> None:
-    upstream.answer = lambda handler: handler.connection.shutdown(socket.SHUT_RDWR)
-    with proxy(tmp_path, upstream.url) as url:
-        assert post(url, "/sam/annotations/7/refine").status_code == 502
-    assert len(upstream.seen) == 1
+def test_a_service_that_breaks_off_is_asked_once(tmp_path: Path, upstream: ScriptedServer) -> None:
+    upstream.answers[REFINE] = Answer(drop=True)
+    with proxy(tmp_path, address(upstream)) as url:
+        assert post(url, REFINE).status_code == 502
+    assert len(upstream.calls) == 1
 
 
 def test_nginx_starts_without_the_service(tmp_path: Path) -> None:
     with proxy(tmp_path, f"127.0.0.1:{free_port()}") as url:
-        answer = post(url, "/sam/annotations/7/refine")
+        answer = post(url, REFINE)
     assert answer.status_code == 502
     assert answer.json()["title"] == "The refine service is not there"
 
@@ -213,13 +175,13 @@ def test_a_service_whose_name_is_unknown_stops_nothing_either(tmp_path: Path) ->
         assert post(url, "/", host="cytomine.example").text == "the web UI"
 
 
-def test_large_bodies_stop_at_the_proxy(tmp_path: Path, upstream: Upstream) -> None:
-    with proxy(tmp_path, upstream.url) as url:
+def test_large_bodies_stop_at_the_proxy(tmp_path: Path, upstream: ScriptedServer) -> None:
+    with proxy(tmp_path, address(upstream)) as url:
         assert post(url, "/sam/prediction", content=b"x" * (2 * 2**20)).status_code == 200
         answer = post(url, "/sam/prediction", content=b"x" * (2 * 2**20 + 1))
     assert answer.status_code == 413
     assert answer.json()["title"] == "The request is too large"
-    assert len(upstream.seen) == 1
+    assert len(upstream.calls) == 1
 
 
 def test_a_signature_survives_the_way(tmp_path: Path) -> None:

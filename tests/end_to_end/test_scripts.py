@@ -1,0 +1,221 @@
+"""The scripts' way in: the client, the command, and the examples of the documentation, run as they stand there."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import shapely
+
+from app.client import RefineClient, Refined, RefineFailed
+from app.client.batch import refine_all
+from app.client.client import ApiKeyAuth
+from demo.cytomine.faults import Fault
+from demo.cytomine.server import EmbeddedCytomine
+from tests.fakes.scripted_server import Answer, ScriptedServer
+from tests.lab import BOX, DISC, DISC_X, DISC_Y, Lab, settle, with_addition
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "scripts.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedCytomine, str]]:
+    with with_addition(tmp_path_factory.mktemp("cytomine"), "s" * 64) as running:
+        yield running
+
+
+@pytest.fixture
+def lab(whole: tuple[EmbeddedCytomine, str], request: pytest.FixtureRequest) -> Iterator[Lab]:
+    yield settle(whole[0], request.node.nodeid, whole[1])
+    whole[0].faults.clear()
+
+
+@pytest.fixture
+def client(lab: Lab) -> Iterator[RefineClient]:
+    keys = ApiKeyAuth(lab.alice.public_key, lab.alice.private_key)
+    with RefineClient(lab.cytomine.base_url, keys) as client:
+        yield client
+
+
+def environment(lab: Lab, annotation: int = 0) -> dict[str, str]:
+    return {
+        **os.environ,
+        "CYTOMINE_HOST": lab.cytomine.base_url,
+        "CYTOMINE_PUBLIC_KEY": lab.alice.public_key,
+        "CYTOMINE_PRIVATE_KEY": lab.alice.private_key,
+        "ANNOTATION": str(annotation),
+        "PROJECT": str(lab.project),
+        "PYTHONPATH": str(ROOT),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+
+
+def example(heading: str) -> str:
+    """Take the code block below a heading of the page."""
+    return re.search(rf"## {heading}\n.*?```\w+\n(.*?)```", PAGE, re.DOTALL)[1]  # type: ignore[index]
+
+
+def run(command: list[str], lab: Lab, annotation: int, folder: Path) -> str:
+    done = subprocess.run(
+        command, env=environment(lab, annotation), cwd=folder, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def boxes(lab: Lab, count: int) -> list[int]:
+    return [lab.draw(shapely.affinity.translate(BOX, shift, 0)) for shift in range(count)]
+
+
+def rows_of(report: Path) -> list[dict[str, str]]:
+    with report.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_command_lines_of_the_page(lab: Lab, tmp_path: Path) -> None:
+    annotation, _ = boxes(lab, 2)
+    lab.point(DISC_X, DISC_Y)
+    lab.draw("LINESTRING (1 1, 5 5)")
+    run(["bash", "-euc", example("Command line")], lab, annotation, tmp_path)
+    assert [row["outcome"] for row in rows_of(tmp_path / "out" / "one.csv")] == ["unchanged"]
+    rows = rows_of(tmp_path / "out" / "project.csv")
+    assert [row["outcome"] for row in rows] == ["changed", "changed"]
+    assert lab.iou(annotation) > 0.8
+    features = json.loads((tmp_path / "out" / "project.geojson").read_text())["features"]
+    assert all(shapely.geometry.shape(each["geometry"]).intersects(DISC) for each in features)
+
+
+@pytest.mark.skipif(not (shutil.which("curl") and shutil.which("openssl")), reason="no curl or openssl here")
+def test_the_curl_example(lab: Lab, tmp_path: Path) -> None:
+    annotation = lab.draw(BOX)
+    said = run(["bash", "-euc", example("curl")], lab, annotation, tmp_path)
+    assert json.loads(said)["refinement"]["changed"]
+    assert lab.iou(annotation) > 0.8
+
+
+def test_the_python_example(lab: Lab, tmp_path: Path) -> None:
+    annotation, point = lab.draw(BOX), lab.point(DISC_X, DISC_Y)
+    assert run([sys.executable, "-c", example("Python")], lab, annotation, tmp_path).startswith("True 0.")
+    assert lab.iou(annotation) > 0.8
+    assert lab.location(point) is not None
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="no Node.js here")
+def test_the_javascript_example(lab: Lab, tmp_path: Path) -> None:
+    annotation = lab.draw(BOX)
+    assert run(["node", "-e", example("JavaScript")], lab, annotation, tmp_path).startswith("true 0.")
+    assert lab.iou(annotation) > 0.8
+
+
+def test_refusals_say_why(lab: Lab, client: RefineClient) -> None:
+    with pytest.raises(RefineFailed) as caught:
+        client.refine(lab.draw("LINESTRING (1 1, 5 5)"))
+    assert (caught.value.status, caught.value.title) == (422, "This cannot be refined")
+    with pytest.raises(RefineFailed, match="404"):
+        client.refine(999_999_999)
+    guessed = ApiKeyAuth(lab.alice.public_key, "guessed")
+    with RefineClient(lab.cytomine.base_url, guessed) as wrong, pytest.raises(RefineFailed, match="401"):
+        wrong.refine(lab.draw(BOX))
+    with RefineClient("http://127.0.0.1:9", guessed) as absent, pytest.raises(RefineFailed, match="No answer"):
+        absent.refine(1)
+
+
+def test_lists_come_page_by_page(lab: Lab, client: RefineClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.client.client._PAGE", 3)
+    drawn = boxes(lab, 7)
+    lab.points(4)
+    assert sorted(client.annotations(project=lab.project, image=None)) == drawn
+
+
+def test_a_busy_service_is_asked_again_when_it_says_so() -> None:
+    server = ScriptedServer()
+    path = "/api/annotation/7/sam"
+    with server.serving(), RefineClient(server.url, ApiKeyAuth("a", "b"), attempts=3) as client:
+        server.answers[path] = Answer(503, {"title": "The model is busy"}, headers={"Retry-After": "0"})
+        with pytest.raises(RefineFailed, match="503 The model is busy"):
+            client.refine(7)
+        assert len(server.calls) == 3
+        server.answers[path] = Answer(504, {"title": "Too slow"}, headers={"Retry-After": "0"})
+        with pytest.raises(RefineFailed, match="504"):  # it may have written: nobody asks again
+            client.refine(7)
+        assert len(server.calls) == 4
+
+
+def test_a_second_run_goes_on_where_the_first_stopped(lab: Lab, tmp_path: Path) -> None:
+    drawn = boxes(lab, 3)
+    report = tmp_path / "report.csv"
+    command = [sys.executable, "-m", "app", "refine", "--project", str(lab.project), "--report", str(report)]
+    lab.cytomine.faults.add(Fault("status", "PUT", f"/api/annotation/{drawn[1]}.json", times=None))
+    first = subprocess.run(command, env=environment(lab), capture_output=True, text=True, check=False, timeout=120)
+    assert first.returncode == 1, first.stderr
+    lab.cytomine.faults.clear()
+    second = subprocess.run(command, env=environment(lab), capture_output=True, text=True, check=False, timeout=120)
+    assert second.returncode == 0, second.stderr
+    assert "2 are done already" in second.stderr
+    outcomes = [(int(row["annotation"]), row["outcome"]) for row in rows_of(report)]
+    assert sorted(outcomes) == sorted([*((number, "changed") for number in drawn), (drawn[1], "failed")])
+
+
+def test_ctrl_c_finishes_what_is_under_way(lab: Lab, tmp_path: Path) -> None:
+    drawn = boxes(lab, 40)
+    report = tmp_path / "report.csv"
+    command = [sys.executable, "-m", "app", "refine", "--project", str(lab.project), "--report", str(report)]
+    process = subprocess.Popen(command, env=environment(lab), stderr=subprocess.PIPE, text=True)
+    while not report.is_file() or len(report.read_text().splitlines()) < 3:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, said
+    assert "goes on from here" in said
+    rows = rows_of(report)
+    assert 2 <= len(rows) < len(drawn)
+    changed = {int(row["annotation"]) for row in rows}
+    for number in drawn:
+        assert (lab.location(number) != shapely.affinity.translate(BOX, drawn.index(number), 0).wkt) == (
+            number in changed
+        )
+
+
+def test_no_more_than_the_jobs_run_at_a_time() -> None:
+    import threading
+
+    running, most, guard = 0, 0, threading.Lock()
+
+    def refine(number: int) -> Refined:
+        nonlocal running, most
+        with guard:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.01)
+        with guard:
+            running -= 1
+        return Refined(number, True, 0.9, BOX.wkt, BOX.wkt, (), None, 1.0)
+
+    assert {row.annotation for row in refine_all(range(20), refine, 3)} == set(range(20))
+    assert most == 3
+
+
+@pytest.mark.parametrize(
+    "wrong", [[], ["--annotation", "1", "--project", "2"], ["--annotation", "1", "--points", "some"]]
+)
+def test_wrong_options_are_told(lab: Lab, wrong: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "app", "refine", *wrong],
+        env=environment(lab),
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2
