@@ -1,0 +1,48 @@
+# syntax=docker/dockerfile:1
+# The refine service. One file for both images:
+#   CPU:  docker build --build-arg TORCH_INDEX_URL=<PyTorch's index of CPU wheels> -t refine:cpu .
+#   CUDA: docker build -t refine:cuda .        (the wheel of torch on PyPI is the CUDA build; the driver is the host's)
+# WEIGHTS=baked puts the fine-tuned checkpoint, checked by its digest, into the image; else it lies on a volume.
+ARG BASE_IMAGE=python:3.11-slim-bookworm
+
+FROM ${BASE_IMAGE} AS build
+ARG TORCH_INDEX_URL=""
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /src
+COPY constraints.txt pyproject.toml README.md ./
+COPY docker/install.sh docker/install.sh
+COPY app app
+RUN VENV=/venv TORCH_INDEX_URL="${TORCH_INDEX_URL}" sh docker/install.sh
+
+FROM build AS weights
+ARG WEIGHTS=volume
+ARG WEIGHTS_MIRROR=""
+RUN mkdir -p /weights && if [ "${WEIGHTS}" = baked ]; then \
+      /venv/bin/python -m app weights pull --folder /weights ${WEIGHTS_MIRROR:+--mirror "${WEIGHTS_MIRROR}"} \
+      && /venv/bin/python -m app weights verify --folder /weights; \
+    fi
+
+FROM ${BASE_IMAGE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="Refine with SAM" \
+      org.opencontainers.image.description="Refines annotations on whole-slide images with SAM 2, beside Cytomine." \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+RUN useradd --system --uid 10001 --home-dir /tmp --no-create-home refine
+COPY --from=build /venv /venv
+COPY --from=weights --chown=10001 /weights /app/weights
+COPY app /app/app
+ENV PATH=/venv/bin:${PATH} \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    API_BASE_PATH=/sam \
+    REFINE_WEIGHTS__FOLDER=/app/weights
+WORKDIR /app
+USER 10001
+EXPOSE 6000 8000
+VOLUME /app/weights
+HEALTHCHECK --interval=15s --timeout=5s --start-period=90s --retries=3 CMD ["python", "-m", "app", "health"]
+# The service ends on SIGTERM by itself and starts no other process, so it can be process 1.
+CMD ["python", "-m", "app", "serve"]

@@ -1,0 +1,27 @@
+"""``health``: ask the service on this machine whether it is alive; for container health checks."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from app.cli.console import stdout
+
+
+def health(
+    port: Annotated[int | None, typer.Option(help="Port; default: REFINE_API__PORT.", show_default=False)] = None,
+) -> None:
+    """Exit with 0 if the service on this machine answers, with 1 if not."""
+    import httpx
+
+    from app.settings import read_settings
+
+    url = f"http://127.0.0.1:{port or read_settings().api.port}/health"
+    try:
+        answer = httpx.get(url, timeout=4, trust_env=False)
+    except httpx.HTTPError as error:
+        stdout().print(f"{url}: {type(error).__name__}")
+        raise typer.Exit(1) from error
+    stdout().print(f"{url}: {answer.status_code}")
+    raise typer.Exit(0 if answer.status_code == 200 else 1)

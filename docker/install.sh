@@ -1,0 +1,18 @@
+#!/bin/sh
+# Fill $VENV with what the service needs, and nothing that is needed to build or to test it.
+set -eu
+: "${VENV:=/venv}" "${TORCH_INDEX_URL:=}"
+
+python3 -m venv "$VENV"
+pip() { "$VENV/bin/python" -m pip "$@"; }
+index=${TORCH_INDEX_URL:+--index-url $TORCH_INDEX_URL}
+
+# sam2 is a source package that imports torch to build; its CUDA extension is not used.
+# shellcheck disable=SC2086  two words, or none
+pip install -q $index -c constraints.txt torch
+pip install -q -c constraints.txt numpy setuptools wheel
+SAM2_BUILD_CUDA=0 pip install -q -c constraints.txt --no-deps --no-build-isolation sam2
+pip install -q -c constraints.txt .
+pip uninstall -q -y cytomine-refine wheel pip
+find "$VENV" -name '__pycache__' -type d -prune -exec rm -rf {} +
+find "$VENV" -path '*/torch/test' -type d -prune -exec rm -rf {} +

@@ -1,0 +1,110 @@
+"""The files of the deployment fit each other, Cytomine's own network, and the service's settings."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from yamllint import linter
+from yamllint.config import YamlLintConfig
+
+from app.settings import _known_names, check_serving, read_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+YAML = ["docker-compose.override.yml", *(f"docker/{path.name}" for path in sorted((ROOT / "docker").glob("*.y*ml")))]
+TAKEN = {f"172.20.0.{last}" for last in range(1, 12)}
+"""The gateway and the containers of Community Edition 2025.1."""
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+
+
+class Loader(yaml.SafeLoader):
+    """Reads Compose's own tag as the empty value it stands for."""
+
+
+Loader.add_constructor("!reset", lambda *_: None)
+
+
+def read(name: str) -> dict[str, Any]:
+    loaded = yaml.load((ROOT / name).read_text(), Loader)
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+@pytest.mark.parametrize("name", YAML)
+def test_yaml_is_tidy(name: str) -> None:
+    rules = "{extends: default, rules: {document-start: disable, line-length: {max: 120}, braces: disable}}"
+    assert list(linter.run((ROOT / name).read_text(), YamlLintConfig(rules))) == []
+
+
+def test_every_service_is_locked_in_and_bounded() -> None:
+    services = read("docker-compose.override.yml")["services"]
+    sam = read("docker/compose.2026.yml")["services"]["sam"]
+    for service in (services["refine"], services["refine-gpu"], sam):
+        assert service["read_only"]
+        assert service["cap_drop"] == ["ALL"]
+        assert not service.get("ports")
+        assert service["deploy"]["resources"]["limits"]["memory"]
+
+
+def test_the_addresses_are_free_and_on_cytomines_network() -> None:
+    services = read("docker-compose.override.yml")["services"]
+    address = services["refine"]["networks"]["cytomine-network"]["ipv4_address"]
+    assert ipaddress.ip_address(address) in ipaddress.ip_network("172.20.0.0/16")
+    assert address not in TAKEN
+
+
+@pytest.mark.parametrize(
+    ("file", "service"),
+    [
+        ("docker-compose.override.yml", "refine"),
+        ("docker-compose.override.yml", "refine-gpu"),
+        ("docker/compose.2026.yml", "sam"),
+    ],
+)
+def test_the_service_starts_with_its_environment(monkeypatch: pytest.MonkeyPatch, file: str, service: str) -> None:
+    environment = {name: str(value) for name, value in read(file)["services"][service]["environment"].items()}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    check_serving(read_settings(environment))
+
+
+def test_names_in_the_installers_template_are_settings() -> None:
+    services = read("docker/cytomine-template.yml")["services"]["default"]
+    ours = {name for kind in services["refine"].values() for name in kind if name.startswith("REFINE_")}
+    assert ours <= set(_known_names())
+
+
+def test_nginx_gets_every_name_that_its_template_needs() -> None:
+    lines = (ROOT / "nginx" / "refine.conf.sample").read_text().splitlines()
+    needed = {name for line in lines if not line.strip().startswith("#") for name in re.findall(r"\$([A-Z_]+)\b", line)}
+    theirs = {"URLS_SCHEME"}
+    assert needed - theirs == set(read("docker-compose.override.yml")["services"]["nginx"]["environment"])
+
+
+def test_the_image_runs_as_nobody_and_has_no_build_tools() -> None:
+    last = DOCKERFILE.rpartition("\nFROM ")[2]
+    assert re.search(r"^USER \d+$", last, re.MULTILINE)
+    assert "HEALTHCHECK" in last
+    assert 'CMD ["' in last
+    assert "pip" not in last
+    assert "ADD " not in DOCKERFILE
+    for copied in re.findall(r"^COPY (?!--from)(?:--\S+ )*(.+) \S+$", DOCKERFILE, re.MULTILINE):
+        assert all((ROOT / source).exists() for source in copied.split())
+
+
+def test_the_build_context_has_what_is_copied() -> None:
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    copied = re.findall(r"^COPY (?!--from)(?:--\S+ )*(.+) \S+$", DOCKERFILE, re.MULTILINE)
+    assert {source for line in copied for source in line.split()} == allowed
+
+
+@pytest.mark.skipif(not shutil.which("sh"), reason="no shell here")
+def test_scripts_are_readable_by_a_plain_shell() -> None:
+    for script in [*(ROOT / "docker").glob("*.sh"), *(ROOT / "scripts").glob("*.sh"), ROOT / ".ci" / "run"]:
+        subprocess.run(["sh", "-n", script], check=True)
