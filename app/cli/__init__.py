@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from app.cli import health, refine, serve, weights
+from app.cli import doctor, health, refine, serve, weights
 from app.cli.console import Commands
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
     epilog="Settings come from REFINE_* environment variables; the README lists them.",
 )
 app.command("serve")(serve.serve)
+app.command("doctor")(doctor.doctor)
 app.command("health")(health.health)
 app.command("refine")(refine.refine)
 app.add_typer(weights.app, name="weights")

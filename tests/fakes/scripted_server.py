@@ -81,7 +81,7 @@ class ScriptedServer:
             return
         is_json = not isinstance(answer.body, bytes)
         body = json.dumps(answer.body).encode() if is_json else answer.body
-        handler.send_response(answer.status)
+        handler.send_response_only(answer.status)
         handler.send_header("Content-Type", answer.kind or ("application/json" if is_json else "text/html"))
         handler.send_header("Content-Length", str(len(body) + answer.cut))
         handler.send_header("Connection", "close")
