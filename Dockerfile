@@ -30,10 +30,11 @@ LABEL org.opencontainers.image.title="Refine with SAM" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-RUN useradd --system --uid 10001 --home-dir /tmp --no-create-home refine
+RUN useradd --uid 10001 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin refine
 COPY --from=build /venv /venv
 COPY --from=weights --chown=10001 /weights /app/weights
-COPY app /app/app
+# Where a stock chart of 2026 looks for it: "fastapi run app/main.py".
+RUN ln -s "$(/venv/bin/python -c 'import app; print(app.__path__[0])')" /app/app
 ENV PATH=/venv/bin:${PATH} \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

@@ -79,6 +79,7 @@ def assemble(
         segment,
         RefineCrop(CropWindowReader, segmenter),
         settings.refine.max_points,
+        settings.refine.deadline_s,
     )
 
     warm = threading.Event()

@@ -13,6 +13,6 @@ pip install -q $index -c constraints.txt torch
 pip install -q -c constraints.txt numpy setuptools wheel
 SAM2_BUILD_CUDA=0 pip install -q -c constraints.txt --no-deps --no-build-isolation sam2
 pip install -q -c constraints.txt .
-pip uninstall -q -y cytomine-refine wheel pip
+pip uninstall -q -y wheel pip
 find "$VENV" -name '__pycache__' -type d -prune -exec rm -rf {} +
 find "$VENV" -path '*/torch/test' -type d -prune -exec rm -rf {} +

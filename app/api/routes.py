@@ -74,10 +74,11 @@ class Verbs:
     segment: SegmentRoi
     crop: RefineCrop
     max_points: int
+    deadline_s: float
 
     def refine(self, caller: Caller | None) -> RefineAnnotation:
         """Refine on behalf of a caller."""
-        return RefineAnnotation(self.gateway(caller), self.segment, self.max_points)
+        return RefineAnnotation(self.gateway(caller), self.segment, self.max_points, self.deadline_s)
 
     def predict(self, caller: Caller | None) -> PredictRoi:
         """Predict on behalf of a caller."""

@@ -6,10 +6,11 @@ old shape with all points, or the new shape with some of them left.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
-from app.errors import AnnotationChanged, AnnotationNotFound, ServiceError
+from app.errors import AnnotationChanged, AnnotationNotFound, ModelBusy, ServiceError
 from app.geometry.frames import flip_y
 from app.geometry.locations import read_location, roi_of, write_location
 from app.geometry.polygons import Holes, Parts
@@ -62,6 +63,8 @@ class RefineAnnotation:
     gateway: SlideGateway
     segment: SegmentRoi
     max_points: int
+    deadline_s: float = math.inf
+    """Nothing is written later than this after the request: whoever asked has given up, and may be drawing again."""
 
     def __call__(self, annotation_id: int, options: RefineOptions) -> Refinement:
         """Refine one annotation.
@@ -72,6 +75,8 @@ class RefineAnnotation:
             Nothing was touched.
         AnnotationChanged
             Somebody edited or deleted it meanwhile; their work stands.
+        ModelBusy
+            It took longer than the deadline; nothing was touched.
         PlatformError, ModelError
             The old shape and all points stand, unless the platform failed after it had stored the new shape.
         """
@@ -103,6 +108,8 @@ class RefineAnnotation:
             holes=options.holes,
             parts=options.parts,
         )
+        if stopwatch.elapsed_s > self.deadline_s:
+            raise ModelBusy(f"The refine took longer than {self.deadline_s:g} s; nothing was written.", retry_after_s=5)
         with stopwatch.step("update"):
             outcome, stored = self._write(annotation, segmentation, options)
             deleted, kept = self._delete(points if outcome == "changed" and not options.keep_points else [])

@@ -27,7 +27,12 @@ class Stopwatch:
         finally:
             self._spent_s[name] += time.perf_counter() - start
 
+    @property
+    def elapsed_s(self) -> float:
+        """Time since the start, seconds."""
+        return time.perf_counter() - self._start
+
     def timings_ms(self) -> dict[str, float]:
         """Give every step and the total so far, milliseconds."""
         spent = {str(name): round(seconds * 1e3, 3) for name, seconds in self._spent_s.items()}
-        return {**spent, "total": round((time.perf_counter() - self._start) * 1e3, 3)}
+        return {**spent, "total": round(self.elapsed_s * 1e3, 3)}

@@ -1,7 +1,7 @@
 import pytest
 import shapely
 
-from app.errors import (
+from app.errors import , ModelBusy
     AnnotationChanged,
     AnnotationNotFound,
     DeviceOutOfMemory,
@@ -64,6 +64,14 @@ def test_the_callers_points_count_where_the_caller_is_known(refine: RefineAnnota
 def test_points_are_kept_when_asked(refine: RefineAnnotation, gateway: FakeGateway) -> None:
     result = refine(7, RefineOptions(keep_points=True))
     assert (result.points_used, result.points_deleted) == ((11, 12), ())
+    assert len(gateway.points) == 2
+
+
+def test_after_the_deadline_nothing_is_written(gateway: FakeGateway, segmenter: DarkSegmenter) -> None:
+    late = RefineAnnotation(gateway, SegmentRoi(DiscReader(), segmenter), 20, deadline_s=0.0)
+    with pytest.raises(ModelBusy, match="nothing was written"):
+        late(7, PLAIN)
+    assert gateway.writes == []
     assert len(gateway.points) == 2
 
 
