@@ -1,11 +1,12 @@
 import pytest
 import shapely
 
-from app.errors import , ModelBusy
+from app.errors import (
     AnnotationChanged,
     AnnotationNotFound,
     DeviceOutOfMemory,
     InvalidPrompt,
+    ModelBusy,
     PlatformForbidden,
     PlatformTimeout,
     PlatformUnavailable,
