@@ -7,7 +7,13 @@ from urllib.parse import quote
 
 import httpx
 
-from app.errors import PlatformForbidden, PlatformTimeout, PlatformUnauthorized, PlatformUnavailable
+from app.errors import (
+    PlatformForbidden,
+    PlatformTimeout,
+    PlatformUnauthorized,
+    PlatformUnavailable,
+    SlideNotReadable,
+)
 from app.geometry.windows import Region
 from app.settings import PlatformSettings
 from app.usecases.ports import Plane, Slide
@@ -52,9 +58,13 @@ class PimsPixels:
 
         Raises
         ------
+        SlideNotReadable
+            Its path leads out of PIMS' folder of images.
         PlatformError
             PIMS fails, is slow, or does not have the file.
         """
+        if ".." in slide.path.split("/"):
+            raise SlideNotReadable(f"The path of image {slide.id} is none of PIMS' folder.", image_id=slide.id)
         wanted = "image/png" if slide.bits_per_sample <= 8 else "image/jpeg"
         path = f"/image/{quote(slide.path)}/window"
         try:

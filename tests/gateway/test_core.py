@@ -21,7 +21,7 @@ from app.gateway.core import CoreGateway
 from app.gateway.http import CoreHttp
 from app.geometry.frames import Roi
 from app.settings import PlatformSettings
-from app.usecases.ports import Plane, PointAnnotation, Slide
+from app.usecases.ports import ApiKeys, BearerToken, Caller, Plane, PointAnnotation, Slide
 from tests.fakes.scripted_server import Answer, ScriptedServer
 
 DOMAIN = "be.cytomine.domain.ontology.UserAnnotation"
@@ -223,3 +223,38 @@ def test_two_accounts_at_once_keep_their_own_keys(server: ScriptedServer) -> Non
     assert (senders.count("alice"), senders.count("bob")) == (20, 20)
     for http in https:
         http.close()
+
+
+def test_whoever_asks_is_asked_for_with_their_own_credentials(gateway: CoreGateway, server: ScriptedServer) -> None:
+    server.answers["/api/user/current.json"] = Answer(body={"id": 61, "username": "alice"})
+    server.answers["/api/annotation/7.json"] = Answer(body=RECORD)
+    for credentials, shown in ((BearerToken("t"), "Bearer t"), (ApiKeys("hers", "key"), "CYTOMINE hers:")):
+        caller = gateway.identify(credentials)
+        assert caller == Caller(61, credentials)
+        acting = gateway.acting_as(caller)
+        assert acting.caller() == 61
+        acting.annotation(7)
+        assert all(call.headers["authorization"].startswith(shown) for call in server.calls[-2:])
+        assert "key" not in repr(caller)
+    assert gateway.caller() is None
+
+
+def test_a_core_that_does_not_know_who_asks(gateway: CoreGateway, server: ScriptedServer) -> None:
+    with pytest.raises(PlatformUnavailable, match="who asks"):
+        gateway.identify(BearerToken("t"))
+    server.answers["/api/user/current.json"] = Answer(body={"username": "no id"})
+    with pytest.raises(PlatformUnavailable):
+        gateway.identify(BearerToken("t"))
+
+
+def test_keys_are_looked_up(gateway: CoreGateway, server: ScriptedServer) -> None:
+    path = "/api/userkey/a%2Fb/keys.json"
+    server.answers[path] = Answer(body={"publicKey": "a/b", "privateKey": "secret"})
+    assert gateway.keys_of("a/b") == ApiKeys("a/b", "secret")
+    assert gateway.keys_of("nobody") is None
+    server.answers[path] = Answer(403, {"errors": {"message": "no"}})
+    with pytest.raises(PlatformUnavailable, match="may not look up"):
+        gateway.keys_of("a/b")
+    server.answers[path] = Answer(body={"publicKey": "a/b"})
+    with pytest.raises(PlatformUnavailable):
+        gateway.keys_of("a/b")

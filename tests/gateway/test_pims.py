@@ -8,6 +8,7 @@ from app.errors import (
     PlatformUnauthorized,
     PlatformUnavailable,
     ServiceError,
+    SlideNotReadable,
 )
 from app.gateway.pims import PimsPixels
 from app.geometry.windows import Region
@@ -74,3 +75,24 @@ def test_a_pims_that_is_not_there_is_unavailable() -> None:
     with pytest.raises(PlatformUnavailable, match="ConnectError"):
         pixels.region(SLIDE, Plane(), REGION, 256)
     pixels.close()
+
+
+@pytest.mark.parametrize(
+    "path", ["http://elsewhere.example/a", "//elsewhere.example/a", "a?x=1#y", "a%2F..%2Fb", "@h/a"]
+)
+def test_whatever_the_path_pims_is_asked_below_its_images(
+    pixels: PimsPixels, server: ScriptedServer, path: str
+) -> None:
+    with pytest.raises(PlatformUnavailable):
+        pixels.region(Slide(5, 1000, 800, path), Plane(), REGION, 256)
+    (call,) = server.calls
+    assert call.path.startswith("/ims/image/")
+    assert call.path.endswith("/window")
+    assert "?" not in call.path
+
+
+def test_paths_that_lead_elsewhere_are_not_followed(pixels: PimsPixels, server: ScriptedServer) -> None:
+    for path in ("../import", "a/../../info", ".."):
+        with pytest.raises(SlideNotReadable):
+            pixels.region(Slide(5, 1000, 800, path), Plane(), REGION, 256)
+    assert server.calls == []
