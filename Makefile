@@ -8,9 +8,13 @@ ONCE   ?=
 SLIDE  ?=
 DATA   ?= ../shared/data
 OUT    ?= out/finetune
+ENGINE ?= docker
+TAG    ?= refine:cpu
+TORCH_INDEX_URL ?=
+WEIGHTS ?= volume
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint test test-core openapi demo finetune embedded-model
+.PHONY: help install format lint test test-core image openapi demo finetune embedded-model
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -34,9 +38,14 @@ lint: $(READY) ## Style, types and import rules
 test: lint ## Lint, then run every test this machine can run, and say what was skipped and why
 	$(PY) -m pytest --cov --cov-report=term --cov-report=json:out/coverage.json
 	$(PY) scripts/check_coverage.py out/coverage.json
+	sh scripts/test_core.sh
 
 test-core: ## Compile and test the additions to Cytomine's Core (JDK 17 and Maven; skipped, saying so, without them)
 	sh scripts/test_core.sh
+
+image: ## Build the image (ENGINE=docker, TAG=refine:cpu, TORCH_INDEX_URL=PyTorch's CPU wheels, WEIGHTS=baked)
+	$(ENGINE) build --build-arg TORCH_INDEX_URL="$(TORCH_INDEX_URL)" --build-arg WEIGHTS="$(WEIGHTS)" \
+	    --build-arg REVISION="$$(git rev-parse HEAD)" -t "$(TAG)" .
 
 openapi: $(READY) ## Write the served contract to docs/api/openapi.json
 	PYTHONPATH=. $(PY) scripts/write_openapi.py

@@ -69,6 +69,12 @@ def test_only_crops_are_open(lab: Lab, stock_url: str) -> None:
     assert answer.status_code == 401
 
 
+def test_the_health_command_of_the_image(stock_url: str) -> None:
+    command = [sys.executable, "-m", "app", "health", "--port"]
+    for port, code in ((stock_url.rpartition(":")[2], 0), (str(free_port()), 1)):
+        assert subprocess.run([*command, port], cwd=ROOT, capture_output=True, timeout=60).returncode == code
+
+
 def test_the_application_has_one_lazy_name() -> None:
     import app.main
 
