@@ -10,6 +10,6 @@ for tool in javac mvn; do
 done
 for module in core-patch/*/pom.xml; do
     echo "== $module"
-    mvn -B -ntp -q -f "$module" test
+    mvn -B -ntp -q -Dmaven.test.redirectTestOutputToFile=true -f "$module" test
     grep -h "Tests run" "${module%pom.xml}"target/surefire-reports/*.txt
 done

@@ -39,7 +39,7 @@ class RefineClient {
     private final Semaphore places;
 
     RefineClient(
-            @Value("${REFINE_URL:${INTERNAL_PROXY_URL:http://nginx}/sam}") String url,
+            @Value("${REFINE_URL:${SAM_URL:${INTERNAL_PROXY_URL:http://nginx}}/sam}") String url,
             @Value("${REFINE_CONNECT_TIMEOUT_MS:3000}") long connectTimeoutMs,
             @Value("${REFINE_READ_TIMEOUT_MS:55000}") long readTimeoutMs,
             @Value("${REFINE_MAX_AT_ONCE:6}") int mostAtOnce) {

@@ -3,6 +3,7 @@ package be.cytomine.domain.ontology;
 import be.cytomine.domain.CytomineDomain;
 import be.cytomine.domain.project.Project;
 import be.cytomine.exceptions.ObjectNotFoundException;
+import be.cytomine.service.UrlApi;
 import be.cytomine.utils.JsonObject;
 import jakarta.persistence.Entity;
 import jakarta.persistence.Inheritance;
@@ -32,7 +33,15 @@ public abstract class AnnotationDomain extends CytomineDomain {
         return project;
     }
 
+    /** The form of 2025.1. */
     public JsonObject toJsonObject() {
         return JsonObject.of("id", id, "location", wkt);
+    }
+
+    /** The form of 2026. */
+    public JsonObject toJsonObject(UrlApi urlApi) {
+        JsonObject made = toJsonObject();
+        made.put("url", urlApi.annotation(id));
+        return made;
     }
 }

@@ -1,6 +1,5 @@
 package be.cytomine.refine;
 
-import be.cytomine.domain.ontology.AnnotationDomain;
 import be.cytomine.domain.ontology.UserAnnotation;
 import be.cytomine.utils.JsonObject;
 import jakarta.persistence.EntityManager;
@@ -28,13 +27,19 @@ public class RefineController {
     private final RefineRights rights;
     private final CallerToken callerToken;
     private final RefineClient client;
+    private final AnnotationJson annotationJson;
     private final EntityManager entityManager;
 
-    public RefineController(
-            RefineRights rights, CallerToken callerToken, RefineClient client, EntityManager entityManager) {
+    RefineController(
+            RefineRights rights,
+            CallerToken callerToken,
+            RefineClient client,
+            AnnotationJson annotationJson,
+            EntityManager entityManager) {
         this.rights = rights;
         this.callerToken = callerToken;
         this.client = client;
+        this.annotationJson = annotationJson;
         this.entityManager = entityManager;
     }
 
@@ -57,15 +62,36 @@ public class RefineController {
             @RequestParam(required = false) String points,
             @RequestBody(required = false) RefineOptions body,
             HttpServletRequest request) {
-        UserAnnotation annotation = rights.editable(id);
         RefineOptions options = new RefineOptions(keepPoints, dryRun, points).orElse(body);
-        Refinement refinement = client.refine(id, options, callerToken.of(request));
-        entityManager.detach(annotation); // the service wrote through another request: read it anew
-        JsonObject answer = JsonObject.of(
-                "annotation", AnnotationDomain.getAnnotationDomain(entityManager, id).toJsonObject());
+        Refinement refinement = refined(id, options, request);
+        JsonObject answer = JsonObject.of("annotation", annotationJson.of(id));
         answer.put("message", refinement.get("message"));
         answer.put("command", refinement.get("command"));
         answer.put("refinement", refinement.all());
+        return json(answer);
+    }
+
+    /**
+     * Refines an annotation and answers in the form of the stock route of 2026.
+     *
+     * @return the annotation as a GET would give it, and {@code command}
+     */
+    @PostMapping("/annotation/{id}/refined")
+    public ResponseEntity<String> refinedAnnotation(@PathVariable Long id, HttpServletRequest request) {
+        Refinement refinement = refined(id, new RefineOptions(null, null, null), request);
+        JsonObject answer = annotationJson.of(id);
+        answer.put("command", refinement.get("command"));
+        return json(answer);
+    }
+
+    private Refinement refined(Long id, RefineOptions options, HttpServletRequest request) {
+        UserAnnotation annotation = rights.editable(id);
+        Refinement refinement = client.refine(id, options, callerToken.of(request));
+        entityManager.detach(annotation); // the service wrote through another request: it is to be read anew
+        return refinement;
+    }
+
+    private static ResponseEntity<String> json(JsonObject answer) {
         return ResponseEntity.ok().contentType(MediaType.APPLICATION_JSON).body(answer.toJsonString());
     }
 
