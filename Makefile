@@ -14,7 +14,7 @@ TORCH_INDEX_URL ?=
 WEIGHTS ?= volume
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint test test-core image openapi demo finetune embedded-model
+.PHONY: help install format lint test test-core test-web image openapi demo finetune embedded-model
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -39,9 +39,13 @@ test: lint ## Lint, then run every test this machine can run, and say what was s
 	$(PY) -m pytest --cov --cov-report=term --cov-report=json:out/coverage.json
 	$(PY) scripts/check_coverage.py out/coverage.json
 	sh scripts/test_core.sh
+	sh scripts/test_web.sh
 
 test-core: ## Compile and test the additions to Cytomine's Core (JDK 17 and Maven; skipped, saying so, without them)
 	sh scripts/test_core.sh
+
+test-web: ## Test the web UI's component with the runners of both generations (npm; skipped, saying so, without it)
+	sh scripts/test_web.sh
 
 image: ## Build the image (ENGINE=docker, TAG=refine:cpu, TORCH_INDEX_URL=PyTorch's CPU wheels, WEIGHTS=baked)
 	$(ENGINE) build --build-arg TORCH_INDEX_URL="$(TORCH_INDEX_URL)" --build-arg WEIGHTS="$(WEIGHTS)" \

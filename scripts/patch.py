@@ -29,10 +29,16 @@ class Copy:
     @property
     def applied(self) -> bool:
         """Whether the tree has it as it is here."""
-        return self.target.is_file() and self.target.read_bytes() == self.source.read_bytes()
+        return (
+            self.target.is_file()
+            and self.source.is_file()
+            and self.target.read_bytes() == self.source.read_bytes()
+        )
 
     def check(self) -> None:
-        """Raise `CannotPatch` if another file is in the way."""
+        """Raise `CannotPatch` if our file is missing, or another one is in the way."""
+        if not self.source.is_file():
+            raise CannotPatch(f"{self.source} is missing: is this checkout whole?")
         if self.target.exists() and not self.applied:
             raise CannotPatch(f"{self.target} is there already, and it is not ours (or of another version of ours).")
 

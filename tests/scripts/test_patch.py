@@ -113,3 +113,13 @@ def test_a_file_of_ours_that_was_changed_stays(patch: Path, tree: Path) -> None:
     assert code == 0
     assert "Left as it is" in said
     assert "src/refine/Button.vue" in content(tree)
+
+
+def test_a_patch_that_lacks_a_file_changes_nothing(patch: Path, tree: Path) -> None:
+    manifest = patch / "patch.toml"
+    manifest.write_text(manifest.read_text() + '[[copy]]\nfrom = "lost.js"\nto = "lost.js"\n')
+    before = content(tree)
+    code, said = run(patch, tree)
+    assert code == 2
+    assert "lost.js is missing" in said
+    assert content(tree) == before

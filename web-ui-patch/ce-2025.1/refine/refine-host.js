@@ -1,0 +1,44 @@
+/** What "Refine with SAM" needs of web UI 3.1 (Community Edition 2025.1), with Core's addition behind it. */
+
+import {Annotation, AnnotationType, Cytomine} from 'cytomine-client';
+
+import {
+  Action,
+  updateAnnotationLinkProperties,
+  updateTermProperties,
+  updateTrackProperties
+} from '@/utils/annotation-utils';
+
+export const host = {
+  generation: '2025.1',
+  Cytomine,
+  userType: AnnotationType.USER,
+  updateAction: Action.UPDATE,
+  offersKeepPoints: true,
+
+  /** Ask Core's addition. */
+  async refine(id, options) {
+    const {data} = await Cytomine.instance.api.post(`annotation/${id}/sam`, options);
+    return {
+      annotation: data.annotation,
+      command: data.command,
+      changed: data.refinement.changed,
+      score: data.refinement.score,
+      pointsDeleted: data.refinement.points_deleted,
+      pointsNotDeleted: data.refinement.points_not_deleted
+    };
+  },
+
+  /** Make an annotation of the answer, with what the answer does not tell. */
+  async restored(json, before) {
+    const annotation = new Annotation(json);
+    annotation.imageGroup = before.imageGroup;
+    await Promise.all([updateTermProperties, updateTrackProperties, updateAnnotationLinkProperties]
+      .map(update => update(annotation)));
+    return annotation;
+  },
+
+  emit(component, event, payload) {
+    component.$eventBus.$emit(event, payload);
+  }
+};

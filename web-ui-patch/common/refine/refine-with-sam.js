@@ -1,0 +1,141 @@
+/* eslint object-curly-spacing: off -- the two hosts want it differently */
+
+/**
+ * What "Refine with SAM" does, apart from how it looks: ask Core, bring the answer onto the map, and tell how it went.
+ * What differs between the generations of Cytomine is in refine-host.js.
+ */
+
+import Vue from 'vue';
+
+import {host} from './refine-host';
+
+/** Predicted IoU below which the user is asked to look closely. */
+export const LOW_SCORE = 0.6;
+
+const KEEP_POINTS = 'refine-sam-keep-points';
+const STATUSES = [401, 403, 404, 409, 413, 422, 429, 502, 503, 504];
+
+// Shared by all panels: who selects something else and comes back still sees that the refine is running.
+const running = Vue.observable({ids: []});
+
+/**
+ * Whether an annotation can be refined at all: drawn by a user, and with an area.
+ *
+ * @param {Object} annotation
+ * @returns {boolean}
+ */
+export function isRefinable(annotation) {
+  return annotation.type === host.userType && annotation.area > 0 && !/POINT|LINE/i.test(annotation.location || '');
+}
+
+/**
+ * What to tell about a failed request.
+ *
+ * @param {Error} error what the API client rejected with; without a response where none came
+ * @returns {{key: string, detail: string}} translation key, and the problem's own words, maybe empty
+ */
+export function problemOf(error) {
+  const response = error.response;
+  if (!response) {
+    return {key: 'notif-refine-sam-no-answer', detail: ''};
+  }
+  const data = response.data || {};
+  const detail = data.detail || (data.errors && data.errors.message) || '';
+  const key = STATUSES.includes(response.status) ? response.status : 'error';
+  return {key: `notif-refine-sam-${key}`, detail: String(detail)};
+}
+
+export default {
+  name: 'refine-with-sam',
+  props: {
+    annotation: {type: Object, required: true},
+    canEdit: {type: Boolean, required: true}
+  },
+  data() {
+    return {
+      keepPoints: localStorage.getItem(KEEP_POINTS) === 'true',
+      offersKeepPoints: host.offersKeepPoints
+    };
+  },
+  computed: {
+    isShown() {
+      return this.canEdit && isRefinable(this.annotation);
+    },
+    isRunning() {
+      return running.ids.includes(this.annotation.id);
+    }
+  },
+  watch: {
+    keepPoints(value) {
+      localStorage.setItem(KEEP_POINTS, value);
+    }
+  },
+  methods: {
+    async refine() {
+      const annotation = this.annotation; // the panel may show another one when the answer comes
+      if (running.ids.includes(annotation.id)) {
+        return;
+      }
+      running.ids.push(annotation.id);
+      try {
+        const answer = await host.refine(annotation.id, {keepPoints: this.keepPoints});
+        await this.show(annotation, answer);
+        this.tell(answer);
+      } catch (error) {
+        const {key, detail} = problemOf(error);
+        this.$notify({type: 'error', text: [this.$t(key), detail].filter(Boolean).join(' ')});
+      } finally {
+        running.ids = running.ids.filter(id => id !== annotation.id);
+      }
+    },
+
+    /** Bring the new outline onto the map and into lists, with everything that hangs on the annotation. */
+    async show(before, {annotation, command, changed, pointsDeleted}) {
+      pointsDeleted.forEach(id => host.emit(this, 'deleteAnnotation', this.deletedPoint(before, id)));
+      if (!changed) {
+        return;
+      }
+      try {
+        const after = await host.restored(annotation, before);
+        host.emit(this, 'editAnnotation', after);
+        host.emit(this, 'reloadAnnotationCrop', after);
+        this.rememberForUndo(after, command);
+      } catch (error) { // the outline is stored; only what hangs on it could not be read
+        host.emit(this, 'reloadAnnotations', {idImage: before.image, hard: true});
+      }
+    },
+
+    deletedPoint(before, id) {
+      const {image, slice, project} = before;
+      return {id, type: host.userType, user: this.$store.state.currentUser.user.id, image, slice, project};
+    },
+
+    /** Add the change to the viewer's own undo; outside of a viewer there is none. */
+    rememberForUndo(annot, command) {
+      const viewer = this.$store.getters['currentProject/currentViewer'];
+      const images = (viewer && viewer.images) || {};
+      const index = Object.keys(images).find(key => {
+        const {selectedFeatures = []} = images[key].selectedFeatures || {};
+        return selectedFeatures.some(feature => feature.id === annot.id);
+      });
+      if (index === undefined || !command) {
+        return;
+      }
+      host.Cytomine.instance.lastCommand = command; // the viewer takes the handle from there
+      const module = this.$store.getters['currentProject/imageModule'](index);
+      this.$store.commit(module + 'addAction', {annot, type: host.updateAction});
+    },
+
+    tell({changed, score, pointsNotDeleted}) {
+      if (!changed) {
+        this.$notify({type: 'warn', text: this.$t('notif-refine-sam-nothing-found')});
+      } else if (score !== null && score < LOW_SCORE) {
+        this.$notify({type: 'warn', text: this.$t('notif-refine-sam-low-score')});
+      } else if (pointsNotDeleted.length > 0) {
+        this.$notify({type: 'warn', text: this.$t('notif-refine-sam-points-left')});
+      } else {
+        this.$notify({type: 'success', text: this.$t('notif-refine-sam-success')});
+      }
+    }
+  }
+};

@@ -1,0 +1,283 @@
+/**
+ * "Refine with SAM" against a real server over real HTTP; runs with the host's own runner, Jest or vitest.
+ */
+/* eslint object-curly-spacing: off -- the two hosts want it differently */
+
+import http from 'http';
+import {createLocalVue, mount} from '@vue/test-utils';
+
+import RefineWithSam from '@/components/annotations/refine/RefineWithSam.vue';
+import {host} from '@/components/annotations/refine/refine-host';
+
+const BOX = 'POLYGON ((0 0, 9 0, 9 9, 0 9, 0 0))';
+const OUTLINE = 'POLYGON ((2 2, 7 2, 7 7, 2 7, 2 2))';
+const is2026 = host.generation === '2026';
+const emit = host.emit;
+
+let server;
+let asked;
+let answers;
+let told;
+let emitted;
+let committed;
+
+/** What Core answers, by route; a function is called with what was sent. */
+function core(request, response, body) {
+  const headers = {
+    'Access-Control-Allow-Origin': request.headers.origin || '*',
+    'Access-Control-Allow-Credentials': 'true',
+    'Access-Control-Allow-Headers': 'content-type,x-requested-with,x-xsrf-token',
+    'Access-Control-Allow-Methods': 'GET,POST,PUT,DELETE',
+    'Content-Type': 'application/json'
+  };
+  if (request.method === 'OPTIONS') {
+    response.writeHead(204, headers);
+    response.end();
+    return;
+  }
+  const refines = request.method === 'POST';
+  if (refines) {
+    asked.push({url: request.url, body: body ? JSON.parse(body) : null});
+  }
+  const [status, data] = refines ? answers(asked.length) : [200, {collection: []}];
+  if (status === 'drop') {
+    request.socket.destroy();
+    return;
+  }
+  response.writeHead(status, headers);
+  response.end(JSON.stringify(data));
+}
+
+function annotation(more = {}) {
+  return {
+    id: 7, type: host.userType, user: 61, image: 5, slice: 6, project: 4, imageGroup: 33,
+    area: 81, perimeter: 36, location: BOX, ...more
+  };
+}
+
+function refined(more = {}) {
+  const json = {...annotation(), class: 'be.cytomine.domain.ontology.UserAnnotation', location: OUTLINE, area: 25};
+  delete json.imageGroup;
+  delete json.type;
+  if (is2026) {
+    return [200, {...json, command: more.command === undefined ? 88 : more.command}];
+  }
+  const refinement = {changed: true, score: 0.9, 'points_deleted': [11], 'points_not_deleted': [], ...more};
+  const command = more.command === undefined ? 88 : more.command;
+  return [200, {message: 'Done.', annotation: json, command, refinement}];
+}
+
+function panel(props = {}, {inViewer = true} = {}) {
+  const features = [{id: 7}];
+  const viewer = {images: {0: {selectedFeatures: {selectedFeatures: []}}, 1: {selectedFeatures: {selectedFeatures: features}}}};
+  return mount(RefineWithSam, {
+    localVue: createLocalVue(),
+    propsData: {annotation: annotation(), canEdit: true, ...props},
+    mocks: {
+      $t: key => `<${key}>`,
+      $notify: note => told.push(note),
+      $store: {
+        state: {currentUser: {user: {id: 61}}},
+        getters: {
+          'currentProject/currentViewer': inViewer ? viewer : null,
+          'currentProject/imageModule': index => `module/${index}/`
+        },
+        commit: (mutation, payload) => committed.push([mutation, payload, host.Cytomine.instance.lastCommand])
+      }
+    }
+  });
+}
+
+async function until(condition) {
+  for (let attempt = 0; attempt < 500 && !condition(); attempt++) {
+    await new Promise(resolve => setTimeout(resolve, 10));
+  }
+  expect(condition()).toBe(true);
+}
+
+async function press(wrapper) {
+  const before = told.length;
+  wrapper.find('button').trigger('click');
+  await until(() => told.length > before);
+  await wrapper.vm.$nextTick();
+}
+
+const events = name => emitted.filter(([event]) => event === name).map(([, payload]) => payload);
+
+describe('RefineWithSam.vue', () => {
+  beforeAll(async () => {
+    server = http.createServer((request, response) => {
+      let body = '';
+      request.on('data', part => {
+        body += part;
+      });
+      request.on('end', () => core(request, response, body));
+    });
+    await new Promise(resolve => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${server.address().port}`;
+    is2026 ? new host.Cytomine(`${url}/api/`, `${url}/iam/`) : new host.Cytomine(url);
+  });
+
+  afterAll(() => new Promise(resolve => server.close(resolve)));
+
+  beforeEach(() => {
+    localStorage.clear();
+    asked = [];
+    told = [];
+    emitted = [];
+    committed = [];
+    answers = () => refined();
+    host.emit = (component, event, payload) => emitted.push([event, payload]);
+  });
+
+  it('is shown for shapes with an area that one may edit, and for nothing else', () => {
+    const shown = props => panel(props).find('button').exists();
+    expect(shown({})).toBe(true);
+    expect(shown({annotation: annotation({location: 'MULTIPOLYGON (((0 0, 1 0, 1 1, 0 0)))'})})).toBe(true);
+    expect(shown({annotation: annotation({location: undefined})})).toBe(true);
+    expect(shown({canEdit: false})).toBe(false);
+    expect(shown({annotation: annotation({area: 0})})).toBe(false);
+    expect(shown({annotation: annotation({location: 'POINT (1 1)', area: 0})})).toBe(false);
+    expect(shown({annotation: annotation({location: 'LINESTRING (1 1, 2 2)'})})).toBe(false);
+    expect(shown({annotation: annotation({type: 'ReviewedAnnotation'})})).toBe(false);
+  });
+
+  it('speaks on the bus that the host listens to', () => {
+    const heard = [];
+    const listener = payload => heard.push(payload);
+    const component = {$eventBus: {$emit: (event, payload) => event === 'editAnnotation' && listener(payload)}};
+    if (host.bus) {
+      host.bus.on('editAnnotation', listener);
+    }
+    emit(component, 'editAnnotation', 'x');
+    expect(heard).toEqual(['x']);
+  });
+
+  it('asks Core once, however often it is pressed, and is busy meanwhile', async () => {
+    const wrapper = panel();
+    const button = wrapper.find('button');
+    button.trigger('click');
+    button.trigger('click');
+    wrapper.vm.refine();
+    await wrapper.vm.$nextTick();
+    expect(button.attributes('disabled')).toBeDefined();
+    expect(button.attributes('aria-busy')).toBe('true');
+    expect(button.classes()).toContain('is-loading');
+    await until(() => told.length > 0);
+    await wrapper.vm.$nextTick();
+    expect(asked).toHaveLength(1);
+    expect(asked[0].url).toBe(is2026 ? '/api/annotations/7/refine' : '/api/annotation/7/sam');
+    expect(button.attributes('disabled')).toBeUndefined();
+    expect(told).toEqual([{type: 'success', text: '<notif-refine-sam-success>'}]);
+  });
+
+  it('stays busy in a new panel of the same annotation', async () => {
+    const first = panel();
+    first.find('button').trigger('click');
+    first.destroy();
+    expect(panel().find('button').attributes('disabled')).toBeDefined();
+    expect(panel({annotation: annotation({id: 8})}).find('button').attributes('disabled')).toBeUndefined();
+    await until(() => told.length > 0);
+    await until(() => panel().find('button').attributes('disabled') === undefined);
+  });
+
+  it('puts the outline on the map and keeps what hangs on the annotation', async () => {
+    await press(panel());
+    const [after] = events('editAnnotation');
+    expect(after.location).toBe(OUTLINE);
+    expect(after.area).toBe(25);
+    expect(after.imageGroup).toBe(33);
+    expect(after.term).toEqual([]);
+    expect(typeof after.clone).toBe('function');
+    expect(events('reloadAnnotationCrop')).toHaveLength(1);
+    expect(events('reloadAnnotations')).toHaveLength(0);
+  });
+
+  it('shows the answer on the annotation it was asked for', async () => {
+    const wrapper = panel();
+    wrapper.find('button').trigger('click');
+    await wrapper.setProps({annotation: annotation({id: 8, imageGroup: 99})});
+    await until(() => told.length > 0);
+    expect(events('editAnnotation').map(({id, imageGroup}) => [id, imageGroup])).toEqual([[7, 33]]);
+  });
+
+  it('can be undone in the viewer that shows the annotation', async () => {
+    await press(panel());
+    expect(committed).toHaveLength(1);
+    const [mutation, {annot, type}, lastCommand] = committed[0];
+    expect(mutation).toBe('module/1/addAction');
+    expect(annot.id).toBe(7);
+    expect(type).toBe(host.updateAction);
+    expect(lastCommand).toBe(88);
+  });
+
+  it('adds no undo outside of a viewer, or where Core gave no command', async () => {
+    await press(panel({}, {inViewer: false}));
+    answers = () => refined({command: null});
+    await press(panel());
+    expect(committed).toEqual([]);
+    expect(events('editAnnotation')).toHaveLength(2);
+  });
+
+  const statuses = [401, 403, 404, 409, 413, 422, 429, 502, 503, 504];
+  it.each(statuses)('tells what to do about a %i, and works again afterwards', async status => {
+    answers = count => count === 1 ? [status, {title: 'T', detail: 'Why it is so.'}] : refined();
+    const wrapper = panel();
+    await press(wrapper);
+    expect(told).toEqual([{type: 'error', text: `<notif-refine-sam-${status}> Why it is so.`}]);
+    expect(emitted).toEqual([]);
+    await press(wrapper);
+    expect(told[1].type).toBe('success');
+  });
+
+  it('shows Core\'s own words, and has a word for anything else', async () => {
+    answers = () => [403, {errors: {message: 'Not yours.'}}];
+    await press(panel());
+    answers = () => [500, 'oops'];
+    await press(panel());
+    expect(told.map(({text}) => text)).toEqual(['<notif-refine-sam-403> Not yours.', '<notif-refine-sam-error>']);
+  });
+
+  it('survives a server that is gone', async () => {
+    answers = () => ['drop'];
+    const wrapper = panel();
+    await press(wrapper);
+    expect(told[0].type).toBe('error');
+    expect(told[0].text).toMatch(/notif-refine-sam-(no-answer|error)/);
+    expect(wrapper.find('button').attributes('disabled')).toBeUndefined();
+  });
+
+  if (!is2026) {
+    it('takes deleted points off the map', async () => {
+      await press(panel());
+      expect(events('deleteAnnotation')).toEqual([
+        {id: 11, type: host.userType, user: 61, image: 5, slice: 6, project: 4}
+      ]);
+    });
+
+    it('remembers whether points are to be kept', async () => {
+      const wrapper = panel();
+      await press(wrapper);
+      wrapper.find('input').setChecked();
+      await press(wrapper);
+      expect(asked.map(({body}) => body.keepPoints)).toEqual([false, true]);
+      expect(panel().find('input').element.checked).toBe(true);
+    });
+
+    it('warns where the model is unsure, found nothing, or left points', async () => {
+      const wrapper = panel();
+      answers = () => refined({score: 0.3});
+      await press(wrapper);
+      answers = () => refined({changed: false, command: null, 'points_deleted': []});
+      await press(wrapper);
+      answers = () => refined({'points_not_deleted': [12]});
+      await press(wrapper);
+      expect(told.map(({type, text}) => [type, text])).toEqual([
+        ['warn', '<notif-refine-sam-low-score>'],
+        ['warn', '<notif-refine-sam-nothing-found>'],
+        ['warn', '<notif-refine-sam-points-left>']
+      ]);
+      expect(events('editAnnotation')).toHaveLength(2);
+    });
+  }
+});
