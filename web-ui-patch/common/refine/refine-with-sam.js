@@ -1,4 +1,4 @@
-/* eslint object-curly-spacing: off -- the two hosts want it differently */
+/* eslint object-curly-spacing: off, brace-style: off -- the two hosts want them differently */
 
 /**
  * What "Refine with SAM" does, apart from how it looks: ask Core, bring the answer onto the map, and tell how it went.

@@ -1,7 +1,7 @@
 /**
  * "Refine with SAM" against a real server over real HTTP; runs with the host's own runner, Jest or vitest.
  */
-/* eslint object-curly-spacing: off -- the two hosts want it differently */
+/* eslint object-curly-spacing: off, brace-style: off -- the two hosts want them differently */
 
 import http from 'http';
 import {createLocalVue, mount} from '@vue/test-utils';
