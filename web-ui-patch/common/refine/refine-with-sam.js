@@ -99,10 +99,10 @@ export default {
         const after = await host.restored(annotation, before);
         host.emit(this, 'editAnnotation', after);
         host.emit(this, 'reloadAnnotationCrop', after);
-        this.rememberForUndo(after, command);
       } catch (error) { // the outline is stored; only what hangs on it could not be read
         host.emit(this, 'reloadAnnotations', {idImage: before.image, hard: true});
       }
+      this.rememberForUndo(before, command);
     },
 
     deletedPoint(before, id) {

@@ -17,6 +17,7 @@ const emit = host.emit;
 let server;
 let asked;
 let answers;
+let hanging;
 let told;
 let emitted;
 let committed;
@@ -39,7 +40,7 @@ function core(request, response, body) {
   if (refines) {
     asked.push({url: request.url, body: body ? JSON.parse(body) : null});
   }
-  const [status, data] = refines ? answers(asked.length) : [200, {collection: []}];
+  const [status, data] = refines ? answers(asked.length) : hanging();
   if (status === 'drop') {
     request.socket.destroy();
     return;
@@ -127,6 +128,7 @@ describe('RefineWithSam.vue', () => {
     emitted = [];
     committed = [];
     answers = () => refined();
+    hanging = () => [200, {collection: []}];
     host.emit = (component, event, payload) => emitted.push([event, payload]);
   });
 
@@ -209,6 +211,19 @@ describe('RefineWithSam.vue', () => {
     expect(annot.id).toBe(7);
     expect(type).toBe(host.updateAction);
     expect(lastCommand).toBe(88);
+  });
+
+  it('reloads the map and can still be undone where what hangs on the annotation cannot be read', async () => {
+    hanging = () => [500, {}];
+    const restored = host.restored;
+    if (is2026) { // its stand-in asks nobody
+      host.restored = () => Promise.reject(new Error('500'));
+    }
+    await press(panel());
+    host.restored = restored;
+    expect(told[0].type).toBe('success');
+    expect(events('reloadAnnotations')).toEqual([{idImage: 5, hard: true}]);
+    expect(committed).toHaveLength(1);
   });
 
   it('adds no undo outside of a viewer, or where Core gave no command', async () => {
