@@ -12,9 +12,11 @@ ENGINE ?= docker
 TAG    ?= refine:cpu
 TORCH_INDEX_URL ?=
 WEIGHTS ?= volume
+VIEWER := demo/viewer
+PAGE   := $(VIEWER)/dist/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint test test-core test-web image openapi demo finetune embedded-model
+.PHONY: help install format lint test test-core test-web image openapi demo finetune embedded-model viewer test-browser
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -35,7 +37,7 @@ lint: $(READY) ## Style, types and import rules
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-test: lint ## Lint, then run every test this machine can run, and say what was skipped and why
+test: lint viewer ## Lint, then run every test this machine can run, and say what was skipped and why
 	$(PY) -m pytest --cov --cov-report=term --cov-report=json:out/coverage.json
 	$(PY) scripts/check_coverage.py out/coverage.json
 	sh scripts/test_core.sh
@@ -44,7 +46,7 @@ test: lint ## Lint, then run every test this machine can run, and say what was s
 test-core: ## Compile and test the additions to Cytomine's Core (JDK 17 and Maven; skipped, saying so, without them)
 	sh scripts/test_core.sh
 
-test-web: ## Test the web UI's component with the runners of both generations (npm; skipped, saying so, without it)
+test-web: ## Test the viewer and the web UI's component with their own runners (npm; skipped, saying so, without it)
 	sh scripts/test_web.sh
 
 image: ## Build the image (ENGINE=docker, TAG=refine:cpu, TORCH_INDEX_URL=PyTorch's CPU wheels, WEIGHTS=baked)
@@ -54,7 +56,15 @@ image: ## Build the image (ENGINE=docker, TAG=refine:cpu, TORCH_INDEX_URL=PyTorc
 openapi: $(READY) ## Write the served contract to docs/api/openapi.json
 	PYTHONPATH=. $(PY) scripts/write_openapi.py
 
-demo: $(READY) ## Embedded Cytomine and service; refines a sample (ONCE=1 stops then, PORT=, SLIDE=file)
+viewer: $(PAGE) ## Build the demo's viewer (needs Node.js 20.19 or newer)
+
+$(PAGE): scripts/build_viewer.sh $(VIEWER)/package.json $(wildcard $(VIEWER)/*.* $(VIEWER)/public/* $(VIEWER)/src/*)
+	@sh scripts/build_viewer.sh
+
+test-browser: $(READY) viewer ## Drive the demo's viewer in Chromium, with a screenshot of each step in out/browser
+	$(PY) -m pytest tests/browser
+
+demo: $(READY) viewer ## Embedded Cytomine and service; refines a sample (ONCE=1 stops then, PORT=, SLIDE=file)
 	$(PY) -m demo --port $(PORT) $(if $(ONCE),--once) $(if $(SLIDE),--slide "$(SLIDE)")
 
 finetune: $(READY) ## Export, fine-tune, evaluate, package and serve: DATA=folder of tiles [OUT=]

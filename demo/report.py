@@ -55,10 +55,18 @@ def show(
 
 
 def invite(
-    console: Console, service: Service, core_url: str, pims_url: str, image: SeededImage, connection: Path
+    console: Console,
+    viewer: str | None,
+    service: Service,
+    core_url: str,
+    pims_url: str,
+    image: SeededImage,
+    connection: Path,
 ) -> None:
-    """Print where to go and what to type while the demo serves."""
+    """Print where to go and what to type while the demo serves; `viewer` is None where it was not built."""
     console.rule("Serving")
+    without = "not built: it needs Node.js 20.19 or newer; install that and start again"
+    console.print(f"  [bold]viewer           {viewer or without}[/]", highlight=False)
     console.print(f"  refine service   {service.url}/sam/docs", highlight=False)
     console.print(f"  Cytomine Core    {core_url}/api", highlight=False)
     console.print(f"  PIMS             {pims_url}", highlight=False)

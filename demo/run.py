@@ -41,6 +41,7 @@ from app.geometry.frames import flip_geometry
 from app.geometry.polygons import iou
 from demo import report
 from demo.cytomine.server import EmbeddedCytomine
+from demo.front import Front
 from demo.picture import Picture, draw_picture
 from demo.samples import Sample
 from demo.seeding import PROJECT, Seeded, SeededImage, seed
@@ -82,7 +83,10 @@ def run(port: int, *, once: bool, slide: Path | None, out: Path, console: Consol
     for each in (port, port + 1):
         _check_free(each)
     with ExitStack() as stack:
-        cytomine = stack.enter_context(EmbeddedCytomine(data, port=port + 1, refine_url=f"http://127.0.0.1:{port}/sam"))
+        front = Front(f"http://127.0.0.1:{port}/sam")
+        cytomine = stack.enter_context(
+            EmbeddedCytomine(data, port=port + 1, refine_url=front.service_url, extend=front.extend)
+        )
         seeded, image, sample = seed(cytomine, data, slide)
         with console.status("Starting the refine service"):
             keys = (seeded.service.public_key, seeded.service.private_key)
@@ -96,7 +100,9 @@ def run(port: int, *, once: bool, slide: Path | None, out: Path, console: Consol
         health = httpx.get(f"{service.url}/health", trust_env=False).json()
         report.show(console, result, image.microns_per_pixel, sample.kind, health, out)
         if not once:
-            report.invite(console, service, cytomine.base_url, cytomine.pims_url, image, connection)
+            front.open(seeded, image.id, image.annotations, result["timings_ms"])
+            viewer = cytomine.base_url if front.has_page else None
+            report.invite(console, viewer, service, cytomine.base_url, cytomine.pims_url, image, connection)
             _serve(service)
     return result
 

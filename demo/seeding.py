@@ -12,10 +12,10 @@ import shapely
 
 from app.geometry.frames import flip_geometry
 from demo.cytomine.server import EmbeddedCytomine
-from demo.cytomine.store import Mask, NewAnnotation, Role, User
+from demo.cytomine.store import Mask, NewAnnotation, Role, Store, User
 from demo.samples import Sample, others_of, sample_of, tissue_sample
 from demo.slides.drawn import draw_slide
-from demo.slides.reader import open_slide
+from demo.slides.reader import SlideFile, open_slide
 
 PROJECT = "Refine demo"
 _TERMS = {"nuclei": "#3366cc", "glands": "#cc3399", "regions": "#339966", "tissue": "#888888"}
@@ -117,9 +117,20 @@ def _add_slide(cytomine: EmbeddedCytomine, seeded: Seeded, file: Path, others: l
     path = file.name if inside else f"upload-{secrets.token_hex(6)}/{file.name}"
     if not inside:
         _link(file, cytomine.slides / path)
-    number = cytomine.store.add_image(
-        seeded.project,
-        owner.id,
+    number = register(cytomine.store, seeded.project, owner.id, path, slide)
+    drawn = [
+        NewAnnotation(number, seeded.users[place % 2].id, platform_wkt(other.shape, slide.height))
+        for place, other in enumerate(others)
+    ]
+    annotations = cytomine.store.add_annotations(drawn)
+    return SeededImage(number, file.name, slide.width, slide.height, path, slide.microns_per_pixel, annotations)
+
+
+def register(store: Store, project: int, owner: int, path: str, slide: SlideFile) -> int:
+    """Add a slide that lies in the image server's folder to a project; gives the image's number."""
+    return store.add_image(
+        project,
+        owner,
         path,
         slide.width,
         slide.height,
@@ -128,12 +139,6 @@ def _add_slide(cytomine: EmbeddedCytomine, seeded: Seeded, file: Path, others: l
         bits=slide.bits,
         samples=slide.samples,
     )
-    drawn = [
-        NewAnnotation(number, seeded.users[place % 2].id, platform_wkt(other.shape, slide.height))
-        for place, other in enumerate(others)
-    ]
-    annotations = cytomine.store.add_annotations(drawn)
-    return SeededImage(number, file.name, slide.width, slide.height, path, slide.microns_per_pixel, annotations)
 
 
 def _link(file: Path, place: Path) -> None:

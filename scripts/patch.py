@@ -29,11 +29,7 @@ class Copy:
     @property
     def applied(self) -> bool:
         """Whether the tree has it as it is here."""
-        return (
-            self.target.is_file()
-            and self.source.is_file()
-            and self.target.read_bytes() == self.source.read_bytes()
-        )
+        return self.target.is_file() and self.source.is_file() and self.target.read_bytes() == self.source.read_bytes()
 
     def check(self) -> None:
         """Raise `CannotPatch` if our file is missing, or another one is in the way."""

@@ -6,6 +6,7 @@ import secrets
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,7 +16,7 @@ from fastapi import FastAPI
 
 from demo.cytomine.annotation_routes import annotation_router
 from demo.cytomine.desk import Desk
-from demo.cytomine.faults import AsgiApp, Faults
+from demo.cytomine.faults import Faults
 from demo.cytomine.identity import Identity, SignatureForm
 from demo.cytomine.image_routes import image_router
 from demo.cytomine.pims import Pims, pims_router
@@ -41,6 +42,8 @@ class EmbeddedCytomine:
         Signs bearer tokens; default: a fresh one.
     refine_url : str, optional
         Where Core's addition finds the refine service, prefix included, such as ``http://127.0.0.1:6000/sam``.
+    extend : callable, optional
+        Adds what else this server serves, such as the demo's viewer.
     """
 
     def __init__(
@@ -51,12 +54,17 @@ class EmbeddedCytomine:
         signature: SignatureForm = "full",
         jwt_secret: str | None = None,
         refine_url: str | None = None,
+        extend: Callable[[FastAPI, Desk], None] | None = None,
     ) -> None:
         self.slides = folder / "slides"
         self.slides.mkdir(parents=True, exist_ok=True)
         self.store = Store(folder / "cytomine.sqlite")
         identity = Identity(signature, jwt_secret or secrets.token_hex(32))
-        self.faults = Faults(_application(Desk(self.store, identity, Pims(self.slides), refine_url)))
+        desk = Desk(self.store, identity, Pims(self.slides), refine_url)
+        app = _application(desk)
+        if extend:
+            extend(app, desk)
+        self.faults = Faults(app)
         self._port = port
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -102,7 +110,7 @@ class EmbeddedCytomine:
             self._thread.join()
 
 
-def _application(desk: Desk) -> AsgiApp:
+def _application(desk: Desk) -> FastAPI:
     app = FastAPI(title="Embedded Cytomine", openapi_url=None)
     app.include_router(session_router(desk))
     app.include_router(annotation_router(desk))

@@ -135,6 +135,8 @@ def _use(connection: dict[str, Any]) -> None:
 
 def _type_what_is_printed(printed: Path) -> None:
     """Run the printed curl lines as they are."""
+    addresses = printed.read_text().partition("Serving")[2].splitlines()[1:]
+    assert addresses[0].split()[0] == "viewer"
     lines = [line.strip() for line in printed.read_text().splitlines() if line.strip().startswith("curl")]
     assert len(lines) == 4
     for line in lines:

@@ -32,13 +32,13 @@ class Pims:
     """
 
     def __init__(self, root: Path, *, cache: bool = True) -> None:
-        self._root = root.resolve()
+        self.root = root.resolve()
         self._cache = cache
 
     def slide(self, path: str) -> SlideFile:
         """Open a slide; raises `Refused` (404 unknown file, 400 no slide)."""
-        file = self._root / path  # may be a link that the demo made, but never leads out by its own name
-        if ".." in Path(path).parts or not file.is_relative_to(self._root) or not file.is_file():
+        file = self.root / path  # may be a link that the demo made, but never leads out by its own name
+        if ".." in Path(path).parts or not file.is_relative_to(self.root) or not file.is_file():
             raise file_not_found(path)
         try:
             return open_slide(file)
@@ -185,7 +185,7 @@ class Pims:
             return refused.answer
 
     def _cache_headers(self, path: str, key: list[Any]) -> dict[str, str]:
-        file = self._root / path
+        file = self.root / path
         if not self._cache or not file.is_file():
             return {}
         made_of = json.dumps([path, file.stat().st_mtime_ns, key], sort_keys=True, default=str)

@@ -1,0 +1,80 @@
+/** One key, one deed. Keys do nothing while a person types, or while a dialog is open. */
+
+export type Deed =
+  | 'refine'
+  | 'undo'
+  | 'redo'
+  | 'delete'
+  | 'escape'
+  | 'help'
+  | 'compare'
+  | 'select'
+  | 'rectangle'
+  | 'polygon'
+  | 'freehand'
+  | 'circle'
+  | 'point'
+  | 'line'
+  | 'modify';
+
+/** As the help shows them. */
+export const KEYS: [keys: string, deed: Deed, text: string][] = [
+  ['R', 'refine', 'Refine the selected shape with SAM'],
+  ['C', 'compare', 'Hold: the shape before the refine'],
+  ['Z', 'undo', 'Undo'],
+  ['Shift Z', 'redo', 'Redo'],
+  ['Delete', 'delete', 'Delete the selected annotation'],
+  ['Esc', 'escape', 'Stop drawing, then put the tool away, then deselect'],
+  ['V', 'select', 'Select'],
+  ['B', 'rectangle', 'Rectangle (a box)'],
+  ['G', 'polygon', 'Polygon'],
+  ['F', 'freehand', 'Freehand polygon'],
+  ['O', 'circle', 'Circle'],
+  ['P', 'point', 'Point'],
+  ['L', 'line', 'Line'],
+  ['M', 'modify', 'Modify vertices'],
+  ['?', 'help', 'This help'],
+];
+
+const BY_KEY = new Map<string, Deed>(
+  KEYS.map(([keys, deed]) => [keys.toLowerCase().replace('esc', 'escape').replace(' ', '+'), deed]),
+);
+
+export interface Press {
+  key: string;
+  shiftKey: boolean;
+  ctrlKey: boolean;
+  metaKey: boolean;
+  altKey: boolean;
+}
+
+/** Tell what a key asks for; Ctrl Z and Ctrl Y work too, because hands know them. */
+export function deedOf(press: Press): Deed | null {
+  const key = press.key.toLowerCase();
+  if (press.altKey) return null;
+  if (press.ctrlKey || press.metaKey) {
+    if (key === 'y') return 'redo';
+    return key === 'z' ? (press.shiftKey ? 'redo' : 'undo') : null;
+  }
+  if (key === 'backspace') return 'delete';
+  const shifted = press.shiftKey && /^[a-z]$/.test(key) ? `shift+${key}` : key;
+  return BY_KEY.get(shifted) ?? null;
+}
+
+export function keyboard(start: (deed: Deed) => void, end: (deed: Deed) => void): void {
+  document.addEventListener('keydown', (event) => {
+    const deed = isTyping(event) ? null : deedOf(event);
+    if (!deed) return;
+    event.preventDefault();
+    if (!event.repeat) start(deed);
+  });
+  document.addEventListener('keyup', (event) => {
+    const deed = deedOf(event);
+    if (deed) end(deed);
+  });
+}
+
+function isTyping(event: KeyboardEvent): boolean {
+  const at = event.target as Element;
+  return at.closest('input:not([type=checkbox]), textarea, select') !== null || document.querySelector('dialog[open]') !== null;
+}

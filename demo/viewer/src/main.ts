@@ -1,0 +1,221 @@
+/** Plugs the parts together; the only file that knows them all. */
+
+import 'ol/ol.css';
+import './style.css';
+
+import { Api, Problem } from './api';
+import { byId, el, icon, icons } from './dom';
+import { flipY } from './geometry';
+import { featureCollection, save } from './geojson';
+import { type Deed, keyboard, KEYS } from './keyboard';
+import { annotationList } from './list';
+import { complain, notifications, quiet } from './notifications';
+import { Panel } from './panel';
+import { attempt, picker } from './picker';
+import { parseRoute, type Place, routeText } from './route';
+import { SlideMap } from './slidemap';
+import { statusLine } from './status';
+import { theme } from './theme';
+import { timingsPanel } from './timings';
+import { type Tool, toolNames, Tools } from './tools';
+import { Workbench } from './workbench';
+
+const bench = new Workbench(new Api());
+const slides = new SlideMap(byId('map'), bench);
+const panel = new Panel(bench, slides);
+const tools = new Tools(slides, bench);
+
+notifications(bench);
+annotationList(bench, slides);
+timingsPanel(bench);
+statusLine(bench, slides);
+picker(bench);
+theme();
+toolbar();
+header();
+help();
+keyboard(start, (deed) => deed === 'compare' && panel.compare(false));
+byId('map').addEventListener('keydown', crosshair);
+void begin();
+
+async function begin(): Promise<void> {
+  try {
+    await bench.start(localStorage.getItem('user'));
+    fillUsers();
+    await follow();
+    document.body.classList.add('ready');
+    addEventListener('hashchange', () => void attempt(follow));
+    slides.map.on('moveend', remember);
+    bench.on('change', remember);
+    remember();
+  } catch (error) {
+    complain(error instanceof Problem ? error : new Problem('The viewer cannot start', String(error)));
+    throw error;
+  }
+}
+
+/** Go where the address says, else to the first slide. */
+async function follow(): Promise<void> {
+  const route = parseRoute(location.hash);
+  const image = route?.image ?? bench.about.image;
+  const isKnown = !route?.annotation || bench.annotations.has(route.annotation);
+  if (bench.image?.id !== image || !isKnown) await bench.open(image);
+  if (!route) return;
+  bench.select(route.annotation);
+  const { place } = route;
+  if (place) goTo(place);
+  else panel.center();
+}
+
+function goTo({ x, y, resolution }: Place): void {
+  slides.view.setResolution(resolution);
+  slides.view.setCenter(flipY([x, y], bench.image!.height));
+}
+
+/** Keep the address in line with what is seen, so that it can be kept and sent. */
+function remember(): void {
+  const { image, selected } = bench;
+  const [centre, resolution] = [slides.view.getCenter(), slides.view.getResolution()];
+  if (!image || !centre || !resolution) return;
+  const [x = 0, y = 0] = flipY(centre, image.height);
+  const place = { x, y, resolution };
+  history.replaceState(null, '', routeText({ project: image.project, image: image.id, annotation: selected?.id ?? null, place }));
+}
+
+function toolbar(): void {
+  const bar = byId('tools');
+  const buttons = new Map<Tool, HTMLButtonElement>();
+  const keyOf = (deed: Deed): string => KEYS.find(([, each]) => each === deed)![0];
+  const button = (name: string, deed: Deed, drawing: string): HTMLButtonElement =>
+    el(
+      'button',
+      { type: 'button', class: 'tool', 'aria-label': name, title: `${name} (${keyOf(deed)})`, onclick: () => start(deed) },
+      icon(drawing),
+    );
+  for (const [tool, name] of Object.entries(toolNames) as [Tool, string][]) {
+    const made = button(name, tool, icons[tool]);
+    buttons.set(tool, made);
+    bar.append(made);
+    if (tool === 'select' || tool === 'line') bar.append(el('hr'));
+  }
+  const remove = button('Delete', 'delete', icons.remove);
+  const undo = button('Undo', 'undo', icons.undo);
+  const redo = button('Redo', 'redo', icons.redo);
+  bar.append(remove, el('hr'), undo, redo);
+
+  tools.onChange(() => {
+    buttons.forEach((each, tool) => each.setAttribute('aria-pressed', String(tool === tools.tool)));
+    document.body.dataset.tool = tools.tool;
+  });
+  bench.on('change', () => {
+    remove.disabled = !bench.selected;
+    undo.disabled = !bench.next('undo');
+    redo.disabled = !bench.next('redo');
+    undo.title = `Undo (Z): ${bench.next('undo')?.label ?? 'nothing'}`;
+    redo.title = `Redo (Shift Z): ${bench.next('redo')?.label ?? 'nothing'}`;
+  });
+  tools.use('select');
+}
+
+function header(): void {
+  const decorate: Record<string, string> = {
+    'slides-button': icons.slides,
+    'export-button': icons.download,
+    'theme-button': icons.theme,
+    'help-button': icons.help,
+    'zoom-in': icons.plus,
+    'zoom-out': icons.minus,
+    'zoom-fit': icons.fit,
+  };
+  for (const [id, drawing] of Object.entries(decorate)) byId(id).prepend(icon(drawing));
+  byId('zoom-in').addEventListener('click', () => slides.zoom(2));
+  byId('zoom-out').addEventListener('click', () => slides.zoom(0.5));
+  byId('zoom-fit').addEventListener('click', () => slides.fit());
+  byId('export-button').addEventListener('click', exportAll);
+  byId('try-one').addEventListener('click', tryOne);
+  bench.on('slide', (image) => {
+    byId('slide-name').textContent = image.instanceFilename;
+    document.title = `${image.instanceFilename} · Refine demo`;
+    tools.use(tools.tool);
+  });
+  bench.on('change', () => (byId('try-one').hidden = !loose().length));
+}
+
+function fillUsers(): void {
+  const choice = byId<HTMLSelectElement>('user');
+  choice.replaceChildren(...bench.about.users.map((user) => el('option', { value: user.username }, user.username)));
+  choice.value = bench.user.username;
+  choice.addEventListener('change', () => {
+    const user = bench.about.users.find((each) => each.username === choice.value)!;
+    localStorage.setItem('user', user.username);
+    if (!choice.matches(':focus-visible')) choice.blur(); // whoever chose with the mouse goes on with other keys
+    void attempt(() => bench.enter(user));
+  });
+}
+
+/** The demo's loose shapes that nobody has touched yet. */
+function loose(): number[] {
+  return bench.about?.annotations.filter((id) => bench.annotations.get(id)?.updated === null) ?? [];
+}
+
+function tryOne(): void {
+  const some = loose();
+  const id = some[Math.floor(some.length / 2)];
+  if (id === undefined) return;
+  bench.select(id);
+  panel.center();
+  byId('refine').focus();
+}
+
+function exportAll(): void {
+  const { image } = bench;
+  if (!image) return;
+  const text = JSON.stringify(featureCollection(image, bench.annotations.values(), bench), null, 1);
+  save(text, `${image.instanceFilename.replace(/\.[^.]*$/, '')}.geojson`);
+}
+
+function help(): void {
+  byId('keys').replaceChildren(
+    ...KEYS.map(([keys, , text]) =>
+      el('div', {}, el('dt', {}, ...keys.split(' ').map((key) => el('kbd', {}, key))), el('dd', {}, text)),
+    ),
+  );
+  byId('help-button').addEventListener('click', () => start('help'));
+}
+
+/** Do what a key or a button asks for. */
+function start(deed: Deed): void {
+  switch (deed) {
+    case 'refine':
+      return void bench.refine();
+    case 'undo':
+    case 'redo':
+      return void bench.step(deed);
+    case 'delete':
+      return void bench.remove();
+    case 'compare':
+      return panel.compare(true);
+    case 'help':
+      return byId<HTMLDialogElement>('help-dialog').showModal();
+    case 'escape':
+      return escape();
+    default:
+      return tools.use(deed);
+  }
+}
+
+function escape(): void {
+  quiet();
+  if (tools.cancel()) return;
+  if (tools.tool !== 'select') tools.use('select');
+  else bench.select(null);
+}
+
+/** Draw without a pointer: the arrow keys move the slide below the cross, Enter puts a corner, Shift Enter the last. */
+function crosshair(event: KeyboardEvent): void {
+  if (event.key !== 'Enter') return;
+  event.preventDefault();
+  if (tools.tool === 'select') bench.select(slides.at(slides.map.getPixelFromCoordinate(slides.view.getCenter()!)));
+  else tools.placeCorner(event.shiftKey);
+}
+

@@ -1,0 +1,127 @@
+/** The details of the selected annotation, with its actions in the order that Cytomine has them. */
+
+import { byId, el, icon, icons } from './dom';
+import { areaMeasure, areaOf, lengthMeasure, measureText, perimeterOf, readLocation } from './geometry';
+import type { SlideMap } from './slidemap';
+import type { Annotation } from './types';
+import { LOW_SCORE, type Workbench } from './workbench';
+
+export function kindOf(location: string): string {
+  if (location.startsWith('POINT')) return 'Point';
+  if (location.startsWith('LINESTRING')) return 'Line';
+  return location.startsWith('MULTI') ? 'Multipart shape' : 'Shape';
+}
+
+export function dateText(time: string | number): string {
+  return new Date(Number(time)).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short' });
+}
+
+export class Panel {
+  private readonly refine = byId<HTMLButtonElement>('refine');
+  private readonly compareButton = byId<HTMLButtonElement>('compare');
+  private readonly keep = byId<HTMLInputElement>('keep-points');
+
+  constructor(
+    private readonly bench: Workbench,
+    private readonly slides: SlideMap,
+  ) {
+    this.refine.prepend(icon(icons.wand));
+    this.refine.addEventListener('click', () => void bench.refine());
+    this.compareButton.prepend(icon(icons.compare));
+    this.compareButton.addEventListener('click', () => this.compare(!this.isComparing));
+    this.keep.addEventListener('change', () => (bench.keepPoints = this.keep.checked));
+    byId('center').prepend(icon(icons.target));
+    byId('center').addEventListener('click', () => this.center());
+    byId('copy-link').addEventListener('click', () => void this.copyLink());
+    bench.on('change', () => this.show());
+  }
+
+  /** Show the outline as it was before the refine, or as it is. */
+  compare(on: boolean): void {
+    const shown = this.slides.compare(on);
+    this.compareButton.setAttribute('aria-pressed', String(shown));
+    byId('before-badge').hidden = !shown;
+  }
+
+  get isComparing(): boolean {
+    return this.compareButton.getAttribute('aria-pressed') === 'true';
+  }
+
+  center(): void {
+    const { selected } = this.bench;
+    if (selected) this.slides.fit(readLocation(selected.location).getExtent());
+  }
+
+  private show(): void {
+    const { selected } = this.bench;
+    byId('nothing').hidden = selected !== null;
+    byId('details').hidden = selected === null;
+    if (!selected) {
+      if (this.isComparing) this.compare(false);
+      return;
+    }
+    this.showFacts(selected);
+    this.showActions(selected);
+    this.showScore(selected);
+  }
+
+  private showFacts(annotation: Annotation): void {
+    const { image, users, terms } = this.bench;
+    const [geometry, microns] = [readLocation(annotation.location), image?.physicalSizeX ?? null];
+    const [area, length] = [areaOf(geometry), perimeterOf(geometry)];
+    const named = annotation.term.map((id) => terms.get(id)?.name).filter(Boolean);
+    const facts: [string, string | null][] = [
+      ['Area', area ? measureText(areaMeasure(area, microns)) : null],
+      [area ? 'Perimeter' : 'Length', length ? measureText(lengthMeasure(length, microns)) : null],
+      ['Terms', named.length ? named.join(', ') : null],
+      ['Created by', users.get(annotation.user) ?? String(annotation.user)],
+      ['Created on', dateText(annotation.created)],
+    ];
+    byId('details-title').textContent = `${kindOf(annotation.location)} ${annotation.id}`;
+    byId('facts').replaceChildren(
+      ...facts
+        .filter(([, value]) => value !== null)
+        .flatMap(([name, value]) => [el('dt', {}, name), el('dd', {}, value)]),
+    );
+  }
+
+  private showActions(annotation: Annotation): void {
+    const isBusy = this.bench.refining.has(annotation.id);
+    const can = this.bench.canRefine(annotation);
+    this.refine.hidden = !can;
+    this.refine.setAttribute('aria-busy', String(isBusy));
+    this.refine.setAttribute('aria-disabled', String(isBusy));
+    byId('keep-points-row').hidden = !can;
+    const count = this.bench.prompts().length;
+    const what = count === 0 ? 'its box alone' : count === 1 ? 'its box and 1 point' : `its box and ${count} points`;
+    byId('prompt-note').textContent = can ? `The model gets ${what}.` : '';
+  }
+
+  private showScore(annotation: Annotation): void {
+    const refinement = this.bench.refinements.get(annotation.id);
+    byId('score').hidden = !refinement;
+    this.compareButton.hidden = !refinement;
+    if (!refinement) {
+      if (this.isComparing) this.compare(false);
+      return;
+    }
+    const isLow = refinement.score < LOW_SCORE;
+    byId('score').classList.toggle('low', isLow);
+    byId('score-value').textContent = refinement.score.toFixed(2);
+    byId('score-bar').style.width = `${Math.min(1, Math.max(0, refinement.score)) * 100}%`;
+    byId('score-note').textContent = isLow
+      ? 'Low: the model doubts this outline. Look at it closely, or undo, put a point inside and refine again.'
+      : `Outlined by the ${refinement.model.name} model`;
+  }
+
+  private async copyLink(): Promise<void> {
+    try {
+      await navigator.clipboard.writeText(location.href);
+      byId('copy-link').textContent = 'Copied';
+    } catch {
+      byId('copy-link').textContent = 'Not allowed';
+    }
+    setTimeout(() => (byId('copy-link').textContent = 'Copy link'), 2000);
+  }
+}
+

@@ -1,0 +1,49 @@
+/** How annotations look on tissue: every line has a light seam, so that it shows on any stain. */
+
+import { asArray } from 'ol/color';
+import type { FeatureLike } from 'ol/Feature';
+import { Circle as Dot, Fill, Stroke, Style } from 'ol/style';
+
+export const colours = {
+  shape: '#2457d6',
+  selected: '#00875f',
+  before: '#c2410c',
+  prompt: '#00875f',
+  point: '#7c3aed',
+  sketch: '#2457d6',
+} as const;
+
+const SEAM = 'rgba(255, 255, 255, 0.85)';
+
+const tint = (colour: string, alpha: number) => [...asArray(colour).slice(0, 3), alpha];
+
+function outline(colour: string, width: number, alpha: number, dash?: number[]): Style[] {
+  return [
+    new Style({ stroke: new Stroke({ color: SEAM, width: width + 2.5 }), fill: new Fill({ color: tint(colour, alpha) }) }),
+    new Style({ stroke: new Stroke({ color: colour, width, ...(dash && { lineDash: dash }) }) }),
+  ];
+}
+
+function dot(colour: string, radius: number): Style {
+  return new Style({
+    image: new Dot({ radius, fill: new Fill({ color: colour }), stroke: new Stroke({ color: '#fff', width: 2 }) }),
+  });
+}
+
+const shape = [...outline(colours.shape, 2, 0.04), dot(colours.point, 5.5)];
+const selected = [...outline(colours.selected, 3, 0.1), dot(colours.selected, 7.5)];
+const promptRing = new Style({ image: new Dot({ radius: 10, stroke: new Stroke({ color: colours.prompt, width: 2 }) }) });
+const prompt = [promptRing, dot(colours.prompt, 5.5)];
+const hidden: Style[] = [];
+
+export type Role = 'shape' | 'selected' | 'prompt' | 'hidden';
+const byRole: Record<Role, Style[]> = { shape, selected, prompt, hidden };
+
+/** Features carry the role they play. */
+export const annotationStyle = (feature: FeatureLike): Style[] => byRole[(feature.get('role') as Role) ?? 'shape'];
+
+export const beforeStyle = outline(colours.before, 2, 0, [7, 5]);
+export const beforeAloneStyle = outline(colours.before, 3, 0.1);
+export const boxStyle = new Style({ stroke: new Stroke({ color: colours.selected, width: 1, lineDash: [3, 4] }) });
+export const sketchStyle = [...outline(colours.sketch, 2, 0.08), dot(colours.sketch, 5)];
+export const vertexStyle = dot('#1b1b1f', 6);

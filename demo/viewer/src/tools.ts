@@ -1,0 +1,166 @@
+/** What the pointer does on the map, one tool at a time; and the same with the keyboard, by a cross in the middle. */
+
+import Collection from 'ol/Collection';
+import Feature from 'ol/Feature';
+import type { Coordinate } from 'ol/coordinate';
+import type { Geometry } from 'ol/geom';
+import Draw from 'ol/interaction/Draw';
+import type Interaction from 'ol/interaction/Interaction';
+import Modify from 'ol/interaction/Modify';
+import VectorLayer from 'ol/layer/Vector';
+import VectorSource from 'ol/source/Vector';
+
+import { cornersNeeded, shapeOf, type ShapeTool } from './geometry';
+import { TwoCorners } from './sketch';
+import type { SlideMap } from './slidemap';
+import { sketchStyle, vertexStyle } from './styles';
+import type { Workbench } from './workbench';
+
+export type Tool = 'select' | 'modify' | ShapeTool;
+
+export const toolNames: Record<Tool, string> = {
+  select: 'Select',
+  rectangle: 'Rectangle',
+  polygon: 'Polygon',
+  freehand: 'Freehand polygon',
+  circle: 'Circle',
+  point: 'Point',
+  line: 'Line',
+  modify: 'Modify',
+};
+
+export class Tools {
+  tool: Tool = 'select';
+  private active: Interaction[] = [];
+  private corners: Coordinate[] = [];
+  private stretched: Coordinate | null = null;
+  private readonly editable = new Collection<Feature<Geometry>>();
+  private readonly sketch = new VectorSource<Feature<Geometry>>();
+  private readonly listeners = new Set<() => void>();
+
+  constructor(
+    private readonly slides: SlideMap,
+    private readonly bench: Workbench,
+  ) {
+    const { map } = slides;
+    map.addLayer(new VectorLayer({ source: this.sketch, style: sketchStyle, zIndex: 5 }));
+    map.on('click', (event) => {
+      if (this.tool === 'select' || this.tool === 'modify') bench.select(slides.at(event.pixel));
+    });
+    map.on('pointermove', (event) => {
+      if (event.dragging) return;
+      const cursor = this.tool === 'select' ? (slides.at(event.pixel) === null ? 'grab' : 'pointer') : 'crosshair';
+      slides.target.style.cursor = cursor;
+    });
+    map.on('postrender', () => this.stretch());
+    bench.on('change', () => this.follow());
+    bench.on('slide', () => this.cancel());
+  }
+
+  onChange(listener: () => void): void {
+    this.listeners.add(listener);
+  }
+
+  use(tool: Tool): void {
+    this.active.forEach((each) => this.slides.map.removeInteraction(each));
+    this.tool = tool;
+    this.active = this.interactionsOf(tool);
+    this.active.forEach((each) => this.slides.map.addInteraction(each));
+    this.cancel();
+    this.listeners.forEach((listener) => listener());
+  }
+
+  /** Forget what is half drawn; tells whether there was anything. */
+  cancel(): boolean {
+    const some = this.sketch.getFeatures().length > 0 || this.active.some(isDrawing);
+    this.corners = [];
+    this.sketch.clear();
+    for (const each of this.active) {
+      if (each instanceof Draw) each.abortDrawing();
+      if (each instanceof TwoCorners) each.cancel();
+    }
+    return some;
+  }
+
+  /** Put a corner under the cross; a shape that needs no more corners, or is told that this is the last, is done. */
+  placeCorner(isLast: boolean): void {
+    const centre = this.slides.view.getCenter();
+    if (!centre || this.tool === 'select' || this.tool === 'modify') return;
+    this.corners.push(centre);
+    const open = this.tool === 'polygon' || this.tool === 'freehand' || this.tool === 'line';
+    const enough = this.corners.length >= cornersNeeded[this.tool];
+    if (enough && (isLast || !open)) this.finish(this.corners);
+    else this.preview([...this.corners]);
+  }
+
+  private interactionsOf(tool: Tool): Interaction[] {
+    switch (tool) {
+      case 'select':
+        return [];
+      case 'modify':
+        return [this.modify()];
+      case 'rectangle':
+      case 'circle':
+        return [new TwoCorners((corners) => this.preview(corners), (corners) => this.finish(corners))];
+      case 'point':
+        return [this.draw(new Draw({ type: 'Point', style: sketchStyle }))];
+      case 'line':
+        return [this.draw(new Draw({ type: 'LineString', style: sketchStyle }))];
+      case 'polygon':
+        return [this.draw(new Draw({ type: 'Polygon', style: sketchStyle }))];
+      case 'freehand':
+        return [this.draw(new Draw({ type: 'Polygon', freehand: true, style: sketchStyle }))];
+    }
+  }
+
+  private draw(draw: Draw): Draw {
+    draw.on('drawend', (event) => this.store(event.feature.getGeometry() as Geometry));
+    return draw;
+  }
+
+  private modify(): Modify {
+    const modify = new Modify({ features: this.editable, style: vertexStyle, pixelTolerance: 12 });
+    modify.on('modifyend', (event) => {
+      const feature = event.features.item(0) as Feature<Geometry>;
+      const id = feature.getId() as number;
+      void this.bench.move(id, feature.getGeometry() as Geometry).then(() => this.slides.restore(id));
+    });
+    return modify;
+  }
+
+  /** Show the shape that the next corner under the cross would give. */
+  private stretch(): void {
+    const centre = this.slides.view.getCenter();
+    const last = this.stretched;
+    if (this.corners.length === 0 || !centre || (last && last[0] === centre[0] && last[1] === centre[1])) return;
+    this.stretched = centre;
+    this.preview([...this.corners, centre]);
+  }
+
+  private preview(corners: Coordinate[]): void {
+    this.sketch.clear();
+    const shape = this.tool === 'select' || this.tool === 'modify' ? null : shapeOf(this.tool, corners);
+    const geometry = shape ?? (corners.length > 1 ? shapeOf('line', corners) : shapeOf('point', corners));
+    if (geometry) this.sketch.addFeature(new Feature(geometry));
+  }
+
+  private finish(corners: Coordinate[]): void {
+    const shape = shapeOf(this.tool as ShapeTool, corners);
+    this.corners = [];
+    this.sketch.clear();
+    if (shape) this.store(shape);
+  }
+
+  private store(geometry: Geometry): void {
+    void this.bench.draw(geometry, toolNames[this.tool]);
+  }
+
+  private follow(): void {
+    const feature = this.bench.selected && this.slides.featureOf(this.bench.selected.id);
+    if (this.editable.item(0) === feature && this.editable.getLength() <= 1) return;
+    this.editable.clear();
+    if (feature) this.editable.push(feature);
+  }
+}
+
+const isDrawing = (each: Interaction): boolean => each instanceof Draw && each.getOverlay().getSource()!.getFeatures().length > 0;

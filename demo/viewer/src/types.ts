@@ -1,0 +1,86 @@
+/** The parts of Core's and the service's answers that the viewer uses. */
+
+export interface About {
+  project: number;
+  image: number;
+  annotations: number[];
+  users: { id: number; username: string }[];
+  timings_ms: Record<string, number>;
+  max_slide_bytes: number;
+  prepares: boolean;
+}
+
+export interface ImageInstance {
+  id: number;
+  project: number;
+  instanceFilename: string;
+  path: string;
+  width: number;
+  height: number;
+  physicalSizeX: number | null;
+  magnification: number | null;
+}
+
+/** The extent of a slide's pixels, and the side of its tiles. */
+export interface Pyramid {
+  width: number;
+  height: number;
+  tile: number;
+}
+
+/** What PIMS tells of a file; the tiers are the file's own, the tiles' sides those of all. */
+export interface PimsInfo {
+  image: { width: number; height: number };
+  representations: { role: string; pyramid?: { tiers: { tile_width: number }[] } }[];
+}
+
+/** A location is WKT in the platform frame: level-0 pixels, origin bottom left, y up. */
+export interface Annotation {
+  id: number;
+  image: number;
+  user: number;
+  location: string;
+  created: string | number;
+  /** Null as long as nobody has changed it. */
+  updated: string | number | null;
+  term: number[];
+  nbComments: number;
+}
+
+export interface Term {
+  id: number;
+  name: string;
+  color: string;
+}
+
+export interface User {
+  id: number;
+  username: string;
+}
+
+export interface Refinement {
+  annotation_id: number;
+  changed: boolean;
+  location: string;
+  previous_location: string;
+  score: number;
+  points_used: number[];
+  points_deleted: number[];
+  points_not_deleted: number[];
+  command: number | null;
+  model: { name: string };
+  timings_ms: Record<string, number>;
+}
+
+/** What Core answers to a create, an update or a delete. */
+export interface CommandAnswer {
+  message: string;
+  annotation: Annotation;
+  command: number | null;
+  /** Names what was done, also when that is the undoing of something. */
+  callback: { method: string };
+}
+
+export interface Collection<T> {
+  collection: T[];
+}

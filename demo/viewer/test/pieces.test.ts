@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest';
+
+import { problemOf } from '../src/api';
+import { areaOf, readLocation } from '../src/geometry';
+import { featureCollection } from '../src/geojson';
+import { deedOf, KEYS } from '../src/keyboard';
+import { morph } from '../src/morph';
+import { parseRoute, routeText } from '../src/route';
+import { durationText, expectedStep } from '../src/steps';
+import type { ImageInstance, Refinement } from '../src/types';
+
+describe('addresses', () => {
+  it.each([
+    '#/project/1/image/2',
+    '#/project/1/image/2/annotation/3',
+    '#/project/1/image/2/annotation/3@4000.0,-12.5,0.5000',
+    '#/project/1/image/2@0.0,0.0,16.0000',
+  ])('%s there and back', (hash) => expect(routeText(parseRoute(hash)!)).toBe(hash));
+
+  it.each(['', '#', '#/project/1', '#/project/1/image/x', '#/project/1/image/2@1,2'])('%s leads nowhere', (hash) =>
+    expect(parseRoute(hash)).toBeNull(),
+  );
+});
+
+describe('keys', () => {
+  const press = (key: string, more = {}) =>
+    deedOf({ key, shiftKey: false, ctrlKey: false, metaKey: false, altKey: false, ...more });
+
+  it.each([
+    ['r', {}, 'refine'],
+    ['p', {}, 'point'],
+    ['b', {}, 'rectangle'],
+    ['z', {}, 'undo'],
+    ['Z', { shiftKey: true }, 'redo'],
+    ['z', { ctrlKey: true }, 'undo'],
+    ['z', { metaKey: true, shiftKey: true }, 'redo'],
+    ['y', { ctrlKey: true }, 'redo'],
+    ['Delete', {}, 'delete'],
+    ['Backspace', {}, 'delete'],
+    ['Escape', {}, 'escape'],
+    ['?', { shiftKey: true }, 'help'],
+    ['r', { ctrlKey: true }, null],
+    ['R', { shiftKey: true }, null],
+    ['q', {}, null],
+  ])('%s %o', (key, more, deed) => expect(press(key, more)).toBe(deed));
+
+  it('has no key twice', () => expect(new Set(KEYS.map(([keys]) => keys)).size).toBe(KEYS.length));
+});
+
+describe('problems', () => {
+  it('passes those of the service on', () => {
+    const text = JSON.stringify({ title: 'The model is busy', detail: 'Later.', status: 503 });
+    expect(problemOf(503, 'application/problem+json', text, '3')).toMatchObject({
+      title: 'The model is busy', detail: 'Later.', status: 503, retryAfterS: 3,
+    });
+  });
+
+  it.each([
+    ['{"errors":{"message":"No right"},"errorValues":{}}', 'No right'],
+    ['{"success":false,"errors":"No right","errorValues":{}}', 'No right'],
+  ])("reads Core's %s", (text, detail) => expect(problemOf(403, 'application/json', text, null).detail).toBe(detail));
+
+  it.each([
+    ['text/html', '<html>'],
+    ['application/json', 'no json'],
+    ['application/json', '{}'],
+  ])('tells the status of what is neither: %s %s', (kind, text) =>
+    expect(problemOf(500, kind, text, null).detail).toContain('500'),
+  );
+});
+
+describe('steps', () => {
+  const last = { validity: 10, box: 1, points: 20, window: 30, encode: 100, decode: 10, postprocess: 20, update: 15 };
+
+  it.each([
+    [0, 'validity'],
+    [10.5, 'box'],
+    [40, 'window'],
+    [100, 'encode'],
+    [190, 'postprocess' as const],
+    [1e9, 'update'],
+  ])('after %d ms', (elapsed, step) => expect(expectedStep(elapsed, last)).toBe(step));
+
+  it.each([
+    [0.21, '0.2 ms'],
+    [84.5, '85 ms'],
+    [1234, '1.23 s'],
+  ])('writes %d as %s', (ms, text) => expect(durationText(ms)).toBe(text));
+});
+
+describe('morph', () => {
+  const from = readLocation('POLYGON((0 0,100 0,100 100,0 100,0 0))');
+  const to = readLocation('POLYGON((40 40,40 60,60 60,60 40,40 40))');
+
+  it('begins at one shape and ends at the other', () => {
+    const between = morph(from, to)!;
+    expect(areaOf(between(0)) / areaOf(from)).toBeCloseTo(1, 2);
+    expect(areaOf(between(1)) / areaOf(to)).toBeCloseTo(1, 2);
+    expect(areaOf(between(0.5))).toBeLessThan(areaOf(from));
+  });
+
+  it('knows no way from a point', () => expect(morph(readLocation('POINT(1 1)'), to)).toBeNull());
+});
+
+describe('export', () => {
+  it('gives features in the slide frame, with who, when and how sure', () => {
+    const image = { height: 100 } as ImageInstance;
+    const annotation = {
+      id: 3, image: 1, user: 7, location: 'POLYGON((0 0,10 0,10 20,0 0))', created: '0', updated: null, term: [5], nbComments: 0,
+    };
+    const people = {
+      users: new Map([[7, 'alice']]),
+      terms: new Map([[5, { id: 5, name: 'glands', color: '#fff' }]]),
+      refinements: new Map([[3, { score: 0.9 } as Refinement]]),
+    };
+    expect(featureCollection(image, [annotation], people)).toEqual({
+      type: 'FeatureCollection',
+      features: [
+        {
+          type: 'Feature',
+          id: 3,
+          geometry: { type: 'Polygon', coordinates: [[[0, 100], [10, 100], [10, 80], [0, 100]]] },
+          properties: {
+            objectType: 'annotation',
+            created_by: 'alice',
+            created_on: '1970-01-01T00:00:00.000Z',
+            classification: { name: 'glands' },
+            sam_score: 0.9,
+          },
+        },
+      ],
+    });
+  });
+});
