@@ -116,6 +116,22 @@ def test_select_modify_delete(viewer: Viewer, stage: Stage) -> None:
     assert "annotation" not in viewer.page.url
 
 
+def test_undo_in_a_hurry(viewer: Viewer, stage: Stage) -> None:
+    stage.clear()
+    viewer.open(at=FIELD, room=1.2)
+    viewer.button("Point")
+    for count, (x, y) in enumerate(CORNERS, 1):
+        viewer.click_slide(x, y)
+        expect(viewer.page.locator("#list-count")).to_have_text(str(count))
+    for _ in range(3):
+        viewer.page.keyboard.press("z")
+    expect(viewer.page.locator("#list-count")).to_have_text("1")
+    viewer.page.keyboard.press("Shift+Z")
+    viewer.page.keyboard.press("Shift+Z")
+    expect(viewer.page.locator("#list-count")).to_have_text("3")
+    assert len(stage.cytomine.store.annotation_ids(stage.image.id)) == 3
+
+
 def test_export(viewer: Viewer, stage: Stage) -> None:
     stage.clear()
     number = stage.draw(BOX)

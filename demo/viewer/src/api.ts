@@ -7,7 +7,6 @@ import type {
   CommandAnswer,
   ImageInstance,
   PimsInfo,
-  Pyramid,
   Refinement,
   Term,
   User,
@@ -52,8 +51,6 @@ function parsed(text: string): Record<string, unknown> {
 
 const NO_ANSWER = new Problem('Cytomine cannot be reached', 'Is the demo still running? Nothing has been changed.');
 
-const TILE_PX = 256;
-
 /** Where PIMS has a file; its path may have folders and spaces. */
 export const imageUrl = (path: string): string => `/ims/image/${path.split('/').map(encodeURIComponent).join('/')}`;
 
@@ -71,13 +68,7 @@ export class Api {
   images = async (project: number) =>
     (await this.call<Collection<ImageInstance>>('GET', `/api/project/${project}/imageinstance.json`)).collection;
   image = (id: number) => this.call<ImageInstance>('GET', `/api/imageinstance/${id}.json`);
-
-  async pyramid(path: string): Promise<Pyramid> {
-    const { image, representations } = await this.call<PimsInfo>('GET', `${imageUrl(path)}/info`);
-    const tiers = representations.flatMap((each) => each.pyramid?.tiers ?? []);
-    return { width: image.width, height: image.height, tile: tiers[0]?.tile_width ?? TILE_PX };
-  }
-
+  pixels = (path: string) => this.call<PimsInfo>('GET', `${imageUrl(path)}/info`);
   users = async (project: number) =>
     (await this.call<Collection<User>>('GET', `/api/project/${project}/user.json`)).collection;
   terms = async (project: number) =>

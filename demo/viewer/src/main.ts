@@ -190,7 +190,7 @@ function start(deed: Deed): void {
       return void bench.refine();
     case 'undo':
     case 'redo':
-      return void bench.step(deed);
+      return bench.step(deed);
     case 'delete':
       return void bench.remove();
     case 'compare':

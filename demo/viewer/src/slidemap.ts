@@ -21,7 +21,7 @@ import { imageUrl } from './api';
 import { areaOf, isArea, readLocation, roomy } from './geometry';
 import { morph } from './morph';
 import { annotationStyle, beforeAloneStyle, beforeStyle, boxStyle, type Role } from './styles';
-import type { Annotation, ImageInstance, Pyramid } from './types';
+import type { Annotation, ImageInstance, PimsInfo } from './types';
 import type { Workbench } from './workbench';
 
 const MORPH_MS = 650;
@@ -57,7 +57,7 @@ export class SlideMap {
         new VectorLayer({ source: this.source, style: annotationStyle, zIndex: 3, updateWhileInteracting: true }),
       ],
     });
-    bench.on('slide', (image, pyramid) => this.show(image, pyramid));
+    bench.on('slide', (image, info) => this.show(image, info));
     bench.on('change', () => this.sync());
     bench.on('moved', (id, from, to) => this.animate(id, from, to));
   }
@@ -104,12 +104,12 @@ export class SlideMap {
     return best;
   }
 
-  private show(image: ImageInstance, pyramid: Pyramid): void {
+  private show(image: ImageInstance, { image: pixels }: PimsInfo): void {
     const extent: Extent = [0, 0, image.width, image.height];
     // PIMS' pyramid halves the slide down to one tile, as Zoomify's does; the group only pleases the source.
     const url = `${imageUrl(image.path)}/normalized-tile/zoom/{z}/tx/{x}/ty/{y}.jpg?{TileGroup}`;
-    const size = [pyramid.width, pyramid.height];
-    this.tiles.setSource(new Zoomify({ url, size, extent, tileSize: pyramid.tile }));
+    const size = [pixels.width, pixels.height];
+    this.tiles.setSource(new Zoomify({ url, size, extent, tileSize: image.tileSize }));
     const [width = 800, height = 600] = this.map.getSize() ?? [];
     const whole = Math.max(image.width / width, image.height / height, 1);
     this.map.setView(

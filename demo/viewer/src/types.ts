@@ -17,21 +17,15 @@ export interface ImageInstance {
   path: string;
   width: number;
   height: number;
+  /** Of PIMS' normalized pyramid, whatever the file's own is. */
+  tileSize: number;
   physicalSizeX: number | null;
   magnification: number | null;
 }
 
-/** The extent of a slide's pixels, and the side of its tiles. */
-export interface Pyramid {
-  width: number;
-  height: number;
-  tile: number;
-}
-
-/** What PIMS tells of a file; the tiers are the file's own, the tiles' sides those of all. */
+/** What PIMS tells of a slide file. */
 export interface PimsInfo {
   image: { width: number; height: number };
-  representations: { role: string; pyramid?: { tiers: { tile_width: number }[] } }[];
 }
 
 /** A location is WKT in the platform frame: level-0 pixels, origin bottom left, y up. */

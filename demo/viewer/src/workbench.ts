@@ -5,7 +5,7 @@ import type { Geometry } from 'ol/geom';
 import { type Api, Problem } from './api';
 import { isArea, promptsOf, readLocation, writeLocation } from './geometry';
 import { type Direction, History } from './history';
-import type { About, Annotation, CommandAnswer, ImageInstance, Pyramid, Refinement, Term, User } from './types';
+import type { About, Annotation, CommandAnswer, ImageInstance, PimsInfo, Refinement, Term, User } from './types';
 
 /** Below this the model doubts its own outline: objects of the drawn slide score 0.7 and more, empty glass less. */
 export const LOW_SCORE = 0.7;
@@ -16,7 +16,7 @@ export interface Events {
   /** Something of the state changed. */
   change: () => void;
   /** Another slide lies on the table. */
-  slide: (image: ImageInstance, pyramid: Pyramid) => void;
+  slide: (image: ImageInstance, info: PimsInfo) => void;
   /** An outline has moved by itself. */
   moved: (id: number, from: Geometry, to: Geometry) => void;
   told: (kind: Kind, title: string, detail?: string) => void;
@@ -40,6 +40,7 @@ export class Workbench {
   timings: Record<string, number> = {};
 
   private readonly history = new History();
+  private steps = Promise.resolve();
   private readonly listeners: { [E in keyof Events]: Set<Events[E]> } = {
     change: new Set(),
     slide: new Set(),
@@ -81,11 +82,11 @@ export class Workbench {
 
   async open(id: number): Promise<void> {
     const [image, annotations] = await Promise.all([this.api.image(id), this.api.annotations(id)]);
-    const pyramid = await this.api.pyramid(image.path);
+    const info = await this.api.pixels(image.path);
     this.image = image;
     this.annotations = new Map(annotations.map((each) => [each.id, each]));
     this.selected = null;
-    this.emit('slide', image, pyramid);
+    this.emit('slide', image, info);
     this.emit('change');
   }
 
@@ -112,8 +113,8 @@ export class Workbench {
       const answer = await this.api.create(this.image!.id, writeLocation(geometry));
       this.done(answer, `${label} drawn`);
       this.put(answer.annotation);
+      if (!this.annotations.has(answer.annotation.id)) return;
       // A point steers the shape it was put into, so that one stays selected.
-      if (answer.annotation.image !== this.image?.id) return;
       if (label !== 'Point' || !this.selected || !this.prompts().some((each) => each.id === answer.annotation.id)) {
         this.selected = answer.annotation;
       }
@@ -162,7 +163,12 @@ export class Workbench {
     }
   }
 
-  async step(direction: Direction): Promise<void> {
+  /** Undo or redo; whoever presses twice in a hurry gets two steps, one after the other. */
+  step(direction: Direction): void {
+    this.steps = this.steps.then(() => this.stepOnce(direction));
+  }
+
+  private async stepOnce(direction: Direction): Promise<void> {
     await this.trying(async () => {
       const done = await this.history.step(direction, (entry) => this.api.command(entry.command, direction));
       if (!done) {
