@@ -8,7 +8,8 @@ pip() { "$VENV/bin/python" -m pip "$@"; }
 index=${TORCH_INDEX_URL:+--index-url $TORCH_INDEX_URL}
 
 # sam2 is a source package that imports torch to build; its CUDA extension is not used.
-# shellcheck disable=SC2086  two words, or none
+# Two words, or none.
+# shellcheck disable=SC2086
 pip install -q $index -c constraints.txt torch
 pip install -q -c constraints.txt numpy setuptools wheel
 SAM2_BUILD_CUDA=0 pip install -q -c constraints.txt --no-deps --no-build-isolation sam2
