@@ -139,6 +139,15 @@ def _hanging(router: APIRouter, desk: Desk) -> None:
 
         return await desk.read(request, work)
 
+    @router.get("/annotation/{number:int}/annotationtrack.json")
+    @router.get("/annotation/{number:int}/annotationlink.json")
+    async def nothing_of_that_kind(number: int, request: Request) -> Response:
+        def work(visit: Visit) -> Any:
+            _seen(visit, number)
+            return records.collection([])
+
+        return await desk.read(request, work)
+
     @router.get("/annotation/{number:int}/comment.json")
     async def comments(number: int, request: Request) -> Response:
         def work(visit: Visit) -> Any:

@@ -265,3 +265,11 @@ def test_data_survive_a_restart(tmp_path: Path) -> None:
         assert second.store.location(number) == "POINT (1 1)"
         assert second.store.add_user("alice") == user
         assert second.store.add_annotation(image, user.id, "POINT (2 2)") > number
+
+
+def test_an_annotation_has_no_tracks_and_no_links(core: Core, lab: Lab) -> None:
+    number = lab.draw("POLYGON ((0 0, 9 0, 9 9, 0 0))")
+    for kind in ("annotationtrack", "annotationlink"):
+        answer = core.call(lab.alice, "GET", f"api/annotation/{number}/{kind}.json")
+        assert answer.json()["collection"] == []
+    assert core.call(lab.alice, "GET", "api/annotation/999999999/annotationtrack.json").status_code == 404
