@@ -217,7 +217,8 @@ def _checked(file: Path) -> SlideFile:
         slide = open_slide(file)
         slide.read(0, 0, slide.width, slide.height, (64, 64))
     except NotASlide as error:
-        raise _Refused(422, "This is no slide", str(error)) from error
+        detail = str(error).replace(f"{file.parent}/", "")  # readers tell where on this machine they looked
+        raise _Refused(422, "This is no slide", detail) from error
     except Exception as error:  # decoders raise whatever they like on a damaged file
         raise _Refused(422, "The slide cannot be read", f"{file.name} is damaged, or of an unknown kind.") from error
     return slide

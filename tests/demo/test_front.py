@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from demo.cytomine.server import EmbeddedCytomine
@@ -58,6 +59,13 @@ def png(side: int = 300) -> bytes:
     pixels = np.random.default_rng(1).integers(0, 255, (side, side, 3), dtype=np.uint8)
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def tiff() -> bytes:
+    pixels = np.random.default_rng(1).integers(0, 255, (600, 600, 3), dtype=np.uint8)
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, pixels, tile=(256, 256), photometric="rgb", compression="jpeg")
     return stream.getvalue()
 
 
@@ -129,9 +137,10 @@ def test_a_slide_is_added(visitor: httpx.Client, cytomine: EmbeddedCytomine) -> 
         (b"no slide at all", 422),
         (b"", 422),
         (png()[:60_000], 422),
+        (tiff()[:60_000], 422),
         (png(400), 413),
     ],
-    ids=["text", "nothing", "half", "too large"],
+    ids=["text", "nothing", "half a PNG", "half a TIFF", "too large"],
 )
 @pytest.mark.parametrize("announced", [True, False], ids=["announced", "chunked"])
 def test_what_is_refused_leaves_nothing(

@@ -51,6 +51,12 @@ export function polygonsOf(geometry: Geometry): Polygon[] {
   return geometry instanceof MultiPolygon ? geometry.getPolygons() : [];
 }
 
+/** All corners of all rings, or of a line. */
+export function verticesOf(geometry: Geometry): Coordinate[] {
+  if (geometry instanceof LineString) return geometry.getCoordinates();
+  return polygonsOf(geometry).flatMap((polygon) => polygon.getCoordinates().flatMap((ring) => ring.slice(1)));
+}
+
 export interface Measure {
   value: number;
   unit: string;

@@ -39,6 +39,7 @@ export class SlideMap {
   private readonly locations = new Map<number, string>();
   private moving = 0;
   private isComparing = false;
+  private isEditing = false;
 
   constructor(
     readonly target: HTMLElement,
@@ -71,6 +72,12 @@ export class SlideMap {
     this.isComparing = on && this.before() !== null;
     this.sync();
     return this.isComparing;
+  }
+
+  /** Show the vertices of the selected shape, or not. */
+  edit(on: boolean): void {
+    this.isEditing = on;
+    this.sync();
   }
 
   fit(extent?: Extent): void {
@@ -140,8 +147,8 @@ export class SlideMap {
     }
     const prompts = new Set(this.bench.prompts().map((each) => each.id));
     for (const annotation of annotations.values()) {
-      const role: Role = annotation.id === selected?.id ? 'selected' : prompts.has(annotation.id) ? 'prompt' : 'shape';
-      this.draw(annotation, role === 'selected' && this.isComparing ? 'hidden' : role);
+      const own: Role = this.isComparing ? 'hidden' : this.isEditing ? 'editing' : 'selected';
+      this.draw(annotation, annotation.id === selected?.id ? own : prompts.has(annotation.id) ? 'prompt' : 'shape');
     }
     this.surround(selected);
   }

@@ -2,7 +2,10 @@
 
 import { asArray } from 'ol/color';
 import type { FeatureLike } from 'ol/Feature';
+import { type Geometry, MultiPoint } from 'ol/geom';
 import { Circle as Dot, Fill, Stroke, Style } from 'ol/style';
+
+import { verticesOf } from './geometry';
 
 export const colours = {
   shape: '#2457d6',
@@ -35,9 +38,14 @@ const selected = [...outline(colours.selected, 3, 0.1), dot(colours.selected, 7.
 const promptRing = new Style({ image: new Dot({ radius: 10, stroke: new Stroke({ color: colours.prompt, width: 2 }) }) });
 const prompt = [promptRing, dot(colours.prompt, 5.5)];
 const hidden: Style[] = [];
+const vertices = new Style({
+  geometry: (feature) => new MultiPoint(verticesOf(feature.getGeometry() as Geometry)),
+  image: new Dot({ radius: 4, fill: new Fill({ color: '#fff' }), stroke: new Stroke({ color: colours.selected, width: 2 }) }),
+});
+const editing = [...selected, vertices];
 
-export type Role = 'shape' | 'selected' | 'prompt' | 'hidden';
-const byRole: Record<Role, Style[]> = { shape, selected, prompt, hidden };
+export type Role = 'shape' | 'selected' | 'editing' | 'prompt' | 'hidden';
+const byRole: Record<Role, Style[]> = { shape, selected, editing, prompt, hidden };
 
 /** Features carry the role they play. */
 export const annotationStyle = (feature: FeatureLike): Style[] => byRole[(feature.get('role') as Role) ?? 'shape'];

@@ -67,6 +67,7 @@ export class Tools {
     this.active = this.interactionsOf(tool);
     this.active.forEach((each) => this.slides.map.addInteraction(each));
     this.cancel();
+    this.slides.edit(tool === 'modify');
     this.listeners.forEach((listener) => listener());
   }
 

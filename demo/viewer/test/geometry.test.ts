@@ -15,6 +15,7 @@ import {
   roundLength,
   shapeOf,
   shapeTools,
+  verticesOf,
   writeLocation,
 } from '../src/geometry';
 import type { Annotation } from '../src/types';
@@ -71,6 +72,15 @@ describe('measures', () => {
     [0.7, 0.5],
     [20, 20],
   ])('finds a round length below %d: %d', (most, length) => expect(roundLength(most)).toBeCloseTo(length, 12));
+});
+
+describe('vertices', () => {
+  it.each([
+    [SQUARE, 4],
+    [RING, 8],
+    ['LINESTRING(0 0,3 4)', 2],
+    ['POINT(4 4)', 0],
+  ])('%s', (location, count) => expect(verticesOf(readLocation(location))).toHaveLength(count));
 });
 
 describe('shapes of corners', () => {
