@@ -58,7 +58,8 @@ def pims(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def window(pims: str, body: Any, path: str = "up/box.tiff", **headers: str) -> httpx.Response:
     """Ask for a window."""
-    return httpx.post(f"{pims}/image/{path}/window", json=body, headers={**PNG, **headers}, trust_env=False)
+    url = f"{pims}/image/{path}/window"
+    return httpx.post(url, json=body, headers={**PNG, **headers}, timeout=60, trust_env=False)
 
 
 def region(left: float, top: float, width: float, height: float, **more: Any) -> dict[str, Any]:
