@@ -31,6 +31,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip("no Chromium on this machine")
     if not (VIEWER / "index.html").is_file():
         pytest.skip("the viewer is not built (make viewer, which needs Node.js)")
+    api.expect.set_options(timeout=20_000)  # machines that do other things too are slow
     with api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium

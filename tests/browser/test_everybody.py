@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -36,7 +35,6 @@ def move(viewer: Viewer, dx: float, dy: float) -> None:
         key = forth if distance > 0 else back
         for press in [key] * coarse + [f"Shift+{key}"] * fine:
             viewer.page.keyboard.press(press)
-            viewer.page.wait_for_timeout(150)  # the map glides
 
 
 def test_keyboard_only(viewer: Viewer, stage: Stage) -> None:
@@ -156,16 +154,3 @@ def test_the_theme_follows_the_system_until_it_is_chosen(viewer: Viewer) -> None
     assert ground() == light
     viewer.button("Theme: light")
     assert ground() == dark
-
-
-def test_the_parts_that_are_pure(viewer: Viewer) -> None:
-    """Run the viewer's own unit tests."""
-    import shutil
-    import subprocess
-
-    npx = shutil.which("npx")
-    folder: Path = VIEWER.parent
-    if npx is None or not (folder / "node_modules").is_dir():
-        pytest.skip("Node.js or the viewer's packages are missing (make viewer)")
-    done = subprocess.run([npx, "vitest", "run"], cwd=folder, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr

@@ -213,9 +213,13 @@ export class SlideMap {
   }
 }
 
-/** Pan by the arrow keys; finely with Shift, for whoever draws with them. */
+/** Pan by the arrow keys; finely with Shift, for whoever draws with them. At once: a glide would swallow the next key. */
 const panning = (pixelDelta: number, shift: boolean): KeyboardPan =>
-  new KeyboardPan({ pixelDelta, condition: ({ originalEvent: key }) => 'shiftKey' in key && key.shiftKey === shift });
+  new KeyboardPan({
+    pixelDelta,
+    duration: 0,
+    condition: ({ originalEvent: key }) => 'shiftKey' in key && key.shiftKey === shift,
+  });
 
 const isNarrow = (): boolean => matchMedia('(max-width: 760px)').matches;
 export const reducedMotion = (): boolean => matchMedia('(prefers-reduced-motion: reduce)').matches;
