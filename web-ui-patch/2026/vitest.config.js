@@ -17,5 +17,5 @@ export default defineConfig({
     ],
   },
   server: { fs: { allow: ['..'] } },
-  test: { environment: 'jsdom', globals: true, include: ['../common/tests/*.test.js'], root: here('.') },
+  test: { environment: 'jsdom', globals: true, include: ['../common/tests/*.test.js', 'tests/*.test.js'], root: here('.') },
 });

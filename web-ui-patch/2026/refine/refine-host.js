@@ -9,24 +9,38 @@ import {
 } from '@/utils/annotation-utils';
 import eventBus from '@/utils/event-bus';
 
+/** Whether two WKT are the same shape, however they are spaced; lists outside of a viewer do not know theirs. */
+function isSameShape(before, after) {
+  const numbers = wkt => wkt.match(/-?[\d.]+(e[-+]?\d+)?/gi).map(Number).join();
+  return Boolean(before) && numbers(before) === numbers(after);
+}
+
 export const host = {
   generation: '2026',
-  Cytomine,
   userType: AnnotationType.USER,
   updateAction: Action.UPDATE,
   offersKeepPoints: false,
   bus: eventBus,
 
-  /** Ask Core's stock route. It answers the annotation; only with our addition there is a command to undo. */
-  async refine(id) {
-    const { data } = await Cytomine.instance.api.post(`annotations/${id}/refine`);
+  /** The client, read late: the host's tests of the panel put only a part of the API in its place. */
+  get Cytomine() {
+    return Cytomine;
+  },
+
+  /**
+   * Ask Core's stock route. It answers the annotation, the same one if nothing was found. Only with our addition there is
+   * a command to undo, and points may have been deleted, without saying which.
+   */
+  async refine(annotation) {
+    const { data } = await Cytomine.instance.api.post(`annotations/${annotation.id}/refine`);
     return {
       annotation: data,
       command: data.command || null,
-      changed: true,
+      changed: !isSameShape(annotation.location, data.location),
       score: null,
       pointsDeleted: [],
-      pointsNotDeleted: []
+      pointsNotDeleted: [],
+      pointsUnknown: Boolean(data.command)
     };
   },
 

@@ -11,14 +11,18 @@ import {
 
 export const host = {
   generation: '2025.1',
-  Cytomine,
   userType: AnnotationType.USER,
   updateAction: Action.UPDATE,
   offersKeepPoints: true,
 
+  /** The client, read late: the host's tests of the panel put only a part of the API in its place. */
+  get Cytomine() {
+    return Cytomine;
+  },
+
   /** Ask Core's addition. */
-  async refine(id, options) {
-    const {data} = await Cytomine.instance.api.post(`annotation/${id}/sam`, options);
+  async refine(annotation, options) {
+    const {data} = await Cytomine.instance.api.post(`annotation/${annotation.id}/sam`, options);
     return {
       annotation: data.annotation,
       command: data.command,

@@ -40,9 +40,9 @@ export function problemOf(error) {
     return {key: 'notif-refine-sam-no-answer', detail: ''};
   }
   const data = response.data || {};
-  const detail = data.detail || (data.errors && data.errors.message) || '';
+  const detail = data.detail || (data.errors && data.errors.message) || data.errors || ''; // Core has two forms of errors
   const key = STATUSES.includes(response.status) ? response.status : 'error';
-  return {key: `notif-refine-sam-${key}`, detail: String(detail)};
+  return {key: `notif-refine-sam-${key}`, detail: typeof detail === 'string' ? detail : ''};
 }
 
 export default {
@@ -76,10 +76,11 @@ export default {
       if (running.ids.includes(annotation.id)) {
         return;
       }
+      const viewer = this.viewerIndex(); // the panel may be gone by then
       running.ids.push(annotation.id);
       try {
-        const answer = await host.refine(annotation.id, {keepPoints: this.keepPoints});
-        await this.show(annotation, answer);
+        const answer = await host.refine(annotation, {keepPoints: this.keepPoints});
+        await this.show(annotation, answer, viewer);
         this.tell(answer);
       } catch (error) {
         const {key, detail} = problemOf(error);
@@ -89,8 +90,17 @@ export default {
       }
     },
 
+    /** The place in the viewer that the panel belongs to, as its containers call it; undefined outside of a viewer. */
+    viewerIndex() {
+      let container = this.$parent;
+      while (container && container.index === undefined) {
+        container = container.$parent;
+      }
+      return container && container.index;
+    },
+
     /** Bring the new outline onto the map and into lists, with everything that hangs on the annotation. */
-    async show(before, {annotation, command, changed, pointsDeleted}) {
+    async show(before, {annotation, command, changed, pointsDeleted, pointsUnknown}, viewer) {
       pointsDeleted.forEach(id => host.emit(this, 'deleteAnnotation', this.deletedPoint(before, id)));
       if (!changed) {
         return;
@@ -102,7 +112,14 @@ export default {
       } catch (error) { // the outline is stored; only what hangs on it could not be read
         host.emit(this, 'reloadAnnotations', {idImage: before.image, hard: true});
       }
-      this.rememberForUndo(before, command);
+      if (pointsUnknown) {
+        host.emit(this, 'reloadAnnotations', {idImage: before.image});
+      }
+      if (viewer === undefined) {
+        this.$emit('reload'); // lists outside of a viewer do not hear the bus
+      } else {
+        this.rememberForUndo(before, command, viewer);
+      }
     },
 
     deletedPoint(before, id) {
@@ -110,15 +127,11 @@ export default {
       return {id, type: host.userType, user: this.$store.state.currentUser.user.id, image, slice, project};
     },
 
-    /** Add the change to the viewer's own undo; outside of a viewer there is none. */
-    rememberForUndo(annot, command) {
+    /** Add the change to the viewer's own undo, if it still shows the image. */
+    rememberForUndo(annot, command, index) {
       const viewer = this.$store.getters['currentProject/currentViewer'];
-      const images = (viewer && viewer.images) || {};
-      const index = Object.keys(images).find(key => {
-        const {selectedFeatures = []} = images[key].selectedFeatures || {};
-        return selectedFeatures.some(feature => feature.id === annot.id);
-      });
-      if (index === undefined || !command) {
+      const shown = viewer && viewer.images[index];
+      if (!command || !shown || shown.imageInstance.id !== annot.image) {
         return;
       }
       host.Cytomine.instance.lastCommand = command; // the viewer takes the handle from there
@@ -128,7 +141,7 @@ export default {
 
     tell({changed, score, pointsNotDeleted}) {
       if (!changed) {
-        this.$notify({type: 'warn', text: this.$t('notif-refine-sam-nothing-found')});
+        this.$notify({type: 'info', text: this.$t('notif-refine-sam-nothing-found')});
       } else if (score !== null && score < LOW_SCORE) {
         this.$notify({type: 'warn', text: this.$t('notif-refine-sam-low-score')});
       } else if (pointsNotDeleted.length > 0) {

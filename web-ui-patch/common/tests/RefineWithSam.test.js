@@ -61,18 +61,19 @@ function refined(more = {}) {
   delete json.imageGroup;
   delete json.type;
   if (is2026) {
-    return [200, {...json, command: more.command === undefined ? 88 : more.command}];
+    return [200, {...json, command: 88, ...more}];
   }
   const refinement = {changed: true, score: 0.9, 'points_deleted': [11], 'points_not_deleted': [], ...more};
   const command = more.command === undefined ? 88 : more.command;
   return [200, {message: 'Done.', annotation: json, command, refinement}];
 }
 
-function panel(props = {}, {inViewer = true} = {}) {
-  const features = [{id: 7}];
-  const viewer = {images: {0: {selectedFeatures: {selectedFeatures: []}}, 1: {selectedFeatures: {selectedFeatures: features}}}};
+/** The panel in a container of the viewer, whose second place shows an image; or in a list outside of it. */
+function panel(props = {}, {inViewer = true, image = 5} = {}) {
+  const viewer = {images: {0: {imageInstance: {id: 4}}, 1: {imageInstance: {id: image}}}};
   return mount(RefineWithSam, {
     localVue: createLocalVue(),
+    parentComponent: {data: () => inViewer ? {index: '1'} : {}},
     propsData: {annotation: annotation(), canEdit: true, ...props},
     mocks: {
       $t: key => `<${key}>`,
@@ -80,7 +81,7 @@ function panel(props = {}, {inViewer = true} = {}) {
       $store: {
         state: {currentUser: {user: {id: 61}}},
         getters: {
-          'currentProject/currentViewer': inViewer ? viewer : null,
+          'currentProject/currentViewer': viewer,
           'currentProject/imageModule': index => `module/${index}/`
         },
         commit: (mutation, payload) => committed.push([mutation, payload, host.Cytomine.instance.lastCommand])
@@ -104,6 +105,7 @@ async function press(wrapper) {
 }
 
 const events = name => emitted.filter(([event]) => event === name).map(([, payload]) => payload);
+const hardReloads = () => events('reloadAnnotations').filter(({hard}) => hard);
 
 describe('RefineWithSam.vue', () => {
   beforeAll(async () => {
@@ -192,15 +194,26 @@ describe('RefineWithSam.vue', () => {
     expect(after.term).toEqual([]);
     expect(typeof after.clone).toBe('function');
     expect(events('reloadAnnotationCrop')).toHaveLength(1);
-    expect(events('reloadAnnotations')).toHaveLength(0);
+    expect(hardReloads()).toEqual([]);
   });
 
   it('shows the answer on the annotation it was asked for', async () => {
     const wrapper = panel();
     wrapper.find('button').trigger('click');
     await wrapper.setProps({annotation: annotation({id: 8, imageGroup: 99})});
+    expect(wrapper.find('button').attributes('disabled')).toBeUndefined();
     await until(() => told.length > 0);
     expect(events('editAnnotation').map(({id, imageGroup}) => [id, imageGroup])).toEqual([[7, 33]]);
+    expect(committed.map(([, {annot}]) => annot.id)).toEqual([7]);
+  });
+
+  it('brings the answer where it belongs, though the panel is gone', async () => {
+    const wrapper = panel();
+    wrapper.find('button').trigger('click');
+    wrapper.destroy();
+    await until(() => told.length > 0);
+    expect(events('editAnnotation')).toHaveLength(1);
+    expect(committed).toHaveLength(1);
   });
 
   it('can be undone in the viewer that shows the annotation', async () => {
@@ -222,12 +235,22 @@ describe('RefineWithSam.vue', () => {
     await press(panel());
     host.restored = restored;
     expect(told[0].type).toBe('success');
-    expect(events('reloadAnnotations')).toEqual([{idImage: 5, hard: true}]);
+    expect(hardReloads()).toEqual([{idImage: 5, hard: true}]);
     expect(committed).toHaveLength(1);
   });
 
-  it('adds no undo outside of a viewer, or where Core gave no command', async () => {
-    await press(panel({}, {inViewer: false}));
+  it('lets a list outside of the viewer read again, and adds no undo there', async () => {
+    const inList = panel({annotation: annotation({location: undefined})}, {inViewer: false});
+    await press(inList);
+    expect(inList.emitted('reload')).toHaveLength(1);
+    const inViewer = panel();
+    await press(inViewer);
+    expect(inViewer.emitted('reload')).toBeUndefined();
+    expect(committed).toHaveLength(1);
+  });
+
+  it('adds no undo where Core gave no command, or the viewer shows another image by then', async () => {
+    await press(panel({}, {image: 6}));
     answers = () => refined({command: null});
     await press(panel());
     expect(committed).toEqual([]);
@@ -248,21 +271,39 @@ describe('RefineWithSam.vue', () => {
   it('shows Core\'s own words, and has a word for anything else', async () => {
     answers = () => [403, {errors: {message: 'Not yours.'}}];
     await press(panel());
-    answers = () => [500, 'oops'];
+    answers = () => [404, {success: false, errors: 'Not there.'}];
     await press(panel());
-    expect(told.map(({text}) => text)).toEqual(['<notif-refine-sam-403> Not yours.', '<notif-refine-sam-error>']);
+    answers = () => [500, '<html>oops</html>'];
+    await press(panel());
+    expect(told.map(({text}) => text)).toEqual([
+      '<notif-refine-sam-403> Not yours.', '<notif-refine-sam-404> Not there.', '<notif-refine-sam-error>'
+    ]);
   });
 
   it('survives a server that is gone', async () => {
     answers = () => ['drop'];
     const wrapper = panel();
     await press(wrapper);
-    expect(told[0].type).toBe('error');
-    expect(told[0].text).toMatch(/notif-refine-sam-(no-answer|error)/);
+    expect(told).toEqual([{type: 'error', text: '<notif-refine-sam-no-answer>'}]);
     expect(wrapper.find('button').attributes('disabled')).toBeUndefined();
   });
 
-  if (!is2026) {
+  if (is2026) {
+    it('says that nothing was found where the same shape comes back, however it is written', async () => {
+      answers = () => refined({location: 'POLYGON((0.0 0,9 0,9 9,0 9,0 0))', command: null});
+      await press(panel());
+      expect(told).toEqual([{type: 'info', text: '<notif-refine-sam-nothing-found>'}]);
+      expect(emitted).toEqual([]);
+    });
+
+    it('reloads the map where points may have been deleted: where our addition answers', async () => {
+      await press(panel());
+      expect(events('reloadAnnotations')).toEqual([{idImage: 5}]);
+      answers = () => refined({command: null});
+      await press(panel());
+      expect(events('reloadAnnotations')).toHaveLength(1);
+    });
+  } else {
     it('takes deleted points off the map', async () => {
       await press(panel());
       expect(events('deleteAnnotation')).toEqual([
@@ -289,7 +330,7 @@ describe('RefineWithSam.vue', () => {
       await press(wrapper);
       expect(told.map(({type, text}) => [type, text])).toEqual([
         ['warn', '<notif-refine-sam-low-score>'],
-        ['warn', '<notif-refine-sam-nothing-found>'],
+        ['info', '<notif-refine-sam-nothing-found>'],
         ['warn', '<notif-refine-sam-points-left>']
       ]);
       expect(events('editAnnotation')).toHaveLength(2);
