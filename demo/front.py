@@ -109,14 +109,17 @@ class Front:
 
         @router.post("/embeddings")
         async def embeddings(request: Request) -> Response:
+            """Pass the hint on; 204 where it came to nothing, which is nobody's worry before the click."""
             headers = {"Authorization": request.headers.get("authorization", ""), "Content-Type": "application/json"}
             body = await request.body()
             try:
                 async with httpx.AsyncClient(timeout=_PREPARE_S, trust_env=False) as service:
                     answer = await service.post(f"{self.service_url}/embeddings", content=body, headers=headers)
-            except httpx.TransportError as error:
-                raise _Refused(502, "Refine service unreachable", "The refine service cannot be reached.") from error
-            return Response(answer.content, answer.status_code, media_type=answer.headers.get("content-type"))
+            except httpx.TransportError:
+                return Response(status_code=204)
+            if answer.status_code != 202:
+                return Response(status_code=204)
+            return Response(answer.content, 202, media_type="application/json")
 
         @router.post("/slides/{name}")
         async def add_slide(name: str, request: Request) -> Response:
