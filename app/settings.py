@@ -117,9 +117,6 @@ class RefineSettings(_Group):
     """What a refine does when the request does not say."""
 
     max_points: int = Field(20, ge=0, le=1000, description="More prompts than this are refused unless points=all.")
-    embedding_cache_bytes: int = Field(
-        256 * 2**20, ge=0, description="Memory for windows that were encoded lately; 0 keeps none."
-    )
     deadline_s: float = Field(
         45.0, gt=0, le=3600, description="Nothing is written later than this after the request; 503 in its place."
     )

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.responses import Response
-
-from app.usecases.embeddings import Embeddings
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -32,16 +30,6 @@ class Metrics:
             registry=self._registry,
         )
         self._problems = Counter("refine_problems_total", "Errors by type", ["type"], registry=self._registry)
-
-    def watch_cache(self, encoded: Embeddings) -> None:
-        """Show the use of the embedding cache."""
-        shown: tuple[tuple[str, str, Callable[[], float]], ...] = (
-            ("refine_embedding_cache_hits", "Windows that were encoded already", lambda: encoded.hits),
-            ("refine_embedding_cache_misses", "Windows that had to be encoded", lambda: encoded.misses),
-            ("refine_embedding_cache_bytes", "Memory of the windows that are kept", lambda: encoded.kept_bytes),
-        )
-        for name, about, value in shown:
-            Gauge(name, about, registry=self._registry).set_function(value)
 
     def done(self, use_case: str, outcome: str, timings_ms: Mapping[str, float]) -> None:
         """Count a request that was answered."""

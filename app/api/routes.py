@@ -14,20 +14,10 @@ import shapely
 from fastapi import APIRouter, Body, File, Form, Path, Query, Request, Response, UploadFile
 from shapely.geometry.base import BaseGeometry
 
-from app.api.answers import (
-    crop_feature,
-    model_body,
-    planned_window,
-    prediction_feature,
-    refine_result,
-    server_timing,
-    written,
-)
+from app.api.answers import crop_feature, model_body, prediction_feature, refine_result, server_timing, written
 from app.api.metrics import Metrics
 from app.api.schemas import (
     AreaFeature,
-    EmbeddingsBody,
-    EmbeddingsRequest,
     FeatureBody,
     HealthBody,
     PredictionRequest,
@@ -40,8 +30,6 @@ from app.api.schemas import (
 from app.errors import InvalidPrompt, ModelNotReady
 from app.geometry.locations import read_location
 from app.geometry.prompts import PointLabel
-from app.usecases.embed_ahead import EmbedAhead
-from app.usecases.embeddings import Ahead
 from app.usecases.find_points import PointsMode
 from app.usecases.in_flight import InFlight
 from app.usecases.ports import Caller, ModelInfo, SlideGateway
@@ -85,7 +73,6 @@ class Verbs:
     """The platform as a caller sees it, or for None as the service account does."""
     segment: SegmentRoi
     crop: RefineCrop
-    ahead: Ahead
     max_points: int
     deadline_s: float
 
@@ -96,10 +83,6 @@ class Verbs:
     def predict(self, caller: Caller | None) -> PredictRoi:
         """Predict on behalf of a caller."""
         return PredictRoi(self.gateway(caller), self.segment, self.max_points)
-
-    def embed(self, caller: Caller | None) -> EmbedAhead:
-        """Prepare on behalf of a caller."""
-        return EmbedAhead(self.gateway(caller), self.ahead)
 
 
 def work_routes(verbs: Verbs, metrics: Metrics) -> APIRouter:
@@ -163,19 +146,6 @@ def work_routes(verbs: Verbs, metrics: Metrics) -> APIRouter:
         """Segment a box with the points that a user has drawn in it; nothing is written or deleted."""
         predict = verbs.predict(request.state.caller)
         return predicted(predict.with_points_of(body.image_id, _area(body.geometry), body.user_id), response)
-
-    @router.post("/embeddings", status_code=202)
-    def embeddings(request: Request, body: EmbeddingsRequest) -> EmbeddingsBody:
-        """Let the encoder work ahead of the click; a newer wish of the same caller replaces one that has not begun."""
-        caller = request.state.caller
-        whose, embed = None if caller is None else caller.user_id, verbs.embed(caller)
-        if body.annotation_id is not None:
-            window = embed.annotation(whose, body.annotation_id)
-        else:
-            assert body.image_id is not None  # noqa: S101  the schema has seen to it
-            assert body.geometry is not None  # noqa: S101
-            window = embed.shape(whose, body.image_id, _area(body.geometry))
-        return EmbeddingsBody(window=planned_window(window))
 
     @router.post(CROPS_ROUTE)
     def refine_crop(

@@ -44,11 +44,6 @@ class Sam2Embedding:
     window_size: tuple[int, int]
     """(columns, rows) of the window's array."""
 
-    @property
-    def nbytes(self) -> int:
-        """How much memory it takes, on the device."""
-        return int(self.image.nbytes) + sum(int(finer.nbytes) for finer in self.high_resolution)
-
 
 class Sam2Segmenter:
     """A SAM 2.1 model on a device.
@@ -82,11 +77,6 @@ class Sam2Segmenter:
     def input_side_px(self) -> int:
         """Side of the square that the encoder sees."""
         return int(self._model.image_size)
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether somebody waits for the model."""
-        return self._turnstile.waiting > 0
 
     def encode(self, image: WindowImage) -> Sam2Embedding:
         """Run the image encoder.

@@ -166,11 +166,6 @@ class WindowReader(Protocol):
 class Embedding(Protocol):
     """The encoder's output for one window: an opaque, immutable value of the segmenter."""
 
-    @property
-    def nbytes(self) -> int:
-        """How much memory it takes."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
@@ -195,11 +190,6 @@ class Segmenter(Protocol):
     @property
     def input_side_px(self) -> int:
         """Side of the square that the encoder sees; larger windows are not worth reading."""
-        ...
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether somebody waits for the model."""
         ...
 
     def encode(self, image: WindowImage) -> Embedding:

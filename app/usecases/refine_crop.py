@@ -14,7 +14,6 @@ from app.errors import RoiOutsideSlide
 from app.geometry.frames import Roi, flip_y
 from app.geometry.locations import read_location, roi_of
 from app.geometry.polygons import clip_to_slide, largest_polygon, polygonal
-from app.usecases.embeddings import Embeddings
 from app.usecases.ports import Plane, Segmenter, Slide, WindowReader
 from app.usecases.segment_roi import SegmentRoi
 from app.usecases.timings import Stopwatch
@@ -74,8 +73,6 @@ class RefineCrop:
                 raise RoiOutsideSlide("No area of the location lies on the slide.")
         with stopwatch.step("window"):
             reader = self.open_crop(crop, envelope, slide)
-        found = SegmentRoi(Embeddings(reader, self.segmenter), self.segmenter)(
-            slide, Plane(), roi, (), stopwatch, parts="largest"
-        )
+        found = SegmentRoi(reader, self.segmenter)(slide, Plane(), roi, (), stopwatch, parts="largest")
         shape = largest_polygon(drawn if found.shape is None else found.shape)
         return CropRefinement(shape, found.shape is not None, found.score, stopwatch.timings_ms())

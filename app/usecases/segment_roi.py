@@ -11,8 +11,7 @@ from app.geometry.masks import clean_mask, mask_in_model_frame
 from app.geometry.polygons import Holes, Parts, clip_to_slide, outline, polygonal
 from app.geometry.prompts import PointPrompt, prompts_in_window
 from app.geometry.windows import Window, plan_window
-from app.usecases.embeddings import Embeddings
-from app.usecases.ports import Plane, Segmenter, Slide
+from app.usecases.ports import Plane, Segmenter, Slide, WindowReader
 from app.usecases.timings import Stopwatch
 
 
@@ -33,7 +32,7 @@ class Segmentation:
 class SegmentRoi:
     """The verb, with the rooms it needs."""
 
-    embeddings: Embeddings
+    reader: WindowReader
     segmenter: Segmenter
 
     def __call__(
@@ -58,12 +57,17 @@ class SegmentRoi:
         """
         with stopwatch.step("box"):
             window = plan_window(roi, slide.width, slide.height)
-        encoded = self.embeddings.get(slide, plane, window, stopwatch)
+        with stopwatch.step("window"):
+            image = self.reader.read(slide, plane, window, self.segmenter.input_side_px)
+        with stopwatch.step("encode"):
+            embedding = self.segmenter.encode(image)
         with stopwatch.step("decode"):
-            masks = self.segmenter.decode(encoded.embedding, prompts_in_window(roi, points, encoded.grid))
+            masks = self.segmenter.decode(embedding, prompts_in_window(roi, points, image.grid))
         with stopwatch.step("postprocess"):
             mask = clean_mask(mask_in_model_frame(masks.logits[masks.best]))
-            shape = outline(mask, encoded.grid.resized(encoded.shape, mask.shape), holes=holes, parts=parts)
+            shape = outline(mask, image.grid.resized(image.pixels.shape[:2], mask.shape), holes=holes, parts=parts)
             shape = shape and clip_to_slide(shape, slide.width, slide.height)
             shape = shape and polygonal(flip_geometry(shape, slide.height))
-        return Segmentation(shape, float(masks.scores[masks.best]), window, window.downsample(max(encoded.shape)))
+        return Segmentation(
+            shape, float(masks.scores[masks.best]), window, window.downsample(max(image.pixels.shape[:2]))
+        )

@@ -164,10 +164,6 @@ class DiscReader:
 class DarkEmbedding:
     dark: np.ndarray
 
-    @property
-    def nbytes(self) -> int:
-        return self.dark.nbytes
-
 
 def _set() -> threading.Event:
     event = threading.Event()
@@ -183,8 +179,6 @@ class DarkSegmenter:
     prompts: list[Prompts] = field(default_factory=list)
     error: ServiceError | None = None
     warmed_up: threading.Event = field(default_factory=_set)
-    busy: bool = False
-    encoded: int = 0
 
     @property
     def info(self) -> ModelInfo:
@@ -194,17 +188,12 @@ class DarkSegmenter:
     def input_side_px(self) -> int:
         return 256
 
-    @property
-    def is_busy(self) -> bool:
-        return self.busy
-
     def warm_up(self) -> None:
         self.warmed_up.wait(10)
 
     def encode(self, image: WindowImage) -> DarkEmbedding:
         if self.error:
             raise self.error
-        self.encoded += 1
         return DarkEmbedding(image.pixels[..., 0] < 128)
 
     def decode(self, embedding: DarkEmbedding, prompts: Prompts) -> Masks:
