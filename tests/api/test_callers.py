@@ -18,6 +18,7 @@ from app.main import assemble
 from app.settings import Settings
 from app.usecases.ports import ApiKeys
 from demo.cytomine.identity import sign
+from tests.api.test_guards import refine_of
 from tests.fakes.rooms import DarkSegmenter, DiscReader, FakeGateway
 
 WORK = "/sam/annotations/7/refine"
@@ -179,16 +180,20 @@ def test_one_caller_cannot_fill_the_queue(gateway: FakeGateway, segmenter: DarkS
 
     def slow(image):  # type: ignore[no-untyped-def]
         inside.release()
-        assert go_on.wait(20)
+        assert go_on.wait(30)
         return encode(image)
 
     segmenter.encode = slow  # type: ignore[method-assign]
     hers, his = ({"authorization": f"Bearer {user}"} for user in (62, 63))
     with serving(gateway, segmenter, max_in_flight_per_caller=2) as client, ThreadPoolExecutor(8) as pool:
-        held = [pool.submit(client.post, WORK, json={"dry_run": True}, headers=hers) for _ in range(2)]
-        assert inside.acquire(timeout=10)
-        while (refused := client.post(WORK, json={"dry_run": True}, headers=hers)).status_code != 429:
-            pass
+        held = [
+            pool.submit(client.post, refine_of(number, gateway), json={"dry_run": True}, headers=hers)
+            for number in (21, 22)
+        ]
+        for _ in held:
+            assert inside.acquire(timeout=20)
+        refused = client.post(WORK, json={"dry_run": True}, headers=hers)
+        assert refused.status_code == 429
         other = pool.submit(client.post, WORK, json={"dry_run": True}, headers=his)
         go_on.set()
         assert {future.result(20).status_code for future in [*held, other]} == {200}

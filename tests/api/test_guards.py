@@ -10,8 +10,8 @@ from fastapi.testclient import TestClient
 from app.api.request_id import RequestIdFilter
 from app.main import assemble
 from app.settings import Settings
-from tests.api.conftest import SECRET
-from tests.fakes.rooms import DarkSegmenter, DiscReader, FakeGateway
+from tests.api.conftest import BOX, SECRET
+from tests.fakes.rooms import DarkSegmenter, DiscReader, FakeGateway, annotation
 
 WORK = "/sam/annotations/7/refine"
 
@@ -89,26 +89,33 @@ def test_bodies_in_pieces_arrive_whole(client: TestClient) -> None:
     assert answer.json()["message"].startswith("Dry run")
 
 
-def test_more_requests_than_the_limit_are_503(client: TestClient, segmenter: DarkSegmenter) -> None:
+def refine_of(number: int, gateway: FakeGateway) -> str:
+    """Draw another annotation; refines of one annotation would wait for one another."""
+    gateway.annotations[number] = annotation(number, BOX)
+    return f"/sam/annotations/{number}/refine"
+
+
+def test_more_requests_than_the_limit_are_503(
+    client: TestClient, gateway: FakeGateway, segmenter: DarkSegmenter
+) -> None:
     go_on = threading.Event()
     inside = threading.Semaphore(0)
     encode = segmenter.encode
 
     def slow(image):
         inside.release()
-        assert go_on.wait(10)
+        assert go_on.wait(30)
         return encode(image)
 
     segmenter.encode = slow  # type: ignore[method-assign]
     body = {"dry_run": True}
     with ThreadPoolExecutor(4) as pool:
-        # equal requests are joined, so each of the four holds its place in flight
-        held = [pool.submit(client.post, WORK, json=body) for _ in range(4)]
-        assert inside.acquire(timeout=10)
-        while (answer := client.post(WORK, json={"dry_run": True})).status_code == 200:
-            pass
+        held = [pool.submit(client.post, refine_of(number, gateway), json=body) for number in (21, 22, 23, 24)]
+        for _ in held:
+            assert inside.acquire(timeout=20)
+        answer = client.post(WORK, json=body)
         go_on.set()
-        assert {future.result(10).status_code for future in held} == {200}
+        assert {future.result(20).status_code for future in held} == {200}
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "2"
     assert client.post(WORK, json=body).status_code == 200
