@@ -159,7 +159,9 @@ def _intersects(row: sqlite3.Row, shape: shapely.Geometry) -> bool:
 def _groups(query: Mapping[str, Any]) -> set[str]:
     shown = {name for name in _GROUPS if _is_true(query.get(f"show{name}"))}
     hidden = {name for name in _GROUPS if _is_true(query.get(f"hide{name}"))}
-    return (shown or _BY_DEFAULT) - hidden
+    if not shown or _is_true(query.get("showDefault")):
+        shown |= _BY_DEFAULT
+    return shown - hidden
 
 
 def _columns(db: sqlite3.Connection, row: sqlite3.Row, groups: set[str], url: str) -> dict[str, Any]:
@@ -191,6 +193,8 @@ def _columns(db: sqlite3.Connection, row: sqlite3.Row, groups: set[str], url: st
         found["userByTerm"] = [{"id": row["id"], "term": term, "user": users} for term, users in by_term.items()]
     if "Track" in groups:
         found |= {"track": [], "annotationTrack": []}
+    if "Link" in groups:
+        found |= {"group": None, "annotationLink": []}
     if "User" in groups:
         owner = db.execute("SELECT * FROM users WHERE id = ?", (row["user"],)).fetchone()
         found |= {"creator": owner["username"], "firstname": owner["firstname"], "lastname": owner["lastname"]}

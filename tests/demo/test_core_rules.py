@@ -248,6 +248,27 @@ def test_list_refusals(lab: Lab, core: Core, query: dict[str, Any], status: int)
     assert core.call(lab.alice, "GET", f"api/annotation.json?{text}").status_code == status
 
 
+@pytest.mark.parametrize(
+    ("query", "has_image", "has_location"),
+    [
+        ("", True, False),
+        ("&showWKT=true", False, True),
+        ("&showWKT=true&showDefault=true", True, True),  # as the web UI asks
+        ("&showWKT=true&showDefault=true&hideMeta=true", False, True),
+    ],
+)
+def test_the_columns_of_a_list(lab: Lab, core: Core, query: str, has_image: bool, has_location: bool) -> None:
+    lab.draw(BOX)
+    (row,) = core.call(lab.alice, "GET", f"api/annotation.json?image={lab.image}{query}").json()["collection"]
+    assert ("image" in row, "location" in row) == (has_image, has_location)
+
+
+def test_a_list_tells_the_links_that_are_asked_for(lab: Lab, core: Core) -> None:
+    lab.draw(BOX)
+    (row,) = core.call(lab.alice, "GET", f"api/annotation.json?image={lab.image}&showLink=true").json()["collection"]
+    assert (row["group"], row["annotationLink"]) == (None, [])
+
+
 def test_errors_by_their_origin(lab: Lab, core: Core) -> None:
     missing = core.call(lab.alice, "GET", "api/annotation/99999999.json")
     assert (missing.status_code, type(missing.json()["errors"])) == (404, dict)
