@@ -25,6 +25,7 @@
     ├── ModelError
     │   ├── ModelNotReady
     │   ├── ModelBusy
+    │   ├── CallerGone                  nobody waits for the result any more
     │   └── DeviceOutOfMemory
     └── StartupError                    stops the start, or a command, with one clear line
         ├── InvalidSettings
@@ -149,6 +150,10 @@ class ModelNotReady(ModelError):
 
 class ModelBusy(ModelError):
     """The queue of the model is full."""
+
+
+class CallerGone(ModelError):
+    """Nobody waits for the result any more; it was not worked on."""
 
 
 class DeviceOutOfMemory(ModelError):

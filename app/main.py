@@ -27,6 +27,7 @@ from app.imagery.reader import SlideWindowReader
 from app.segmenter.load import load_segmenter
 from app.segmenter.weights import choose
 from app.settings import Settings, check_serving, read_settings
+from app.usecases.embeddings import Ahead, Embeddings
 from app.usecases.ports import Caller, Identities, Segmenter, SlideGateway, WindowReader
 from app.usecases.refine_crop import RefineCrop
 from app.usecases.segment_roi import SegmentRoi
@@ -73,17 +74,22 @@ def assemble(
     *closers: Callable[[], None],
 ) -> FastAPI:
     """Plug rooms that are ready into an application; `closers` run when it stops."""
-    segment = SegmentRoi(reader, segmenter)
+    encoded = Embeddings(reader, segmenter, settings.refine.embedding_cache_bytes)
+    segment = SegmentRoi(encoded, segmenter)
+    ahead = Ahead(encoded)
     verbs = Verbs(
         lambda caller: gateway if caller is None else gateway.acting_as(caller),
         segment,
         RefineCrop(CropWindowReader, segmenter),
+        ahead,
         settings.refine.max_points,
         settings.refine.deadline_s,
     )
 
     warm = threading.Event()
     metrics = Metrics()
+    metrics.watch_cache(encoded)
+    metrics.watch_queue(segmenter)
     status = Status(version("cytomine-refine"), segmenter.info.device != "cpu", segmenter.info, warm.is_set)
     base = settings.base_path
     app = FastAPI(
@@ -92,7 +98,7 @@ def assemble(
         openapi_url=f"{base}/openapi.json" if settings.api.docs else None,
         docs_url=f"{base}/docs" if settings.api.docs else None,
         redoc_url=None,
-        lifespan=_lifespan(segmenter, warm, settings.api.max_in_flight, closers),
+        lifespan=_lifespan(segmenter, warm, settings.api.max_in_flight, (ahead.close, segmenter.close, *closers)),
     )
     crops = f"{base}{CROPS_ROUTE}"
     open_paths = {"/", "/health", "/metrics", f"{base}/ready", f"{base}/openapi.json", f"{base}/docs"}

@@ -65,9 +65,14 @@ class SegmenterSettings(_Group):
     config: str = Field("sam2.1_hiera_b+", description="SAM 2.1 config of the checkpoint: a name or a YAML file.")
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Expected digest of the checkpoint.")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    threads: int = Field(0, ge=0, le=256, description="CPU threads of the model; 0 leaves it to torch.")
-    concurrency: int = Field(1, ge=1, le=16, description="Model calls at a time.")
-    max_waiting: int = Field(32, ge=0, le=10_000, description="Model calls that may wait; more are refused with 503.")
+    engine: Literal["auto", "torch-float32", "torch-bfloat16", "openvino-float32", "openvino-bfloat16"] = Field(
+        "auto", description="What runs the encoder; auto: what `python -m app engines` found to be the fastest here."
+    )
+    engine_folder: Path = Field(Path("weights/engines"), description="Traced and compiled encoders, and the choice.")
+    threads: int = Field(0, ge=0, le=256, description="CPU threads of a model call; 0 shares the cores among them.")
+    concurrency: int = Field(0, ge=0, le=16, description="Encoder calls at a time; 0 is one for each 16 cores.")
+    batch: int = Field(8, ge=1, le=64, description="Windows encoded together on a GPU, where so many wait.")
+    max_waiting: int = Field(32, ge=0, le=10_000, description="Windows that may wait; more are refused with 503.")
 
 
 class WeightsSettings(_Group):
@@ -117,6 +122,9 @@ class RefineSettings(_Group):
     """What a refine does when the request does not say."""
 
     max_points: int = Field(20, ge=0, le=1000, description="More prompts than this are refused unless points=all.")
+    embedding_cache_bytes: int = Field(
+        256 * 2**20, ge=0, description="Memory for windows that were encoded lately; 0 keeps none."
+    )
     deadline_s: float = Field(
         45.0, gt=0, le=3600, description="Nothing is written later than this after the request; 503 in its place."
     )

@@ -42,7 +42,7 @@ def test_values_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
         ("REFINE_PLATFORM__HOST", "nginx"),
         ("REFINE_API__PORT", "70000"),
         ("REFINE_SEGMENTER__DEVICE", "tpu"),
-        ("REFINE_SEGMENTER__CONCURRENCY", "0"),
+        ("REFINE_SEGMENTER__CONCURRENCY", "-1"),
         ("REFINE_SEGMENTER__SHA256", "abc"),
         ("REFINE_REFINE__MAX_POINTS", "many"),
     ],

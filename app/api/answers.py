@@ -8,8 +8,9 @@ from typing import Any
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from app.api.schemas import FeatureBody, ModelBody, RefineResult, WindowBody
+from app.api.schemas import FeatureBody, ModelBody, PlaceBody, RefineResult, WindowBody
 from app.geometry.locations import read_location
+from app.geometry.windows import Window
 from app.usecases.ports import ModelInfo
 from app.usecases.predict_roi import Prediction
 from app.usecases.refine_annotation import Outcome, Refinement
@@ -82,15 +83,13 @@ def _feature(shape: BaseGeometry, **properties: Any) -> FeatureBody:
     return FeatureBody(geometry=shapely.geometry.mapping(shape), properties=properties)
 
 
+def planned_window(window: Window) -> PlaceBody:
+    """Shape a window that is yet to be read."""
+    return PlaceBody(x=window.x0, y=window.y0, width=window.side_px0, height=window.side_px0)
+
+
 def _window(segmentation: Segmentation) -> WindowBody:
-    window = segmentation.window
-    return WindowBody(
-        x=window.x0,
-        y=window.y0,
-        width=window.side_px0,
-        height=window.side_px0,
-        downsample=segmentation.downsample,
-    )
+    return WindowBody(**planned_window(segmentation.window).model_dump(), downsample=segmentation.downsample)
 
 
 def written(refinement: Refinement) -> str:

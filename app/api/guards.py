@@ -5,9 +5,10 @@ The guards wrap the application, so that nothing of a request is parsed before i
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 
 import anyio
 from starlette.concurrency import run_in_threadpool
@@ -83,8 +84,10 @@ class GuardMiddleware:
             caller = await run_in_threadpool(self._callers.identify, scope)
         with nullcontext() if caller is None else self._shares.turn(caller.user_id):
             body = await self._read_body(Headers(scope=scope), receive, self._limit_of(scope["path"]))
-            scope.setdefault("state", {})["caller"] = caller
-            await self._app(scope, _replay(body, receive), send)
+            presence = Presence(receive)
+            scope.setdefault("state", {}).update(caller=caller, gone=presence.is_gone)
+            with presence.watched():
+                await self._app(scope, replay(body, presence), send)
 
     async def _read_body(self, headers: Headers, receive: Receive, limit: int) -> bytes:
         """Take the whole body, or refuse it as soon as it is too long."""
@@ -111,11 +114,48 @@ def _too_large(limit: int) -> BodyTooLarge:
     return BodyTooLarge(f"The body is larger than {limit} bytes.", limit_bytes=limit)
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """Give a body that was read already to the application, then whatever comes next."""
+class Presence:
+    """Whether a client whose request has come is still there.
+
+    Parameters
+    ----------
+    receive : callable
+        Of the request, its body read.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._gone = asyncio.Event()
+
+    def is_gone(self) -> bool:
+        """Tell, from any thread."""
+        return self._gone.is_set()
+
+    async def left(self) -> Message:
+        """Wait until the client has gone."""
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Watch the connection while the request is worked on."""
+        watcher = asyncio.ensure_future(self._watch())
+        try:
+            yield
+        finally:
+            watcher.cancel()
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone.set()
+
+
+def replay(body: bytes, presence: Presence) -> Receive:
+    """Give a body that was read already to the application, then the client's leaving."""
     messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replayed() -> Message:
-        return messages.pop() if messages else await receive()
+        return messages.pop() if messages else await presence.left()
 
     return replayed

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.responses import Response
+
+from app.usecases.embeddings import Embeddings
+from app.usecases.ports import Segmenter
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -30,6 +33,36 @@ class Metrics:
             registry=self._registry,
         )
         self._problems = Counter("refine_problems_total", "Errors by type", ["type"], registry=self._registry)
+
+    def watch_cache(self, encoded: Embeddings) -> None:
+        """Show the use of the embedding cache."""
+        shown: tuple[tuple[str, str, Callable[[], float]], ...] = (
+            ("refine_embedding_cache_hits", "Windows that were encoded already", lambda: encoded.hits),
+            ("refine_embedding_cache_misses", "Windows that had to be encoded", lambda: encoded.misses),
+            ("refine_embedding_cache_bytes", "Memory of the windows that are kept", lambda: encoded.kept_bytes),
+        )
+        for name, about, value in shown:
+            Gauge(name, about, registry=self._registry).set_function(value)
+
+    def watch_queue(self, segmenter: Segmenter) -> None:
+        """Show the line in front of the encoder, and which model works there."""
+        shown: tuple[tuple[str, str, Callable[[], float]], ...] = (
+            ("refine_queue_waiting", "Windows that wait for the encoder", lambda: segmenter.load.waiting),
+            ("refine_queue_running", "Windows in the encoder", lambda: segmenter.load.running),
+            ("refine_queue_oldest_seconds", "How long the first in line has waited", lambda: segmenter.load.oldest_s),
+        )
+        for name, about, value in shown:
+            Gauge(name, about, registry=self._registry).set_function(value)
+        info = segmenter.info
+        Info("refine_model", "The model that works here", registry=self._registry).info(
+            {
+                "name": info.name,
+                "engine": info.engine,
+                "precision": info.precision,
+                "device": info.device,
+                "sha256": info.sha256,
+            }
+        )
 
     def done(self, use_case: str, outcome: str, timings_ms: Mapping[str, float]) -> None:
         """Count a request that was answered."""

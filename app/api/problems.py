@@ -52,6 +52,7 @@ KINDS: dict[type[errors.ServiceError], Kind] = {
     errors.PlatformTimeout: Kind(504, "platform-timeout", "Cytomine does not answer in time"),
     errors.ModelNotReady: Kind(503, "model-not-ready", "The model is not ready"),
     errors.ModelBusy: Kind(503, "model-busy", "The model is busy"),
+    errors.CallerGone: Kind(499, "caller-gone", "The caller went away"),  # as nginx counts it; nobody reads it
     errors.DeviceOutOfMemory: Kind(503, "out-of-memory", "The model has no memory left"),
 }
 """Every leaf that can reach the edge. Errors of the start never do."""

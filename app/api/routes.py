@@ -6,6 +6,7 @@ Model and platform calls block, so these are plain functions: the framework runs
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -14,10 +15,20 @@ import shapely
 from fastapi import APIRouter, Body, File, Form, Path, Query, Request, Response, UploadFile
 from shapely.geometry.base import BaseGeometry
 
-from app.api.answers import crop_feature, model_body, prediction_feature, refine_result, server_timing, written
+from app.api.answers import (
+    crop_feature,
+    model_body,
+    planned_window,
+    prediction_feature,
+    refine_result,
+    server_timing,
+    written,
+)
 from app.api.metrics import Metrics
 from app.api.schemas import (
     AreaFeature,
+    EmbeddingsBody,
+    EmbeddingsRequest,
     FeatureBody,
     HealthBody,
     PredictionRequest,
@@ -30,9 +41,11 @@ from app.api.schemas import (
 from app.errors import InvalidPrompt, ModelNotReady
 from app.geometry.locations import read_location
 from app.geometry.prompts import PointLabel
+from app.usecases.embed_ahead import EmbedAhead
+from app.usecases.embeddings import Ahead
 from app.usecases.find_points import PointsMode
 from app.usecases.in_flight import InFlight
-from app.usecases.ports import Caller, ModelInfo, SlideGateway
+from app.usecases.ports import Caller, Claim, ModelInfo, SlideGateway
 from app.usecases.predict_roi import GivenPoint, Prediction, PredictRoi
 from app.usecases.refine_annotation import RefineAnnotation, Refinement, RefineOptions
 from app.usecases.refine_crop import RefineCrop
@@ -73,16 +86,27 @@ class Verbs:
     """The platform as a caller sees it, or for None as the service account does."""
     segment: SegmentRoi
     crop: RefineCrop
+    ahead: Ahead
     max_points: int
     deadline_s: float
 
-    def refine(self, caller: Caller | None) -> RefineAnnotation:
-        """Refine on behalf of a caller."""
-        return RefineAnnotation(self.gateway(caller), self.segment, self.max_points, self.deadline_s)
+    def refine(self, request: Request) -> RefineAnnotation:
+        """Refine on behalf of the caller."""
+        gateway = self.gateway(request.state.caller)
+        return RefineAnnotation(gateway, self.segment, self.max_points, self.claim(request))
 
-    def predict(self, caller: Caller | None) -> PredictRoi:
-        """Predict on behalf of a caller."""
-        return PredictRoi(self.gateway(caller), self.segment, self.max_points)
+    def predict(self, request: Request) -> PredictRoi:
+        """Predict on behalf of the caller."""
+        return PredictRoi(self.gateway(request.state.caller), self.segment, self.max_points, self.claim(request))
+
+    def claim(self, request: Request) -> Claim:
+        """Tell who waits, and how long."""
+        deadline = time.monotonic() + self.deadline_s
+        return Claim(_whose(request), deadline=deadline, given_up=request.state.gone)
+
+    def embed(self, request: Request) -> EmbedAhead:
+        """Prepare on behalf of the caller."""
+        return EmbedAhead(self.gateway(request.state.caller), self.ahead)
 
 
 def work_routes(verbs: Verbs, metrics: Metrics) -> APIRouter:
@@ -93,7 +117,7 @@ def work_routes(verbs: Verbs, metrics: Metrics) -> APIRouter:
     def refined(request: Request, annotation_id: int, options: RefineOptions, response: Response) -> RefineResult:
         caller = request.state.caller
         refinement = in_flight.run(
-            annotation_id, (options, caller), lambda: verbs.refine(caller)(annotation_id, options)
+            annotation_id, (options, caller), lambda: verbs.refine(request)(annotation_id, options)
         )
         if refinement.outcome == "changed":
             log.info("%s", written(refinement))
@@ -138,17 +162,35 @@ def work_routes(verbs: Verbs, metrics: Metrics) -> APIRouter:
             GivenPoint(point.geometry.coordinates[0], point.geometry.coordinates[1], PointLabel(point.properties.label))
             for point in body.points or ()
         )
-        predict = verbs.predict(request.state.caller)
+        predict = verbs.predict(request)
         return predicted(predict.with_points(body.image_id, _area(body.geometry), points), response)
 
     @router.post("/smart_prediction", response_model=FeatureBody, responses=_NOTHING_FOUND)
     def smart_prediction(request: Request, body: SmartPredictionRequest, response: Response) -> FeatureBody | Response:
         """Segment a box with the points that a user has drawn in it; nothing is written or deleted."""
-        predict = verbs.predict(request.state.caller)
+        predict = verbs.predict(request)
         return predicted(predict.with_points_of(body.image_id, _area(body.geometry), body.user_id), response)
+
+    @router.post("/embeddings", status_code=202)
+    def embeddings(request: Request, body: EmbeddingsRequest) -> EmbeddingsBody:
+        """Let the encoder work ahead of the click; a newer wish of the same caller replaces one that has not begun."""
+        whose, embed = _whose(request), verbs.embed(request)
+        if body.annotation_id is not None:
+            window = embed.annotation(whose, body.annotation_id)
+        else:
+            assert body.image_id is not None  # noqa: S101  the schema has seen to it
+            assert body.geometry is not None  # noqa: S101
+            window = embed.shape(whose, body.image_id, _area(body.geometry))
+        return EmbeddingsBody(window=planned_window(window))
+
+    @router.delete("/embeddings", status_code=204)
+    def forget_embeddings(request: Request) -> None:
+        """Forget what the caller wished to have prepared; what the encoder has begun is finished."""
+        verbs.ahead.cancel(_whose(request))
 
     @router.post(CROPS_ROUTE)
     def refine_crop(
+        request: Request,
         response: Response,
         annotation_crop: Annotated[UploadFile, File(description="The annotation's crop, full resolution.")],
         image_width: Annotated[int, Form(ge=1, le=2**31)],
@@ -156,7 +198,7 @@ def work_routes(verbs: Verbs, metrics: Metrics) -> APIRouter:
         location: Annotated[str, Form(description="WKT, platform frame.")],
     ) -> FeatureBody:
         """Refine an annotation that Core reads and writes by itself: always one valid Polygon inside the image."""
-        refinement = verbs.crop(annotation_crop.file.read(), location, image_width, image_height)
+        refinement = verbs.crop(annotation_crop.file.read(), location, image_width, image_height, verbs.claim(request))
         metrics.done("crop", "changed" if refinement.changed else "nothing found", refinement.timings_ms)
         response.headers["Server-Timing"] = server_timing(refinement.timings_ms)
         return crop_feature(refinement)
@@ -201,6 +243,12 @@ def status_routes(base_path: str, status: Status, metrics: Metrics) -> APIRouter
         return metrics.page()
 
     return router
+
+
+def _whose(request: Request) -> int | None:
+    """Tell whose turn it is that a request takes."""
+    caller: Caller | None = request.state.caller
+    return None if caller is None else caller.user_id
 
 
 def _area(feature: AreaFeature) -> BaseGeometry:

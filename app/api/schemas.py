@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.geometry.polygons import Holes, Parts
 from app.usecases.find_points import PointsMode
@@ -27,6 +27,29 @@ class RefineRequest(_Request):
     dry_run: Annotated[bool, Field(strict=True, description="Compute and write nothing.")] = False
     holes: Holes = Field("fill", description="fill, or keep, background that the object surrounds.")
     parts: Parts = Field("all", description="all components of the object, or only the largest.")
+
+
+class EmbeddingsRequest(_Request):
+    """What to prepare for: an annotation, or a shape on an image."""
+
+    annotation_id: Identifier | None = None
+    image_id: Identifier | None = None
+    geometry: AreaFeature | None = None
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Self:
+        by_shape = self.image_id is not None and self.geometry is not None
+        some = self.image_id is not None or self.geometry is not None
+        if by_shape == (self.annotation_id is not None) or some != by_shape:
+            msg = "give annotation_id, or image_id and geometry"
+            raise ValueError(msg)
+        return self
+
+
+class EmbeddingsBody(BaseModel):
+    """What is being prepared."""
+
+    window: PlaceBody
 
 
 class AreaGeometry(BaseModel):
@@ -81,13 +104,18 @@ class SmartPredictionRequest(_Request):
     geometry: AreaFeature
 
 
-class WindowBody(BaseModel):
-    """Where the model looked: a square of the slide frame (origin top left), level-0 pixels."""
+class PlaceBody(BaseModel):
+    """A square of the slide frame (origin top left), level-0 pixels."""
 
     x: int
     y: int
     width: int
     height: int
+
+
+class WindowBody(PlaceBody):
+    """Where the model looked, and how coarsely."""
+
     downsample: float
 
 

@@ -69,7 +69,7 @@ def load_checkpoint(path: Path, config: str) -> nn.Module:
     state = _read_state(path)
     model = build_model(config)
     _check_keys(path, config, state, model.state_dict())
-    model.load_state_dict(state, strict=True)
+    model.load_state_dict(state, strict=True, assign=True)
     return model.float().eval()
 
 

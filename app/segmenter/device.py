@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import torch
 
 from app.errors import InvalidSettings
@@ -27,3 +30,13 @@ def resolve_device(wanted: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= gpus:
         raise InvalidSettings(f"REFINE_SEGMENTER__DEVICE is {wanted}, but torch {torch.__version__} sees {gpus} GPUs.")
     return device
+
+
+def usable_cores(cgroup: Path = Path("/sys/fs/cgroup/cpu.max")) -> int:
+    """Count the cores that this process may use: its affinity, and a container's quota where there is one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = cgroup.read_text().split()
+        return max(1, min(cores, int(quota) // int(period)))
+    except (OSError, ValueError):  # no quota ("max"), or no such file
+        return cores

@@ -6,6 +6,7 @@ serve two requests. Nothing here changes after construction.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,8 +22,9 @@ from app.errors import DeviceOutOfMemory
 from app.geometry.masks import Masks
 from app.geometry.prompts import Prompts
 from app.geometry.windows import WindowGrid, WindowImage
-from app.segmenter.turnstile import Turnstile
-from app.usecases.ports import Embedding, ModelInfo
+from app.segmenter.engines.torch_encoder import Encoder, TorchEncoder
+from app.segmenter.queue import EncoderQueue
+from app.usecases.ports import Claim, Embedding, ModelInfo, QueueLoad
 
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
@@ -44,6 +46,11 @@ class Sam2Embedding:
     window_size: tuple[int, int]
     """(columns, rows) of the window's array."""
 
+    @property
+    def nbytes(self) -> int:
+        """How much memory it takes, on the device."""
+        return int(self.image.nbytes) + sum(int(finer.nbytes) for finer in self.high_resolution)
+
 
 class Sam2Segmenter:
     """A SAM 2.1 model on a device.
@@ -56,15 +63,31 @@ class Sam2Segmenter:
         What is said of it in every answer.
     device : torch.device
         Where it runs.
-    turnstile : Turnstile
-        Bounds the calls.
+    encoder : Encoder
+        Runs the image encoder; default: the model's own, in float32.
+    workers, batch, max_waiting : int
+        See `EncoderQueue`.
     """
 
-    def __init__(self, model: nn.Module, info: ModelInfo, device: torch.device, turnstile: Turnstile) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        info: ModelInfo,
+        device: torch.device,
+        encoder: Encoder | None = None,
+        *,
+        workers: int = 1,
+        batch: int = 1,
+        max_waiting: int = 32,
+    ) -> None:
         self._model = cast(Any, model.to(device))
         self._info = info
         self._device = device
-        self._turnstile = turnstile
+        self._encoder = encoder or TorchEncoder(self._model)
+        self._queue: EncoderQueue[WindowImage, Sam2Embedding] = EncoderQueue(
+            self._encode, workers=workers, batch=batch, max_waiting=max_waiting
+        )
+        self._decoding = threading.BoundedSemaphore(workers + 1)
         self._mean = torch.tensor(_MEAN, device=device).view(1, 3, 1, 1)
         self._std = torch.tensor(_STD, device=device).view(1, 3, 1, 1)
 
@@ -78,26 +101,42 @@ class Sam2Segmenter:
         """Side of the square that the encoder sees."""
         return int(self._model.image_size)
 
-    def encode(self, image: WindowImage) -> Sam2Embedding:
-        """Run the image encoder.
+    @property
+    def load(self) -> QueueLoad:
+        """How long the line in front of the encoder is."""
+        return self._queue.load
+
+    def encode(self, image: WindowImage, claim: Claim) -> Sam2Embedding:
+        """Run the image encoder when the claim's turn comes.
 
         Parameters
         ----------
         image : WindowImage
             (h, w, 3) uint8 RGB of any size; squashed to the encoder's square.
+        claim : Claim
+            Who waits, and how long.
 
         Raises
         ------
         ModelBusy, DeviceOutOfMemory
             Try again later.
+        CallerGone
+            Nobody waits any more.
         """
-        with self._turnstile.turn(), torch.inference_mode(), _memory_errors():
-            features = self._model.forward_image(self._normalised(image.pixels))["backbone_fpn"]
-            *finer, coarsest = features[-self._model.num_feature_levels :]
-            if self._model.directly_add_no_mem_embed:
-                coarsest = coarsest + self._model.no_mem_embed.view(1, -1, 1, 1)
-            rows, columns = image.pixels.shape[:2]
-            return Sam2Embedding(coarsest, tuple(finer), (columns, rows))
+        return self._queue.run(image, claim)
+
+    def _encode(self, images: list[WindowImage]) -> list[Sam2Embedding]:
+        """Encode a batch; each embedding has tensors of its own, so that none keeps the others alive."""
+        with torch.inference_mode(), _memory_errors():
+            *finer, coarsest = self._encoder(torch.cat([self._normalised(image.pixels) for image in images]))
+            return [
+                Sam2Embedding(
+                    coarsest[at : at + 1].clone(),
+                    tuple(level[at : at + 1].clone() for level in finer),
+                    (image.pixels.shape[1], image.pixels.shape[0]),
+                )
+                for at, image in enumerate(images)
+            ]
 
     def decode(self, embedding: Embedding, prompts: Prompts) -> Masks:
         """Run the prompt encoder and the mask decoder.
@@ -116,11 +155,11 @@ class Sam2Segmenter:
 
         Raises
         ------
-        ModelBusy, DeviceOutOfMemory
+        DeviceOutOfMemory
             Try again later.
         """
         window = cast(Sam2Embedding, embedding)
-        with self._turnstile.turn(), torch.inference_mode(), _memory_errors():
+        with self._decoding, torch.inference_mode(), _memory_errors():
             coordinates, labels = self._points(window, prompts)
             sparse, dense = self._model.sam_prompt_encoder(points=(coordinates, labels), boxes=None, masks=None)
             logits, scores, _, _ = self._model.sam_mask_decoder(
@@ -139,7 +178,11 @@ class Sam2Segmenter:
         side = self.input_side_px
         blank = WindowImage(np.full((side, side, 3), 255, dtype=np.uint8), WindowGrid(0, 0, 1, 1))
         corners = np.array([[side / 4, side / 4], [3 * side / 4, 3 * side / 4]])
-        self.decode(self.encode(blank), Prompts(corners, np.empty((0, 2)), ()))  # type: ignore[arg-type]
+        self.decode(self.encode(blank, Claim()), Prompts(corners, np.empty((0, 2)), ()))  # type: ignore[arg-type]
+
+    def close(self) -> None:
+        """End the encoder's threads."""
+        self._queue.close()
 
     def _normalised(self, pixels: npt.NDArray[np.uint8]) -> Tensor:
         """Squash to the encoder's square, (1, 3, s, s) float32: bilinear, antialiased, as the package does it."""

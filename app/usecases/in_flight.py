@@ -5,8 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+from app.errors import CallerGone
 
 Result = TypeVar("Result")
 
@@ -32,7 +35,7 @@ class InFlight(Generic[Result]):
         subject : Hashable
             What must not be worked on twice at a time, for instance an annotation's id.
         request : Hashable
-            Requests that are equal share one result, or one error.
+            Requests that are equal share one result, or one error; one that was given up is taken over by the next.
         work : callable
             Runs in the calling thread, when nothing else runs for `subject`.
         """
@@ -43,8 +46,10 @@ class InFlight(Generic[Result]):
             if flight is mine:
                 return self._fly(subject, mine, work)
             if flight.request == request:
-                return flight.result.result()
-            wait([flight.result])
+                with suppress(CallerGone):  # of the other one, not of this one
+                    return flight.result.result()
+            else:
+                wait([flight.result])
 
     def _fly(self, subject: Hashable, flight: _Flight[Result], work: Callable[[], Result]) -> Result:
         try:

@@ -5,7 +5,8 @@ The rooms satisfy these Protocols by shape; ``app.main`` plugs them in. Values t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -166,6 +167,11 @@ class WindowReader(Protocol):
 class Embedding(Protocol):
     """The encoder's output for one window: an opaque, immutable value of the segmenter."""
 
+    @property
+    def nbytes(self) -> int:
+        """How much memory it takes."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
@@ -177,6 +183,36 @@ class ModelInfo:
     sha256: str
     precision: str
     device: str
+    engine: str = "torch"
+    """What runs the encoder."""
+
+
+def _stays() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who waits for the model, how urgently, and for how long."""
+
+    user: Hashable = None
+    """Users take turns; None is one more of them."""
+    ahead: bool = False
+    """Work ahead of a click, done while no click waits."""
+    deadline: float = math.inf
+    """On the monotonic clock, seconds: a result after it is worth nothing."""
+    given_up: Callable[[], bool] = _stays
+    """Whether nobody waits any more, for instance because the client went away."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueLoad:
+    """How busy the encoder is."""
+
+    waiting: int
+    running: int
+    oldest_s: float
+    """How long the first in line has waited."""
 
 
 class Segmenter(Protocol):
@@ -192,8 +228,13 @@ class Segmenter(Protocol):
         """Side of the square that the encoder sees; larger windows are not worth reading."""
         ...
 
-    def encode(self, image: WindowImage) -> Embedding:
-        """Run the image encoder; raises the leaves of `ModelError`."""
+    @property
+    def load(self) -> QueueLoad:
+        """How long the line in front of the encoder is."""
+        ...
+
+    def encode(self, image: WindowImage, claim: Claim) -> Embedding:
+        """Run the image encoder when the claim's turn comes; raises the leaves of `ModelError`."""
         ...
 
     def decode(self, embedding: Embedding, prompts: Prompts) -> Masks:
@@ -202,4 +243,8 @@ class Segmenter(Protocol):
 
     def warm_up(self) -> None:
         """Run once, so that the first user does not wait for what is made lazily."""
+        ...
+
+    def close(self) -> None:
+        """End what runs in the background."""
         ...

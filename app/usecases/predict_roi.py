@@ -12,7 +12,7 @@ from app.geometry.locations import is_finite_point, roi_of
 from app.geometry.prompts import PointLabel, PointPrompt
 from app.geometry.windows import plan_window
 from app.usecases.find_points import find_points
-from app.usecases.ports import Slide, SlideGateway
+from app.usecases.ports import Claim, Slide, SlideGateway
 from app.usecases.segment_roi import Segmentation, SegmentRoi
 from app.usecases.timings import Stopwatch
 
@@ -42,6 +42,7 @@ class PredictRoi:
     gateway: SlideGateway
     segment: SegmentRoi
     max_points: int
+    claim: Claim = Claim()
 
     def with_points(self, slide_id: int, geometry: BaseGeometry, points: tuple[GivenPoint, ...]) -> Prediction:
         """Segment with the caller's own points.
@@ -94,8 +95,8 @@ class PredictRoi:
     def _segment(self, slide: Slide, roi: Roi, prompts: tuple[PointPrompt, ...], stopwatch: Stopwatch) -> Prediction:
         with stopwatch.step("validity"):
             plane = self.gateway.plane(slide, None)
-        segmentation = self.segment(slide, plane, roi, prompts, stopwatch)
-        return Prediction(segmentation, stopwatch.timings_ms())
+        with self.segment.begun(slide, plane, roi, stopwatch, self.claim) as begun:
+            return Prediction(begun.outline(prompts), stopwatch.timings_ms())
 
 
 def _as_prompt(point: GivenPoint, slide: Slide, roi: Roi) -> PointPrompt:

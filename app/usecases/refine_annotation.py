@@ -6,17 +6,17 @@ old shape with all points, or the new shape with some of them left.
 
 from __future__ import annotations
 
-import math
+import time
 from dataclasses import dataclass
 from typing import Literal
 
-from app.errors import AnnotationChanged, AnnotationNotFound, ModelBusy, ServiceError
+from app.errors import AnnotationChanged, AnnotationNotFound, CallerGone, ModelBusy, ServiceError
 from app.geometry.frames import flip_y
 from app.geometry.locations import read_location, roi_of, write_location
 from app.geometry.polygons import Holes, Parts
 from app.geometry.prompts import PointPrompt
 from app.usecases.find_points import PointsMode, find_points
-from app.usecases.ports import Annotation, ModelInfo, PointAnnotation, Slide, SlideGateway, Stored
+from app.usecases.ports import Annotation, Claim, ModelInfo, PointAnnotation, Slide, SlideGateway, Stored
 from app.usecases.segment_roi import Segmentation, SegmentRoi
 from app.usecases.timings import Stopwatch
 
@@ -63,11 +63,12 @@ class RefineAnnotation:
     gateway: SlideGateway
     segment: SegmentRoi
     max_points: int
-    deadline_s: float = math.inf
-    """Nothing is written later than this after the request: whoever asked has given up, and may be drawing again."""
+    claim: Claim = Claim()
 
     def __call__(self, annotation_id: int, options: RefineOptions) -> Refinement:
         """Refine one annotation.
+
+        Nothing is written after the claim's deadline, or once it was given up: whoever asked may be drawing again.
 
         Raises
         ------
@@ -75,8 +76,8 @@ class RefineAnnotation:
             Nothing was touched.
         AnnotationChanged
             Somebody edited or deleted it meanwhile; their work stands.
-        ModelBusy
-            It took longer than the deadline; nothing was touched.
+        ModelBusy, CallerGone
+            It took longer than the deadline, or nobody waits any more; nothing was touched.
         PlatformError, ModelError
             The old shape and all points stand, unless the platform failed after it had stored the new shape.
         """
@@ -89,27 +90,23 @@ class RefineAnnotation:
             plane = self.gateway.plane(slide, annotation.slice_id)
         with stopwatch.step("box"):
             roi = roi_of(geometry, slide.width, slide.height)
-        with stopwatch.step("points"):
-            points = find_points(
-                self.gateway,
-                slide,
-                roi,
-                user_id=annotation.user_id if caller is None else caller,
-                term_ids=annotation.term_ids,
-                mode=options.points,
-                max_points=self.max_points,
-            )
-        segmentation = self.segment(
-            slide,
-            plane,
-            roi,
-            tuple(_as_prompt(point, slide) for point in points),
-            stopwatch,
-            holes=options.holes,
-            parts=options.parts,
-        )
-        if stopwatch.elapsed_s > self.deadline_s:
-            raise ModelBusy(f"The refine took longer than {self.deadline_s:g} s; nothing was written.", retry_after_s=5)
+        with self.segment.begun(slide, plane, roi, stopwatch, self.claim) as begun:
+            with stopwatch.step("points"):
+                points = find_points(
+                    self.gateway,
+                    slide,
+                    roi,
+                    user_id=annotation.user_id if caller is None else caller,
+                    term_ids=annotation.term_ids,
+                    mode=options.points,
+                    max_points=self.max_points,
+                )
+            prompts = tuple(_as_prompt(point, slide) for point in points)
+            segmentation = begun.outline(prompts, holes=options.holes, parts=options.parts)
+        if time.monotonic() > self.claim.deadline:
+            raise ModelBusy("The refine took too long; nothing was written.", retry_after_s=5.0)
+        if self.claim.given_up():
+            raise CallerGone("Whoever asked went away; nothing was written.")
         with stopwatch.step("update"):
             outcome, stored = self._write(annotation, segmentation, options)
             deleted, kept = self._delete(points if outcome == "changed" and not options.keep_points else [])

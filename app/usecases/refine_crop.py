@@ -14,7 +14,8 @@ from app.errors import RoiOutsideSlide
 from app.geometry.frames import Roi, flip_y
 from app.geometry.locations import read_location, roi_of
 from app.geometry.polygons import clip_to_slide, largest_polygon, polygonal
-from app.usecases.ports import Plane, Segmenter, Slide, WindowReader
+from app.usecases.embeddings import Embeddings
+from app.usecases.ports import Claim, Plane, Segmenter, Slide, WindowReader
 from app.usecases.segment_roi import SegmentRoi
 from app.usecases.timings import Stopwatch
 
@@ -40,7 +41,7 @@ class RefineCrop:
     open_crop: OpenCrop
     segmenter: Segmenter
 
-    def __call__(self, crop: bytes, location: str, slide_width: int, slide_height: int) -> CropRefinement:
+    def __call__(self, crop: bytes, location: str, slide_width: int, slide_height: int, claim: Claim) -> CropRefinement:
         """Outline the object in an annotation's box.
 
         Parameters
@@ -73,6 +74,8 @@ class RefineCrop:
                 raise RoiOutsideSlide("No area of the location lies on the slide.")
         with stopwatch.step("window"):
             reader = self.open_crop(crop, envelope, slide)
-        found = SegmentRoi(reader, self.segmenter)(slide, Plane(), roi, (), stopwatch, parts="largest")
+        segment = SegmentRoi(Embeddings(reader, self.segmenter), self.segmenter)
+        with segment.begun(slide, Plane(), roi, stopwatch, claim) as begun:
+            found = begun.outline((), parts="largest")
         shape = largest_polygon(drawn if found.shape is None else found.shape)
         return CropRefinement(shape, found.shape is not None, found.score, stopwatch.timings_ms())

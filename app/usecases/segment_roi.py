@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass, replace
 
 from shapely import MultiPolygon, Polygon
 
@@ -11,7 +16,8 @@ from app.geometry.masks import clean_mask, mask_in_model_frame
 from app.geometry.polygons import Holes, Parts, clip_to_slide, outline, polygonal
 from app.geometry.prompts import PointPrompt, prompts_in_window
 from app.geometry.windows import Window, plan_window
-from app.usecases.ports import Plane, Segmenter, Slide, WindowReader
+from app.usecases.embeddings import Embeddings, EncodedWindow
+from app.usecases.ports import Claim, Plane, Segmenter, Slide
 from app.usecases.timings import Stopwatch
 
 
@@ -29,45 +35,84 @@ class Segmentation:
 
 
 @dataclass(frozen=True, slots=True)
+class BegunSegmentation:
+    """A box whose window is being read and encoded, while the points are still looked for."""
+
+    slide: Slide
+    roi: Roi
+    window: Window
+    encoded: Future[EncodedWindow]
+    segmenter: Segmenter
+    stopwatch: Stopwatch
+
+    def outline(self, points: tuple[PointPrompt, ...], *, holes: Holes = "fill", parts: Parts = "all") -> Segmentation:
+        """Outline the object that the box and points show.
+
+        Parameters
+        ----------
+        points : tuple of PointPrompt
+            Slide frame.
+
+        Raises
+        ------
+        PlatformError, ModelError
+            The window could not be read or encoded.
+        """
+        encoded, slide = self.encoded.result(), self.slide
+        with self.stopwatch.step("decode"):
+            masks = self.segmenter.decode(encoded.embedding, prompts_in_window(self.roi, points, encoded.grid))
+        with self.stopwatch.step("postprocess"):
+            mask = clean_mask(mask_in_model_frame(masks.logits[masks.best]))
+            shape = outline(mask, encoded.grid.resized(encoded.shape, mask.shape), holes=holes, parts=parts)
+            shape = shape and clip_to_slide(shape, slide.width, slide.height)
+            shape = shape and polygonal(flip_geometry(shape, slide.height))
+        downsample = self.window.downsample(max(encoded.shape))
+        return Segmentation(shape, float(masks.scores[masks.best]), self.window, downsample)
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentRoi:
     """The verb, with the rooms it needs."""
 
-    reader: WindowReader
+    embeddings: Embeddings
     segmenter: Segmenter
 
-    def __call__(
-        self,
-        slide: Slide,
-        plane: Plane,
-        roi: Roi,
-        points: tuple[PointPrompt, ...],
-        stopwatch: Stopwatch,
-        *,
-        holes: Holes = "fill",
-        parts: Parts = "all",
-    ) -> Segmentation:
-        """Outline the object that a box and points show.
+    @contextmanager
+    def begun(
+        self, slide: Slide, plane: Plane, roi: Roi, stopwatch: Stopwatch, claim: Claim
+    ) -> Iterator[BegunSegmentation]:
+        """Begin to segment a box in the background; the encoder's line is left if the block raises.
 
         Parameters
         ----------
         roi : Roi
             Slide frame, inside the slide.
-        points : tuple of PointPrompt
-            Slide frame.
         """
         with stopwatch.step("box"):
             window = plan_window(roi, slide.width, slide.height)
-        with stopwatch.step("window"):
-            image = self.reader.read(slide, plane, window, self.segmenter.input_side_px)
-        with stopwatch.step("encode"):
-            embedding = self.segmenter.encode(image)
-        with stopwatch.step("decode"):
-            masks = self.segmenter.decode(embedding, prompts_in_window(roi, points, image.grid))
-        with stopwatch.step("postprocess"):
-            mask = clean_mask(mask_in_model_frame(masks.logits[masks.best]))
-            shape = outline(mask, image.grid.resized(image.pixels.shape[:2], mask.shape), holes=holes, parts=parts)
-            shape = shape and clip_to_slide(shape, slide.width, slide.height)
-            shape = shape and polygonal(flip_geometry(shape, slide.height))
-        return Segmentation(
-            shape, float(masks.scores[masks.best]), window, window.downsample(max(image.pixels.shape[:2]))
-        )
+        left = threading.Event()
+        claim = replace(claim, given_up=_either(left.is_set, claim.given_up))
+        encoded = _started(lambda: self.embeddings.get(slide, plane, window, stopwatch, claim))
+        try:
+            yield BegunSegmentation(slide, roi, window, encoded, self.segmenter, stopwatch)
+        except BaseException:
+            left.set()
+            raise
+
+
+def _either(one: Callable[[], bool], other: Callable[[], bool]) -> Callable[[], bool]:
+    return lambda: one() or other()
+
+
+def _started(work: Callable[[], EncodedWindow]) -> Future[EncodedWindow]:
+    """Run `work` in a thread of its own, with the request's context. Requests are bounded, so are the threads."""
+    future: Future[EncodedWindow] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=copy_context().run, args=(run,), name="window", daemon=True).start()
+    return future

@@ -5,8 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import anyio
 import pytest
+import shapely.affinity
 from fastapi.testclient import TestClient
 
+from app.api.guards import Presence, replay
 from app.api.request_id import RequestIdFilter
 from app.main import assemble
 from app.settings import Settings
@@ -90,8 +92,9 @@ def test_bodies_in_pieces_arrive_whole(client: TestClient) -> None:
 
 
 def refine_of(number: int, gateway: FakeGateway) -> str:
-    """Draw another annotation; refines of one annotation would wait for one another."""
-    gateway.annotations[number] = annotation(number, BOX)
+    """Draw another annotation elsewhere; refines of one annotation, or of one window, would wait for one another."""
+    box = shapely.affinity.translate(shapely.from_wkt(BOX), number, number)
+    gateway.annotations[number] = annotation(number, box.wkt)
     return f"/sam/annotations/{number}/refine"
 
 
@@ -102,10 +105,10 @@ def test_more_requests_than_the_limit_are_503(
     inside = threading.Semaphore(0)
     encode = segmenter.encode
 
-    def slow(image):
+    def slow(image, claim):
         inside.release()
         assert go_on.wait(30)
-        return encode(image)
+        return encode(image, claim)
 
     segmenter.encode = slow  # type: ignore[method-assign]
     body = {"dry_run": True}
@@ -147,6 +150,29 @@ def test_a_caller_who_goes_away_while_sending_is_let_go(settings, gateway: FakeG
     anyio.run(app, scope, receive, send)
     assert statuses == [400]
     assert gateway.writes == []
+
+
+def test_a_client_that_leaves_is_noticed_by_whoever_works_for_it() -> None:
+    """The application may ask for the next message, or look from another thread."""
+    messages: list[dict] = [{"type": "http.request"}, {"type": "http.disconnect"}]
+
+    async def work() -> tuple[list[str], bool]:
+        may_leave = anyio.Event()
+
+        async def receive() -> dict:
+            await may_leave.wait()
+            return messages.pop(0)
+
+        presence = Presence(receive)
+        with presence.watched():
+            replayed = replay(b"body", presence)
+            first = await replayed()
+            assert (first["body"], presence.is_gone()) == (b"body", False)
+            may_leave.set()
+            second = await replayed()
+            return [first["type"], second["type"]], presence.is_gone()
+
+    assert anyio.run(work) == (["http.request", "http.disconnect"], True)
 
 
 def test_log_lines_carry_the_request_id() -> None:

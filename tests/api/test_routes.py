@@ -188,3 +188,29 @@ def test_another_prefix_moves_the_work_and_not_the_health(settings: Settings, ga
         assert client.post(f"{base}/annotations/7/refine").status_code == 401
         assert client.post(f"{base}/annotations/7/refine", headers={"X-Refine-Secret": SECRET}).status_code == 200
         assert client.get(f"{base}/ready").status_code in (200, 503)
+
+
+def test_the_encoder_works_ahead_of_the_click(client: TestClient, segmenter: DarkSegmenter) -> None:
+    answer = client.post("/sam/embeddings", json={"annotation_id": 7})
+    assert answer.status_code == 202
+    assert answer.json() == {"window": {"x": 340, "y": 240, "width": 320, "height": 320}}
+    refined = client.post("/sam/annotations/7/refine", json={"dry_run": True}).json()
+    assert segmenter.encoded == 1
+    assert refined["window"]["x"] == 340
+    assert "refine_embedding_cache_misses" in client.get("/metrics").text
+
+
+def test_shapes_are_prepared_too(client: TestClient) -> None:
+    ring = [[420, 320], [580, 320], [580, 480], [420, 480], [420, 320]]
+    feature = {"type": "Feature", "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    answer = client.post("/sam/embeddings", json={"image_id": 5, "geometry": feature})
+    assert (answer.status_code, answer.json()["window"]["width"]) == (202, 320)
+
+
+@pytest.mark.parametrize("body", [{}, {"image_id": 5}, {"annotation_id": 7, "image_id": 5}, {"annotation_id": 0}])
+def test_what_is_neither_annotation_nor_shape_is_not_prepared(client: TestClient, body: dict) -> None:
+    assert client.post("/sam/embeddings", json=body).status_code == 400
+
+
+def test_an_unknown_annotation_is_not_prepared(client: TestClient) -> None:
+    assert client.post("/sam/embeddings", json={"annotation_id": 8}).status_code == 404

@@ -51,7 +51,8 @@ def test_somebody_changes_the_shape_meanwhile(viewer: Viewer, stage: Stage) -> N
     def change() -> None:
         stage.cytomine.store.set_location(number, platform_wkt(theirs, stage.image.height))
 
-    stage.cytomine.faults.add(Fault("slow", method="POST", path="/window", hook=change))
+    read = f"/api/annotation/{number}.json"
+    stage.cytomine.faults.add(Fault("slow", method="GET", path=read, when="after", hook=change))
     area = viewer.page.locator("#facts dd").first
     before = area.inner_text()
     viewer.button("Refine with SAM")
@@ -71,14 +72,18 @@ def test_the_service_is_busy(viewer: Viewer, stage: Stage) -> None:
     number = stage.draw(sample.shape)
     others = [stage.draw(sample.shape) for _ in range(MOST_AT_A_TIME)]
     viewer.open(at=sample.shape, annotation=number)
-    stage.cytomine.faults.add(Fault("slow", path="/window", seconds=4, times=MOST_AT_A_TIME))
+    reads = [f"/api/annotation/{each}.json" for each in others]
+    held = [stage.cytomine.faults.add(Fault("slow", method="GET", path=path, seconds=4)) for path in reads]
     service = stage.service
     assert service
     threads = [threading.Thread(target=service.refine, args=(each,)) for each in others]
     for thread in threads:
         thread.start()
-    while len(stage.cytomine.faults._faults) and stage.cytomine.faults._faults[0].times:
-        viewer.page.wait_for_timeout(50)  # until all of them wait for their window
+    for _ in range(200):
+        if not any(fault.times for fault in held):
+            break
+        viewer.page.wait_for_timeout(50)
+    assert not any(fault.times for fault in held)  # all of them are inside
     viewer.button("Refine with SAM")
     viewer.alert("The model is busy")
     again = viewer.page.get_by_role("button", name="Try again")

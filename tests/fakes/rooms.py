@@ -18,10 +18,12 @@ from app.usecases.ports import (
     ApiKeys,
     BearerToken,
     Caller,
+    Claim,
     Credentials,
     ModelInfo,
     Plane,
     PointAnnotation,
+    QueueLoad,
     Slide,
     Stored,
 )
@@ -164,6 +166,10 @@ class DiscReader:
 class DarkEmbedding:
     dark: np.ndarray
 
+    @property
+    def nbytes(self) -> int:
+        return self.dark.nbytes
+
 
 def _set() -> threading.Event:
     event = threading.Event()
@@ -179,6 +185,9 @@ class DarkSegmenter:
     prompts: list[Prompts] = field(default_factory=list)
     error: ServiceError | None = None
     warmed_up: threading.Event = field(default_factory=_set)
+    closed: bool = False
+    claims: list[Claim] = field(default_factory=list)
+    encoded: int = 0
 
     @property
     def info(self) -> ModelInfo:
@@ -188,12 +197,21 @@ class DarkSegmenter:
     def input_side_px(self) -> int:
         return 256
 
+    @property
+    def load(self) -> QueueLoad:
+        return QueueLoad(0, 0, 0.0)
+
+    def close(self) -> None:
+        self.closed = True
+
     def warm_up(self) -> None:
         self.warmed_up.wait(10)
 
-    def encode(self, image: WindowImage) -> DarkEmbedding:
+    def encode(self, image: WindowImage, claim: Claim) -> DarkEmbedding:
         if self.error:
             raise self.error
+        self.encoded += 1
+        self.claims.append(claim)
         return DarkEmbedding(image.pixels[..., 0] < 128)
 
     def decode(self, embedding: DarkEmbedding, prompts: Prompts) -> Masks:

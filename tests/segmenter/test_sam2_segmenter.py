@@ -10,14 +10,13 @@ from app.geometry.windows import WindowGrid, WindowImage
 from app.segmenter.checkpoint import build_model
 from app.segmenter.device import resolve_device
 from app.segmenter.sam2_segmenter import Sam2Segmenter
-from app.segmenter.turnstile import Turnstile
-from app.usecases.ports import ModelInfo
+from app.usecases.ports import Claim, ModelInfo
 
 INFO = ModelInfo("random", "configured", "0" * 64, "float32", "cpu")
 
 
 def segmenter_of(model: torch.nn.Module) -> Sam2Segmenter:
-    return Sam2Segmenter(model.eval(), INFO, torch.device("cpu"), Turnstile(1, 32))
+    return Sam2Segmenter(model.eval(), INFO, torch.device("cpu"))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +58,7 @@ def test_the_numbers_are_those_of_the_packages_own_predictor(tiny: torch.nn.Modu
             multimask_output=True,
             return_logits=True,
         )
-        masks = ours.decode(ours.encode(image), given)
+        masks = ours.decode(ours.encode(image, Claim()), given)
         assert masks.logits.shape == (3, 256, 256)
         assert np.allclose(masks.scores, scores, atol=1e-5)
         assert np.allclose(np.clip(masks.logits, -32, 32), logits, atol=1e-3 * max(1.0, np.abs(logits).max()))
@@ -69,7 +68,7 @@ def test_requests_that_meet_do_not_mix(tiny_embedded: Sam2Segmenter) -> None:
     images = [window(seed) for seed in range(6)]
 
     def run(image: WindowImage) -> np.ndarray:
-        return tiny_embedded.decode(tiny_embedded.encode(image), prompts((150, 130))).logits
+        return tiny_embedded.decode(tiny_embedded.encode(image, Claim()), prompts((150, 130))).logits
 
     alone = [run(image) for image in images]
     with ThreadPoolExecutor(6) as pool:
@@ -80,10 +79,10 @@ def test_requests_that_meet_do_not_mix(tiny_embedded: Sam2Segmenter) -> None:
 
 
 def test_an_embedding_serves_many_prompts_and_is_not_changed(tiny_embedded: Sam2Segmenter) -> None:
-    embedding = tiny_embedded.encode(window(1))
+    embedding = tiny_embedded.encode(window(1), Claim())
     first = tiny_embedded.decode(embedding, prompts())
     tiny_embedded.decode(embedding, prompts((150, 130)))
-    tiny_embedded.encode(window(2))
+    tiny_embedded.encode(window(2), Claim())
     assert np.array_equal(tiny_embedded.decode(embedding, prompts()).logits, first.logits)
 
 
@@ -98,7 +97,7 @@ def test_windows_of_any_size_are_squashed_to_the_input(tiny_embedded: Sam2Segmen
     for given in (16, side, 700):
         image = window(1, given)
         masks = tiny_embedded.decode(
-            tiny_embedded.encode(image),
+            tiny_embedded.encode(image, Claim()),
             Prompts(np.array([[1, 1], [given - 1, given - 1]]), np.empty((0, 2)), ()),  # type: ignore[arg-type]
         )
         assert masks.logits.shape == (3, side // 4, side // 4)
@@ -116,16 +115,16 @@ def test_a_full_device_is_told_and_passes(error: RuntimeError) -> None:
     whole = model.forward_image
     model.forward_image = lambda _: (_ for _ in ()).throw(error)  # type: ignore[assignment]
     with pytest.raises(DeviceOutOfMemory):
-        ours.encode(window(1))
+        ours.encode(window(1), Claim())
     model.forward_image = whole  # type: ignore[assignment]
-    assert ours.encode(window(1)).window_size == (300, 300)
+    assert ours.encode(window(1), Claim()).window_size == (300, 300)
 
 
 def test_other_failures_are_not_called_a_full_device() -> None:
     model = build_model("embedded")
     model.forward_image = lambda _: (_ for _ in ()).throw(RuntimeError("shape"))  # type: ignore[assignment]
     with pytest.raises(RuntimeError, match="shape"):
-        segmenter_of(model).encode(window(1))
+        segmenter_of(model).encode(window(1), Claim())
 
 
 def test_the_device_is_what_is_there() -> None:
@@ -141,6 +140,6 @@ def test_the_gpu_gives_the_masks_of_the_cpu() -> None:
     torch.manual_seed(3)
     on_cpu = segmenter_of(build_model("embedded"))
     torch.manual_seed(3)
-    on_gpu = Sam2Segmenter(build_model("embedded").eval(), INFO, torch.device("cuda"), Turnstile(1, 32))
-    first, second = (one.decode(one.encode(window(1)), prompts()) for one in (on_cpu, on_gpu))
+    on_gpu = Sam2Segmenter(build_model("embedded").eval(), INFO, torch.device("cuda"))
+    first, second = (one.decode(one.encode(window(1), Claim()), prompts()) for one in (on_cpu, on_gpu))
     assert ((first.logits > 0) == (second.logits > 0)).mean() > 0.999

@@ -14,9 +14,8 @@ from app.geometry.prompts import PointLabel, Prompts
 from app.geometry.windows import WindowGrid, WindowImage
 from app.segmenter.checkpoint import load_checkpoint
 from app.segmenter.sam2_segmenter import Sam2Segmenter
-from app.segmenter.turnstile import Turnstile
 from app.segmenter.weights.choice import EMBEDDED_MODEL
-from app.usecases.ports import ModelInfo
+from app.usecases.ports import Claim, ModelInfo
 from training.dataset import Dataset
 from training.errors import BrokenRun, NoSpace
 from training.finetune.batches import Batches
@@ -181,11 +180,11 @@ def test_the_service_decodes_the_same(dataset: Dataset) -> None:
     item = dataset.items[0]
     model, image = embedded(), dataset.image(item)
     info = ModelInfo("embedded", "embedded", "", "float32", "cpu")
-    segmenter = Sam2Segmenter(model, info, torch.device("cpu"), Turnstile(1, 1))
+    segmenter = Sam2Segmenter(model, info, torch.device("cpu"))
     box, points = np.array(item.box).reshape(2, 2), np.array([[500.0, 480.0], [20.5, 30.5]])
     labels = (PointLabel.FOREGROUND, PointLabel.BACKGROUND)
     served = segmenter.decode(
-        segmenter.encode(WindowImage(image, WindowGrid(0, 0, 1, 1))),
+        segmenter.encode(WindowImage(image, WindowGrid(0, 0, 1, 1)), Claim()),
         Prompts(box, points, labels),  # type: ignore[arg-type]
     )
     given = Given(np.array(item.box), points, np.array([1, 0], np.int32), None)

@@ -1,5 +1,6 @@
 import pytest
 
+from app.usecases.embeddings import Embeddings
 from app.usecases.refine_annotation import RefineAnnotation
 from app.usecases.segment_roi import SegmentRoi
 from tests.fakes.rooms import DarkSegmenter, DiscReader, FakeGateway, annotation
@@ -22,4 +23,4 @@ def segmenter() -> DarkSegmenter:
 
 @pytest.fixture
 def refine(gateway: FakeGateway, segmenter: DarkSegmenter) -> RefineAnnotation:
-    return RefineAnnotation(gateway, SegmentRoi(DiscReader(), segmenter), max_points=20)
+    return RefineAnnotation(gateway, SegmentRoi(Embeddings(DiscReader(), segmenter), segmenter), max_points=20)

@@ -4,6 +4,7 @@ import shapely
 from app.errors import InvalidPrompt, RoiOutsideSlide, SlideNotFound, TooManyPoints
 from app.geometry.polygons import iou
 from app.geometry.prompts import PointLabel
+from app.usecases.embeddings import Embeddings
 from app.usecases.predict_roi import GivenPoint, PredictRoi
 from app.usecases.segment_roi import SegmentRoi
 from tests.fakes.rooms import DarkSegmenter, DiscReader, FakeGateway
@@ -14,7 +15,7 @@ DISC = shapely.Point(500, 400).buffer(60, quad_segs=64)
 
 @pytest.fixture
 def predict(gateway: FakeGateway, segmenter: DarkSegmenter) -> PredictRoi:
-    return PredictRoi(gateway, SegmentRoi(DiscReader(), segmenter), max_points=1)
+    return PredictRoi(gateway, SegmentRoi(Embeddings(DiscReader(), segmenter), segmenter), max_points=1)
 
 
 def test_a_box_with_points_is_segmented_and_nothing_is_written(

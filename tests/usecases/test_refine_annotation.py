@@ -4,9 +4,11 @@ import shapely
 from app.errors import (
     AnnotationChanged,
     AnnotationNotFound,
+    CallerGone,
     DeviceOutOfMemory,
     InvalidPrompt,
     ModelBusy,
+    ModelError,
     PlatformForbidden,
     PlatformTimeout,
     PlatformUnavailable,
@@ -14,7 +16,8 @@ from app.errors import (
     SlideNotFound,
 )
 from app.geometry.polygons import iou
-from app.usecases.ports import Slide
+from app.usecases.embeddings import Embeddings
+from app.usecases.ports import Claim, Slide
 from app.usecases.refine_annotation import RefineAnnotation, RefineOptions
 from app.usecases.segment_roi import SegmentRoi
 from tests.fakes.rooms import DarkSegmenter, DiscReader, FakeGateway, annotation
@@ -46,7 +49,7 @@ def test_y_is_flipped_on_the_way_in_and_out(gateway: FakeGateway, segmenter: Dar
     gateway.annotations[7] = annotation(7, "POLYGON ((440 650, 560 650, 560 760, 440 760, 440 650))")
     gateway.points.clear()
     gateway.add_point(13, 490, 720)
-    refine = RefineAnnotation(gateway, SegmentRoi(DiscReader(500, 100, 30), segmenter), 20)
+    refine = RefineAnnotation(gateway, SegmentRoi(Embeddings(DiscReader(500, 100, 30), segmenter), segmenter), 20)
     found = shapely.from_wkt(refine(7, PLAIN).location)
     assert found.centroid.distance(shapely.Point(500, 700)) < 2
     (prompts,) = segmenter.prompts
@@ -68,9 +71,16 @@ def test_points_are_kept_when_asked(refine: RefineAnnotation, gateway: FakeGatew
     assert len(gateway.points) == 2
 
 
-def test_after_the_deadline_nothing_is_written(gateway: FakeGateway, segmenter: DarkSegmenter) -> None:
-    late = RefineAnnotation(gateway, SegmentRoi(DiscReader(), segmenter), 20, deadline_s=0.0)
-    with pytest.raises(ModelBusy, match="nothing was written"):
+@pytest.mark.parametrize(
+    ("claim", "error"), [(Claim(deadline=0.0), ModelBusy), (Claim(given_up=lambda: True), CallerGone)]
+)
+def test_when_nobody_waits_any_more_nothing_is_written(
+    gateway: FakeGateway, segmenter: DarkSegmenter, claim: Claim, error: type[ModelError]
+) -> None:
+    embeddings = Embeddings(DiscReader(), segmenter, 10**6)
+    RefineAnnotation(gateway, SegmentRoi(embeddings, segmenter), 20)(7, RefineOptions(dry_run=True))
+    late = RefineAnnotation(gateway, SegmentRoi(embeddings, segmenter), 20, claim)
+    with pytest.raises(error, match="nothing was written"):
         late(7, PLAIN)
     assert gateway.writes == []
     assert len(gateway.points) == 2
@@ -85,7 +95,7 @@ def test_a_dry_run_writes_nothing(refine: RefineAnnotation, gateway: FakeGateway
 
 
 def test_nothing_found_leaves_everything(gateway: FakeGateway, segmenter: DarkSegmenter) -> None:
-    refine = RefineAnnotation(gateway, SegmentRoi(DiscReader(radius=0), segmenter), 20)
+    refine = RefineAnnotation(gateway, SegmentRoi(Embeddings(DiscReader(radius=0), segmenter), segmenter), 20)
     result = refine(7, PLAIN)
     assert result.outcome == "nothing found"
     assert result.location == BOX
@@ -97,7 +107,7 @@ def test_what_lies_outside_the_slide_only_is_nothing_found(gateway: FakeGateway,
     gateway.slides[5] = Slide(5, 1000, 100, "slide.tif")
     gateway.annotations[7] = annotation(7, "POLYGON ((100 0, 600 0, 600 100, 100 100, 100 0))")
     gateway.points.clear()
-    refine = RefineAnnotation(gateway, SegmentRoi(DiscReader(500, 300, 60), segmenter), 20)
+    refine = RefineAnnotation(gateway, SegmentRoi(Embeddings(DiscReader(500, 300, 60), segmenter), segmenter), 20)
     assert refine(7, PLAIN).outcome == "nothing found"
 
 

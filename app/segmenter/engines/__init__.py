@@ -1,0 +1,1 @@
+"""Ways to run the image encoder, and which of them a machine uses."""

@@ -1,0 +1,182 @@
+"""The line in front of the encoder: bounded, fair between users, and left by those who no longer wait."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from cachetools import LRUCache
+
+from app.errors import CallerGone, ModelBusy
+from app.usecases.ports import Claim, QueueLoad
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+_LOOK_EVERY_S = 0.1
+"""How often somebody in line is asked whether they still wait."""
+_USERS = 4096
+"""Users whose last turn is remembered."""
+
+
+@dataclass(eq=False, slots=True)
+class _Ticket(Generic[Job, Result]):
+    job: Job
+    claim: Claim
+    number: int
+    since: float = field(default_factory=time.monotonic)
+    result: Future[Result] = field(default_factory=Future)
+
+
+class EncoderQueue(Generic[Job, Result]):
+    """Runs jobs in batches: those of clicks before those ahead of a click, the user first who had no turn for longest.
+
+    Parameters
+    ----------
+    work : callable
+        Takes a batch of jobs, at least one, and gives their results in the same order.
+    workers : int
+        Batches at a time.
+    batch : int
+        Jobs in a batch, at most. What is in line is taken; nobody waits for a batch to fill.
+    max_waiting : int
+        Jobs in line; more are refused.
+    """
+
+    def __init__(
+        self, work: Callable[[list[Job]], list[Result]], *, workers: int = 1, batch: int = 1, max_waiting: int = 32
+    ) -> None:
+        self._work, self._workers, self._batch, self._max_waiting = work, workers, batch, max_waiting
+        self._changed = threading.Condition()
+        self._line: list[_Ticket[Job, Result]] = []
+        self._last_turn: LRUCache[Hashable, int] = LRUCache(_USERS)
+        self._turns = 0
+        self._running = 0
+        self._usual_s = 0.0
+        self._threads: list[threading.Thread] = []
+        self._closed = False
+
+    @property
+    def load(self) -> QueueLoad:
+        """How long the line is, and how old."""
+        with self._changed:
+            oldest = min((ticket.since for ticket in self._line), default=time.monotonic())
+            return QueueLoad(len(self._line), self._running, time.monotonic() - oldest)
+
+    def run(self, job: Job, claim: Claim) -> Result:
+        """Wait for a turn and give the job's result.
+
+        Raises
+        ------
+        ModelBusy
+            The line is full, or longer than the claim can wait; `retry_after_s` is how long it takes at the usual pace.
+        CallerGone
+            The claim was given up before its turn came.
+        """
+        ticket = self._enter(job, claim)
+        while True:
+            try:
+                return ticket.result.result(_LOOK_EVERY_S)
+            except NotYet:
+                if ticket.result.done():  # the work itself ran into a time-out
+                    raise
+                self._check(ticket)
+
+    def close(self) -> None:
+        """Let the workers end after what they have begun; whoever is in line is refused."""
+        with self._changed:
+            self._closed = True
+            line, self._line = self._line, []
+            self._changed.notify_all()
+        for ticket in line:
+            ticket.result.set_exception(ModelBusy("The service stops.", retry_after_s=5.0))
+        for thread in self._threads:
+            thread.join()
+
+    def _enter(self, job: Job, claim: Claim) -> _Ticket[Job, Result]:
+        with self._changed:
+            ahead_of_me = sum(not ticket.claim.ahead for ticket in self._line)
+            wait_s = (ahead_of_me + self._running) * self._usual_s / (self._workers * self._batch)
+            if self._closed or ahead_of_me >= self._max_waiting:
+                raise ModelBusy(
+                    f"The model is busy and {ahead_of_me} requests wait already.",
+                    retry_after_s=max(1.0, wait_s),
+                    waiting=ahead_of_me,
+                )
+            late_s = time.monotonic() + wait_s + self._usual_s - claim.deadline
+            if late_s > 0:
+                raise ModelBusy(
+                    f"The model is busy: {ahead_of_me} requests wait already, which takes about {wait_s:.0f} s.",
+                    retry_after_s=max(1.0, late_s),
+                    waiting=ahead_of_me,
+                )
+            self._turns += 1
+            ticket: _Ticket[Job, Result] = _Ticket(job, claim, self._turns)
+            self._line.append(ticket)
+            self._start()
+            self._changed.notify()
+            return ticket
+
+    def _check(self, ticket: _Ticket[Job, Result]) -> None:
+        """Leave the line if nobody wants the result any more, or if it would come too late."""
+        late = time.monotonic() > ticket.claim.deadline
+        if not late and not ticket.claim.given_up():
+            return
+        with self._changed:
+            if ticket not in self._line:
+                return  # being worked on, or done: the result is worth having now
+            self._line.remove(ticket)
+        if late:
+            raise ModelBusy("The model did not get to this request in time.", retry_after_s=max(1.0, self._usual_s))
+        raise CallerGone("Nobody waits for this any more.")
+
+    def _start(self) -> None:
+        """Start the workers when there is something to do for the first time."""
+        while len(self._threads) < self._workers:
+            thread = threading.Thread(target=self._serve, name=f"encoder-{len(self._threads)}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._line or self._closed)
+                if self._closed:
+                    return
+                tickets = self._take()
+                self._running += len(tickets)
+            start = time.monotonic()
+            try:
+                results = self._work([ticket.job for ticket in tickets])
+            except BaseException as error:
+                for ticket in tickets:
+                    ticket.result.set_exception(error)
+            else:
+                for ticket, result in zip(tickets, results, strict=True):
+                    ticket.result.set_result(result)
+            spent_s = time.monotonic() - start
+            with self._changed:
+                self._running -= len(tickets)
+                self._usual_s = 0.8 * self._usual_s + 0.2 * spent_s if self._usual_s else spent_s
+            del tickets  # a worker that waits keeps nobody's pixels
+
+    def _take(self) -> list[_Ticket[Job, Result]]:
+        """Choose the next batch; work ahead of a click never shares one with, or goes before, a click."""
+        taken: list[_Ticket[Job, Result]] = []
+        while self._line and len(taken) < self._batch:
+            first = min(self._line, key=self._order)
+            if taken and first.claim.ahead != taken[0].claim.ahead:
+                break
+            self._line.remove(first)
+            self._turns += 1
+            self._last_turn[first.claim.user] = self._turns
+            taken.append(first)
+        return taken
+
+    def _order(self, ticket: _Ticket[Job, Result]) -> tuple[bool, int, int]:
+        return ticket.claim.ahead, self._last_turn.get(ticket.claim.user, 0), ticket.number

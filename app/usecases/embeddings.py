@@ -1,0 +1,211 @@
+"""Windows, encoded once: the encoder is by far the dearest step, and the same window is asked for again and again.
+
+A point is added and the shape refined anew; a dry run comes before the real one; the page prepares a shape as soon as
+it is drawn. The key is the slide, the plane and the very window, so an answer is the same with and without this.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+
+from cachetools import TTLCache
+
+from app.errors import CallerGone, ServiceError
+from app.geometry.windows import Window, WindowGrid
+from app.usecases.in_flight import InFlight
+from app.usecases.ports import Claim, Embedding, Plane, Segmenter, Slide, WindowReader
+from app.usecases.timings import Stopwatch
+
+_KEPT_S = 600.0
+"""A slide's file may be replaced under its name; after this time that is noticed."""
+_AHEAD_S = 60.0
+"""A wish that is older is forgotten: whoever had it has gone on."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedWindow:
+    """A window as the decoder needs it."""
+
+    embedding: Embedding
+    grid: WindowGrid
+    shape: tuple[int, int]
+    """(rows, columns) of the array that was encoded."""
+
+
+class Embeddings:
+    """Encodes windows and remembers them, up to a number of bytes. Safe to share between threads.
+
+    Parameters
+    ----------
+    reader : WindowReader
+    segmenter : Segmenter
+    max_bytes : int
+        0 remembers nothing.
+    """
+
+    def __init__(self, reader: WindowReader, segmenter: Segmenter, max_bytes: int = 0) -> None:
+        self._reader = reader
+        self._segmenter = segmenter
+        self._guard = threading.Lock()
+        self._kept: TTLCache[Hashable, EncodedWindow] = TTLCache(max_bytes, _KEPT_S, getsizeof=_bytes_of)
+        self._in_flight: InFlight[EncodedWindow] = InFlight()
+        self._clicks: Counter[Hashable] = Counter()
+        self.hits = 0
+        self.misses = 0
+
+    @property
+    def kept_bytes(self) -> int:
+        """How much is remembered."""
+        with self._guard:
+            return int(self._kept.currsize)
+
+    def get(self, slide: Slide, plane: Plane, window: Window, stopwatch: Stopwatch, claim: Claim) -> EncodedWindow:
+        """Give a window's embedding; whoever asks while it is being made waits for the same one.
+
+        A click does not wait behind work ahead of a click: what is still in line for the same window leaves it, and the
+        click takes its own, earlier place.
+
+        Raises
+        ------
+        PlatformError, ModelError
+            The pixels, or the model, are not to be had.
+        """
+        key = (slide, plane, window)
+        found = self._recall(key)
+        if found is not None:
+            return found
+        if claim.ahead:
+            return self._in_flight.run(key, key, lambda: self._make(key, stopwatch, self._unless_clicked(key, claim)))
+        with self._clicking(key):
+            return self._in_flight.run(key, key, lambda: self._make(key, stopwatch, claim))
+
+    @contextmanager
+    def _clicking(self, key: Hashable) -> Iterator[None]:
+        """Let work ahead of a click know that the click has come."""
+        with self._guard:
+            self._clicks[key] += 1
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._clicks[key] -= 1
+                if not self._clicks[key]:
+                    del self._clicks[key]
+
+    def _unless_clicked(self, key: Hashable, claim: Claim) -> Claim:
+        return replace(claim, given_up=lambda: claim.given_up() or key in self._clicks)
+
+    def _make(self, key: tuple[Slide, Plane, Window], stopwatch: Stopwatch, claim: Claim) -> EncodedWindow:
+        slide, plane, window = key
+        with self._guard:
+            made = self._kept.get(key)  # by the flight that landed a moment ago
+        if made is not None:
+            return made
+        with stopwatch.step("window"):
+            image = self._reader.read(slide, plane, window, self._segmenter.input_side_px)
+        if claim.given_up():
+            raise CallerGone("Nobody waits for this any more.")
+        with stopwatch.step("encode"):
+            embedding = self._segmenter.encode(image, claim)
+        rows, columns = image.pixels.shape[:2]
+        made = EncodedWindow(embedding, image.grid, (rows, columns))
+        with self._guard, suppress(ValueError):  # larger than everything that may be kept
+            self._kept[key] = made
+        return made
+
+    def _recall(self, key: Hashable) -> EncodedWindow | None:
+        with self._guard:
+            found: EncodedWindow | None = self._kept.get(key)
+            self.hits += found is not None
+            self.misses += found is None
+            return found
+
+
+def _bytes_of(window: EncodedWindow) -> int:
+    return window.embedding.nbytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Wish:
+    slide: Slide
+    plane: Plane
+    window: Window
+    claim: Claim
+    withdrawn: threading.Event
+
+
+class Ahead:
+    """Encodes windows before they are asked for, one at a time, and only while no click waits for the model.
+
+    Parameters
+    ----------
+    embeddings : Embeddings
+        Where the work goes.
+    most : int
+        Callers that may have a window in line; the oldest is dropped for a new one.
+    """
+
+    def __init__(self, embeddings: Embeddings, most: int = 32) -> None:
+        self._embeddings = embeddings
+        self._most = most
+        self._changed = threading.Condition()
+        self._line: dict[Hashable, _Wish] = {}
+        self._begun: tuple[Hashable, _Wish] | None = None
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def prepare(self, user: Hashable, slide: Slide, plane: Plane, window: Window) -> None:
+        """Put a window in line; a user's newer wish takes the place of an older one."""
+        withdrawn = threading.Event()
+        claim = Claim(user, ahead=True, deadline=time.monotonic() + _AHEAD_S, given_up=withdrawn.is_set)
+        wish = _Wish(slide, plane, window, claim, withdrawn)
+        with self._changed:
+            self._withdraw(user, unless=(slide, plane, window))
+            self._line[user] = wish
+            if len(self._line) > self._most:
+                self._line.pop(next(iter(self._line)))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="ahead", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def cancel(self, user: Hashable) -> None:
+        """Forget what a user wished; what the encoder has begun is finished."""
+        with self._changed:
+            self._withdraw(user)
+
+    def close(self) -> None:
+        """Forget what is in line, and end."""
+        with self._changed:
+            self._closed = True
+            self._line.clear()
+            if self._begun:
+                self._begun[1].withdrawn.set()
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _withdraw(self, user: Hashable, unless: tuple[Slide, Plane, Window] | None = None) -> None:
+        self._line.pop(user, None)
+        if self._begun and self._begun[0] == user:
+            begun = self._begun[1]
+            if (begun.slide, begun.plane, begun.window) != unless:
+                begun.withdrawn.set()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                self._begun = None
+                self._changed.wait_for(lambda: self._closed or self._line)
+                if self._closed:
+                    return
+                user = next(iter(self._line))
+                wish = self._line.pop(user)
+                self._begun = (user, wish)
+            with suppress(ServiceError):  # whoever presses the button gets the error
+                self._embeddings.get(wish.slide, wish.plane, wish.window, Stopwatch(), wish.claim)

@@ -1,0 +1,187 @@
+"""The line in front of the encoder: who goes first, who leaves, who is turned away."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+
+import pytest
+
+from app.errors import CallerGone, ModelBusy
+from app.segmenter.queue import EncoderQueue
+from app.usecases.ports import Claim
+
+
+class Bench:
+    """A queue whose work waits for a sign, and a hand to put jobs into it in a known order."""
+
+    def __init__(self, **options: int) -> None:
+        self.go_on = threading.Event()
+        self.batches: list[list[str]] = []
+        self.queue: EncoderQueue[str, str] = EncoderQueue(self.work, **options)  # type: ignore[arg-type]
+        self.pool = ThreadPoolExecutor(32)
+
+    def work(self, jobs: list[str]) -> list[str]:
+        self.batches.append(jobs)
+        assert self.go_on.wait(10)
+        if "bad" in jobs:
+            raise RuntimeError("bad job")
+        return [job.upper() for job in jobs]
+
+    def put(self, job: str, **claim: object) -> Future[str]:
+        """Put a job in line and see it there (or in work, if it is the first)."""
+        before = self.size
+        future = self.pool.submit(self.queue.run, job, Claim(**claim))  # type: ignore[arg-type]
+        until(lambda: self.size > before or future.done())
+        return future
+
+    @property
+    def size(self) -> int:
+        load = self.queue.load
+        return load.waiting + load.running
+
+
+def until(condition: object) -> None:
+    give_up = time.monotonic() + 10
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < give_up
+        time.sleep(0.002)
+
+
+@pytest.fixture
+def benches() -> Iterator[list[Bench]]:
+    made: list[Bench] = []
+    yield made
+    for bench in made:
+        bench.go_on.set()
+        bench.queue.close()
+        bench.pool.shutdown()
+
+
+@pytest.fixture
+def bench(benches: list[Bench]) -> Bench:
+    benches.append(Bench(max_waiting=8))
+    bench = benches[0]
+    bench.put("first", user=0)
+    until(lambda: bench.batches)
+    return bench
+
+
+def order(bench: Bench) -> list[str]:
+    return [job for batch in bench.batches for job in batch]
+
+
+def test_users_take_turns(bench: Bench) -> None:
+    jobs = [bench.put(f"a{n}", user="a") for n in range(3)] + [bench.put(f"b{n}", user="b") for n in range(2)]
+    bench.go_on.set()
+    wait_for(jobs)
+    assert order(bench) == ["first", "a0", "b0", "a1", "b1", "a2"]
+    assert jobs[0].result() == "A0"
+
+
+def test_clicks_go_before_what_is_ahead_of_a_click(bench: Bench) -> None:
+    jobs = [bench.put("ahead", user="a", ahead=True), bench.put("click", user="b")]
+    bench.go_on.set()
+    wait_for(jobs)
+    assert order(bench) == ["first", "click", "ahead"]
+
+
+def test_work_ahead_takes_nobodys_place(bench: Bench) -> None:
+    for n in range(10):
+        bench.put(f"ahead {n}", ahead=True)
+    assert not bench.put("click").done()
+
+
+def test_a_full_line_turns_away_with_an_estimate(bench: Bench) -> None:
+    bench.queue._usual_s = 3.0
+    for n in range(8):
+        bench.put(str(n))
+    with pytest.raises(ModelBusy) as caught:
+        bench.put("one more").result(10)
+    assert caught.value.retry_after_s == 27.0
+    assert caught.value.facts["waiting"] == 8
+
+
+def test_whoever_cannot_wait_so_long_is_told_at_once(bench: Bench) -> None:
+    bench.queue._usual_s = 3.0
+    bench.put("one")
+    refused = bench.put("late", deadline=time.monotonic() + 5)
+    with pytest.raises(ModelBusy, match="about 6 s") as caught:
+        refused.result(10)
+    assert 3.5 < caught.value.retry_after_s <= 4.5
+    assert not bench.put("in time", deadline=time.monotonic() + 20).done()
+
+
+def test_a_deadline_that_passes_in_line_is_told(bench: Bench) -> None:
+    with pytest.raises(ModelBusy, match="in time"):
+        bench.put("late", deadline=time.monotonic() + 0.2).result(10)
+    assert bench.queue.load.waiting == 0
+
+
+def test_whoever_gives_up_leaves_the_line_but_not_the_encoder(bench: Bench, benches: list[Bench]) -> None:
+    gone = threading.Event()
+    waiting = bench.put("waiting", given_up=gone.is_set)
+    other = Bench()
+    benches.append(other)
+    inside = other.put("inside", given_up=gone.is_set)
+    until(lambda: other.batches)
+    gone.set()
+    with pytest.raises(CallerGone):
+        waiting.result(10)
+    time.sleep(0.25)
+    other.go_on.set()
+    assert inside.result(10) == "INSIDE"
+
+
+def test_what_waits_is_encoded_together(benches: list[Bench]) -> None:
+    benches.append(Bench(batch=3))
+    bench = benches[0]
+    jobs = [bench.put("first")]
+    until(lambda: bench.batches)
+    jobs += [bench.put(str(n), user=n, ahead=n == 4) for n in range(5)]
+    bench.go_on.set()
+    wait_for(jobs)
+    assert bench.batches == [["first"], ["0", "1", "2"], ["3"], ["4"]]
+    assert [job.result() for job in jobs] == ["FIRST", "0", "1", "2", "3", "4"]
+
+
+def test_as_many_batches_at_a_time_as_there_are_workers(benches: list[Bench]) -> None:
+    benches.append(Bench(workers=2))
+    bench = benches[0]
+    for n in range(3):
+        bench.put(str(n))
+    until(lambda: len(bench.batches) == 2)
+    assert (bench.queue.load.running, bench.queue.load.waiting) == (2, 1)
+    assert bench.queue.load.oldest_s >= 0
+
+
+def test_a_failure_is_told_to_whoever_asked_and_stops_nothing(bench: Bench) -> None:
+    bad = bench.put("bad")
+    bench.go_on.set()
+    with pytest.raises(RuntimeError, match="bad job"):
+        bad.result(10)
+    assert bench.put("good").result(10) == "GOOD"
+
+
+def test_a_timeout_of_the_work_is_its_own_error() -> None:
+    def work(_: list[str]) -> list[str]:
+        raise TimeoutError("of the work")
+
+    queue: EncoderQueue[str, str] = EncoderQueue(work)
+    with pytest.raises(TimeoutError, match="of the work"):
+        queue.run("x", Claim())
+    queue.close()
+
+
+def test_closing_refuses_those_in_line(bench: Bench) -> None:
+    waiting = bench.put("waiting")
+    closing = bench.pool.submit(bench.queue.close)
+    with pytest.raises(ModelBusy, match="stops"):
+        waiting.result(10)
+    bench.go_on.set()
+    closing.result(10)
+    with pytest.raises(ModelBusy):
+        bench.queue.run("late", Claim())
