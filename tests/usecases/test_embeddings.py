@@ -96,6 +96,15 @@ def test_the_bytes_are_bounded(segmenter: DarkSegmenter) -> None:
     assert segmenter.encoded == 4
 
 
+def test_one_who_looked_just_before_another_was_done_does_not_encode_again(
+    embeddings: Embeddings, segmenter: DarkSegmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get(embeddings)
+    monkeypatch.setattr(embeddings, "_recall", lambda key: None)  # looked, and found nothing yet
+    get(embeddings)
+    assert segmenter.encoded == 1
+
+
 @pytest.mark.parametrize("max_bytes", [0, 10])
 def test_what_is_too_large_is_not_kept(segmenter: DarkSegmenter, max_bytes: int) -> None:
     embeddings = Embeddings(DiscReader(), segmenter, max_bytes)
