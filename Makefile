@@ -12,11 +12,14 @@ ENGINE ?= docker
 TAG    ?= refine:cpu
 TORCH_INDEX_URL ?=
 WEIGHTS ?= volume
+QUICK  ?=
+CONFIG ?= sam2.1_hiera_b+
+BENCH_ENGINE ?= openvino-float32
 VIEWER := demo/viewer
 PAGE   := $(VIEWER)/dist/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint test test-core test-web image openapi demo finetune embedded-model viewer test-browser
+.PHONY: help install format lint test bench test-core test-web image openapi demo finetune embedded-model viewer test-browser
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -66,6 +69,9 @@ test-browser: $(READY) viewer ## Drive the demo's viewer in Chromium, with a scr
 
 demo: $(READY) viewer ## Embedded Cytomine and service; refines a sample (ONCE=1 stops then, PORT=, SLIDE=file)
 	$(PY) -m demo --port $(PORT) $(if $(ONCE),--once) $(if $(SLIDE),--slide "$(SLIDE)")
+
+bench: $(READY) ## Measure the service beside the thesis' pipeline (QUICK=1 in minutes, CONFIG=, BENCH_ENGINE=)
+	$(PY) -m bench $(if $(QUICK),--quick) --config "$(CONFIG)" --engine "$(BENCH_ENGINE)"
 
 finetune: $(READY) ## Export, fine-tune, evaluate, package and serve: DATA=folder of tiles [OUT=]
 	$(PY) -m training whole "$(DATA)" --out "$(OUT)"

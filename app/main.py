@@ -24,11 +24,12 @@ from app.gateway.http import CoreHttp
 from app.gateway.pims import PimsPixels
 from app.imagery.crop import CropWindowReader
 from app.imagery.reader import SlideWindowReader
+from app.segmenter.embedding_files import EmbeddingFiles
 from app.segmenter.load import load_segmenter
 from app.segmenter.weights import choose
 from app.settings import Settings, check_serving, read_settings
-from app.usecases.embeddings import Ahead, Embeddings
-from app.usecases.ports import Caller, Identities, Segmenter, SlideGateway, WindowReader
+from app.usecases.embeddings import KEPT_S, Ahead, Embeddings
+from app.usecases.ports import Caller, EmbeddingStore, Identities, ModelInfo, Segmenter, SlideGateway, WindowReader
 from app.usecases.refine_crop import RefineCrop
 from app.usecases.segment_roi import SegmentRoi
 
@@ -63,7 +64,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     core = CoreHttp(settings.platform)
     pixels = PimsPixels(settings.platform, settings.imagery.max_image_bytes)
     gateway = CoreGateway(core)
-    return assemble(settings, gateway, SlideWindowReader(pixels), segmenter, core.close, pixels.close)
+    store = _embedding_files(settings, segmenter.info)
+    return assemble(settings, gateway, SlideWindowReader(pixels), segmenter, core.close, pixels.close, store=store)
 
 
 def assemble(
@@ -72,18 +74,21 @@ def assemble(
     reader: WindowReader,
     segmenter: Segmenter,
     *closers: Callable[[], None],
+    store: EmbeddingStore | None = None,
 ) -> FastAPI:
     """Plug rooms that are ready into an application; `closers` run when it stops."""
-    encoded = Embeddings(reader, segmenter, settings.refine.embedding_cache_bytes)
+    refine = settings.refine
+    encoded = Embeddings(reader, segmenter, refine.embedding_cache_bytes, store, reuse=refine.reuse_windows)
     segment = SegmentRoi(encoded, segmenter)
     ahead = Ahead(encoded)
+    closers = (ahead.close, segmenter.close, *([store.close] if store else []), *closers)
     verbs = Verbs(
         lambda caller: gateway if caller is None else gateway.acting_as(caller),
         segment,
         RefineCrop(CropWindowReader, segmenter),
         ahead,
-        settings.refine.max_points,
-        settings.refine.deadline_s,
+        refine.max_points,
+        refine.deadline_s,
     )
 
     warm = threading.Event()
@@ -98,7 +103,7 @@ def assemble(
         openapi_url=f"{base}/openapi.json" if settings.api.docs else None,
         docs_url=f"{base}/docs" if settings.api.docs else None,
         redoc_url=None,
-        lifespan=_lifespan(segmenter, warm, settings.api.max_in_flight, (ahead.close, segmenter.close, *closers)),
+        lifespan=_lifespan(segmenter, warm, settings.api.max_in_flight, closers),
     )
     crops = f"{base}{CROPS_ROUTE}"
     open_paths = {"/", "/health", "/metrics", f"{base}/ready", f"{base}/openapi.json", f"{base}/docs"}
@@ -115,6 +120,12 @@ def assemble(
     )
     app.add_middleware(RequestIdMiddleware)
     return app
+
+
+def _embedding_files(settings: Settings, model: ModelInfo) -> EmbeddingFiles | None:
+    """Open the folder of embeddings, if there is to be one."""
+    folder, most = settings.refine.embedding_folder, settings.refine.embedding_folder_bytes
+    return EmbeddingFiles(folder, most, KEPT_S, model, settings.platform.host) if folder else None
 
 
 def _lifespan(

@@ -125,6 +125,14 @@ class RefineSettings(_Group):
     embedding_cache_bytes: int = Field(
         256 * 2**20, ge=0, description="Memory for windows that were encoded lately; 0 keeps none."
     )
+    reuse_windows: bool = Field(
+        True,
+        description="Outline a box in the window of nearly the same box; off: a result depends on its request alone.",
+    )
+    embedding_folder: Path | None = Field(
+        None, description="Folder of encoded windows, which replicas may share and a restart does not lose."
+    )
+    embedding_folder_bytes: int = Field(4 * 2**30, ge=2**20, description="The most that this folder holds.")
     deadline_s: float = Field(
         45.0, gt=0, le=3600, description="Nothing is written later than this after the request; 503 in its place."
     )

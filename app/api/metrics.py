@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import CounterMetricFamily
+from prometheus_client.registry import Collector
 from starlette.responses import Response
 
-from app.usecases.embeddings import Embeddings
+from app.usecases.embeddings import Embeddings, Source
 from app.usecases.ports import Segmenter
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -19,6 +22,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
         self._steps = Histogram(
             "refine_step_seconds",
             "Time of each step of a request",
@@ -36,13 +40,10 @@ class Metrics:
 
     def watch_cache(self, encoded: Embeddings) -> None:
         """Show the use of the embedding cache."""
-        shown: tuple[tuple[str, str, Callable[[], float]], ...] = (
-            ("refine_embedding_cache_hits", "Windows that were encoded already", lambda: encoded.hits),
-            ("refine_embedding_cache_misses", "Windows that had to be encoded", lambda: encoded.misses),
-            ("refine_embedding_cache_bytes", "Memory of the windows that are kept", lambda: encoded.kept_bytes),
-        )
-        for name, about, value in shown:
-            Gauge(name, about, registry=self._registry).set_function(value)
+        Gauge(
+            "refine_embedding_cache_bytes", "Memory of the windows that are kept", registry=self._registry
+        ).set_function(lambda: encoded.kept_bytes)
+        self._registry.register(_Windows(encoded))
 
     def watch_queue(self, segmenter: Segmenter) -> None:
         """Show the line in front of the encoder, and which model works there."""
@@ -50,6 +51,11 @@ class Metrics:
             ("refine_queue_waiting", "Windows that wait for the encoder", lambda: segmenter.load.waiting),
             ("refine_queue_running", "Windows in the encoder", lambda: segmenter.load.running),
             ("refine_queue_oldest_seconds", "How long the first in line has waited", lambda: segmenter.load.oldest_s),
+            (
+                "refine_device_memory_bytes",
+                "Memory taken on the GPU",
+                lambda: segmenter.load.device_bytes,
+            ),
         )
         for name, about, value in shown:
             Gauge(name, about, registry=self._registry).set_function(value)
@@ -77,3 +83,18 @@ class Metrics:
     def page(self) -> Response:
         """Render the figures in Prometheus' text form."""
         return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
+
+
+class _Windows(Collector):
+    """Counts windows by where they came from, when asked."""
+
+    def __init__(self, encoded: Embeddings) -> None:
+        self._encoded = encoded
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Give the counts."""
+        about = "Windows given to the decoder, by where they came from"
+        counted = CounterMetricFamily("refine_windows", about, labels=["source"])
+        for source in get_args(Source):
+            counted.add_metric([source], self._encoded.given[source])
+        yield counted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, floor
+from math import ceil, floor, hypot
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,11 @@ CONTEXT_FACTOR = 2.0
 
 MODEL_SIDE_PX = 1024
 """Side of the model frame, in which masks are cleaned and outlined; source: the input size of SAM 2.1."""
+
+REUSE_SCALE = (0.8, 1.0)
+REUSE_SHIFT = 0.05
+"""A window serves another box if its side is so many times the side of that box' own window, and their centres are at
+most so far apart, over the longer side of the box; source: ``python -m bench.reuse``, decision 0016."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +101,35 @@ def plan_window(roi: Roi, slide_width: int, slide_height: int) -> Window:
     side = max(ceil(CONTEXT_FACTOR * roi.longer_side), _cover(roi.x_min, roi.x_max), _cover(roi.y_min, roi.y_max))
     x0 = _place(roi.x_min, roi.x_max, side, slide_width)
     y0 = _place(roi.y_min, roi.y_max, side, slide_height)
+    return window_at(x0, y0, side, slide_width, slide_height)
+
+
+def window_at(x0: int, y0: int, side: int, slide_width: int, slide_height: int) -> Window:
+    """Give the square at a place, which must touch the slide."""
     left, top = max(x0, 0), max(y0, 0)
     region = Region(left, top, min(x0 + side, slide_width) - left, min(y0 + side, slide_height) - top)
     return Window(x0, y0, side, region)
+
+
+def serves(window: Window, own: Window, roi: Roi) -> bool:
+    """Tell whether a window that was planned for another box is as good for this one as its own.
+
+    Parameters
+    ----------
+    window : Window
+        Of another box of the same slide.
+    own : Window
+        What `plan_window` gives for the box.
+    roi : Roi
+        The box, slide frame.
+    """
+    if not REUSE_SCALE[0] <= window.side_px0 / own.side_px0 <= REUSE_SCALE[1]:
+        return False
+    x1, y1 = window.x0 + window.side_px0, window.y0 + window.side_px0
+    if roi.x_min < window.x0 or roi.y_min < window.y0 or roi.x_max > x1 or roi.y_max > y1:
+        return False  # windows at a slide's edge are not centred on their boxes
+    grown = (window.side_px0 - own.side_px0) / 2
+    return hypot(window.x0 - own.x0 + grown, window.y0 - own.y0 + grown) <= REUSE_SHIFT * roi.longer_side
 
 
 def _cover(low: float, high: float) -> int:

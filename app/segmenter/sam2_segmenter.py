@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -104,7 +104,9 @@ class Sam2Segmenter:
     @property
     def load(self) -> QueueLoad:
         """How long the line in front of the encoder is."""
-        return self._queue.load
+        load = self._queue.load
+        on_gpu = self._device.type == "cuda"
+        return replace(load, device_bytes=torch.cuda.memory_reserved(self._device)) if on_gpu else load
 
     def encode(self, image: WindowImage, claim: Claim) -> Sam2Embedding:
         """Run the image encoder when the claim's turn comes.

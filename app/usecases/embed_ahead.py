@@ -49,6 +49,6 @@ class EmbedAhead:
 
     def _prepare(self, caller: Hashable, slide: Slide, slice_id: int | None, geometry: BaseGeometry) -> Window:
         plane = self.gateway.plane(slide, slice_id)
-        window = plan_window(roi_of(geometry, slide.width, slide.height), slide.width, slide.height)
-        self.ahead.prepare(caller, slide, plane, window)
-        return window
+        roi = roi_of(geometry, slide.width, slide.height)
+        self.ahead.prepare(caller, slide, plane, roi)
+        return plan_window(roi, slide.width, slide.height)

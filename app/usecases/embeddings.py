@@ -1,7 +1,7 @@
 """Windows, encoded once: the encoder is by far the dearest step, and the same window is asked for again and again.
 
 A point is added and the shape refined anew; a dry run comes before the real one; the page prepares a shape as soon as
-it is drawn. The key is the slide, the plane and the very window, so an answer is the same with and without this.
+it is drawn. The key is the slide, the plane and the very window; a window of nearly the same box may serve too.
 """
 
 from __future__ import annotations
@@ -9,32 +9,27 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from cachetools import TTLCache
 
 from app.errors import CallerGone, ServiceError
-from app.geometry.windows import Window, WindowGrid
+from app.geometry.frames import Roi
+from app.geometry.windows import Window, plan_window, serves
 from app.usecases.in_flight import InFlight
-from app.usecases.ports import Claim, Embedding, Plane, Segmenter, Slide, WindowReader
+from app.usecases.ports import Claim, EmbeddingStore, EncodedWindow, Plane, Segmenter, Slide, WindowReader
 from app.usecases.timings import Stopwatch
 
-_KEPT_S = 600.0
+KEPT_S = 600.0
 """A slide's file may be replaced under its name; after this time that is noticed."""
 _AHEAD_S = 60.0
 """A wish that is older is forgotten: whoever had it has gone on."""
 
-
-@dataclass(frozen=True, slots=True)
-class EncodedWindow:
-    """A window as the decoder needs it."""
-
-    embedding: Embedding
-    grid: WindowGrid
-    shape: tuple[int, int]
-    """(rows, columns) of the array that was encoded."""
+Source = Literal["memory", "store", "encoder"]
+_Key = tuple[Slide, Plane, Window]
 
 
 class Embeddings:
@@ -46,17 +41,33 @@ class Embeddings:
     segmenter : Segmenter
     max_bytes : int
         0 remembers nothing.
+    store : EmbeddingStore, optional
+        Asked before the encoder is, and told afterwards.
+    reuse : bool
+        Whether the window of nearly the same box serves. Without it a result depends on its request alone.
     """
 
-    def __init__(self, reader: WindowReader, segmenter: Segmenter, max_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        reader: WindowReader,
+        segmenter: Segmenter,
+        max_bytes: int = 0,
+        store: EmbeddingStore | None = None,
+        *,
+        reuse: bool = True,
+    ) -> None:
         self._reader = reader
         self._segmenter = segmenter
+        self._store = store
+        self._reuse = reuse
         self._guard = threading.Lock()
-        self._kept: TTLCache[Hashable, EncodedWindow] = TTLCache(max_bytes, _KEPT_S, getsizeof=_bytes_of)
+        self._kept: TTLCache[_Key, EncodedWindow] = TTLCache(max_bytes, KEPT_S, getsizeof=_bytes_of)
         self._in_flight: InFlight[EncodedWindow] = InFlight()
         self._clicks: Counter[Hashable] = Counter()
-        self.hits = 0
         self.misses = 0
+        """How often memory had nothing; several who wait for one window count each."""
+        self.given: Counter[Source] = Counter()
+        """Where windows came from."""
 
     @property
     def kept_bytes(self) -> int:
@@ -64,25 +75,31 @@ class Embeddings:
         with self._guard:
             return int(self._kept.currsize)
 
-    def get(self, slide: Slide, plane: Plane, window: Window, stopwatch: Stopwatch, claim: Claim) -> EncodedWindow:
-        """Give a window's embedding; whoever asks while it is being made waits for the same one.
+    def get(self, slide: Slide, plane: Plane, roi: Roi, stopwatch: Stopwatch, claim: Claim) -> EncodedWindow:
+        """Give the embedding of a box' window; whoever asks while it is being made waits for the same one.
 
         A click does not wait behind work ahead of a click: what is still in line for the same window leaves it, and the
         click takes its own, earlier place.
+
+        Parameters
+        ----------
+        roi : Roi
+            Slide frame, inside the slide.
 
         Raises
         ------
         PlatformError, ModelError
             The pixels, or the model, are not to be had.
         """
-        key = (slide, plane, window)
-        found = self._recall(key)
+        key = (slide, plane, plan_window(roi, slide.width, slide.height))
+        found = self._recall(key, roi)
         if found is not None:
             return found
         if claim.ahead:
-            return self._in_flight.run(key, key, lambda: self._make(key, stopwatch, self._unless_clicked(key, claim)))
+            claim = self._unless_clicked(key, claim)
+            return self._in_flight.run(key, key, lambda: self._make(key, roi, stopwatch, claim))
         with self._clicking(key):
-            return self._in_flight.run(key, key, lambda: self._make(key, stopwatch, claim))
+            return self._in_flight.run(key, key, lambda: self._make(key, roi, stopwatch, claim))
 
     @contextmanager
     def _clicking(self, key: Hashable) -> Iterator[None]:
@@ -100,30 +117,67 @@ class Embeddings:
     def _unless_clicked(self, key: Hashable, claim: Claim) -> Claim:
         return replace(claim, given_up=lambda: claim.given_up() or key in self._clicks)
 
-    def _make(self, key: tuple[Slide, Plane, Window], stopwatch: Stopwatch, claim: Claim) -> EncodedWindow:
-        slide, plane, window = key
+    def _make(self, key: _Key, roi: Roi, stopwatch: Stopwatch, claim: Claim) -> EncodedWindow:
+        slide, plane, _ = key
         with self._guard:
             made = self._kept.get(key)  # by the flight that landed a moment ago
         if made is not None:
             return made
+        made = self._stored(key, roi)
+        if made is None:
+            made = self._encode(key, stopwatch, claim)
+            if self._store is not None:
+                self._store.write(slide, plane, made)
+        with self._guard, suppress(ValueError):  # larger than everything that may be kept
+            self._kept[slide, plane, made.window] = made
+        return made
+
+    def _encode(self, key: _Key, stopwatch: Stopwatch, claim: Claim) -> EncodedWindow:
+        slide, plane, window = key
         with stopwatch.step("window"):
             image = self._reader.read(slide, plane, window, self._segmenter.input_side_px)
         if claim.given_up():
             raise CallerGone("Nobody waits for this any more.")
         with stopwatch.step("encode"):
             embedding = self._segmenter.encode(image, claim)
+        self._count("encoder")
         rows, columns = image.pixels.shape[:2]
-        made = EncodedWindow(embedding, image.grid, (rows, columns))
-        with self._guard, suppress(ValueError):  # larger than everything that may be kept
-            self._kept[key] = made
-        return made
+        return EncodedWindow(window, embedding, image.grid, (rows, columns))
 
-    def _recall(self, key: Hashable) -> EncodedWindow | None:
+    def _stored(self, key: _Key, roi: Roi) -> EncodedWindow | None:
+        if self._store is None:
+            return None
+        slide, plane, own = key
+        best = self._best(self._store.windows(slide, plane), own, roi)
+        found = self._store.read(slide, plane, best) if best else None
+        if found:
+            self._count("store")
+        return found
+
+    def _recall(self, key: _Key, roi: Roi) -> EncodedWindow | None:
+        slide, plane, own = key
         with self._guard:
-            found: EncodedWindow | None = self._kept.get(key)
-            self.hits += found is not None
-            self.misses += found is None
+            here = (kept[2] for kept in list(self._kept) if kept[:2] == (slide, plane))
+            best = self._best(here, own, roi)
+            found = self._kept.get((slide, plane, best)) if best else None
+            if found:
+                self.given["memory"] += 1
+            else:
+                self.misses += 1
             return found
+
+    def _best(self, windows: Iterable[Window], own: Window, roi: Roi) -> Window | None:
+        """Choose the box' own window, else the one most like it of those that serve."""
+        fit = [window for window in windows if window == own or (self._reuse and serves(window, own, roi))]
+        return min(fit, key=lambda window: _unlike(window, own), default=None)
+
+    def _count(self, source: Source) -> None:
+        with self._guard:
+            self.given[source] += 1
+
+
+def _unlike(window: Window, own: Window) -> int:
+    return abs(window.side_px0 - own.side_px0) + abs(window.x0 - own.x0) + abs(window.y0 - own.y0)
 
 
 def _bytes_of(window: EncodedWindow) -> int:
@@ -134,7 +188,7 @@ def _bytes_of(window: EncodedWindow) -> int:
 class _Wish:
     slide: Slide
     plane: Plane
-    window: Window
+    roi: Roi
     claim: Claim
     withdrawn: threading.Event
 
@@ -159,13 +213,13 @@ class Ahead:
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    def prepare(self, user: Hashable, slide: Slide, plane: Plane, window: Window) -> None:
-        """Put a window in line; a user's newer wish takes the place of an older one."""
+    def prepare(self, user: Hashable, slide: Slide, plane: Plane, roi: Roi) -> None:
+        """Put the window of a box in line; a user's newer wish takes the place of an older one."""
         withdrawn = threading.Event()
         claim = Claim(user, ahead=True, deadline=time.monotonic() + _AHEAD_S, given_up=withdrawn.is_set)
-        wish = _Wish(slide, plane, window, claim, withdrawn)
+        wish = _Wish(slide, plane, roi, claim, withdrawn)
         with self._changed:
-            self._withdraw(user, unless=(slide, plane, window))
+            self._withdraw(user, unless=(slide, plane, roi))
             self._line[user] = wish
             if len(self._line) > self._most:
                 self._line.pop(next(iter(self._line)))
@@ -190,11 +244,11 @@ class Ahead:
         if self._thread is not None:
             self._thread.join()
 
-    def _withdraw(self, user: Hashable, unless: tuple[Slide, Plane, Window] | None = None) -> None:
+    def _withdraw(self, user: Hashable, unless: tuple[Slide, Plane, Roi] | None = None) -> None:
         self._line.pop(user, None)
         if self._begun and self._begun[0] == user:
             begun = self._begun[1]
-            if (begun.slide, begun.plane, begun.window) != unless:
+            if (begun.slide, begun.plane, begun.roi) != unless:
                 begun.withdrawn.set()
 
     def _work(self) -> None:
@@ -208,4 +262,4 @@ class Ahead:
                 wish = self._line.pop(user)
                 self._begun = (user, wish)
             with suppress(ServiceError):  # whoever presses the button gets the error
-                self._embeddings.get(wish.slide, wish.plane, wish.window, Stopwatch(), wish.claim)
+                self._embeddings.get(wish.slide, wish.plane, wish.roi, Stopwatch(), wish.claim)

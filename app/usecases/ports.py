@@ -13,7 +13,7 @@ from typing import Protocol
 from app.geometry.frames import Roi
 from app.geometry.masks import Masks
 from app.geometry.prompts import Prompts
-from app.geometry.windows import Window, WindowImage
+from app.geometry.windows import Window, WindowGrid, WindowImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +174,37 @@ class Embedding(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class EncodedWindow:
+    """A window as the decoder needs it."""
+
+    window: Window
+    embedding: Embedding
+    grid: WindowGrid
+    shape: tuple[int, int]
+    """(rows, columns) of the array that was encoded."""
+
+
+class EmbeddingStore(Protocol):
+    """Embeddings that outlive the process, and that other replicas made. It never fails: what it lost was not there."""
+
+    def windows(self, slide: Slide, plane: Plane) -> Sequence[Window]:
+        """List the windows of a slide that are here."""
+        ...
+
+    def read(self, slide: Slide, plane: Plane, window: Window) -> EncodedWindow | None:
+        """Give a window back, if it is still here."""
+        ...
+
+    def write(self, slide: Slide, plane: Plane, encoded: EncodedWindow) -> None:
+        """Keep a window; it is here some time after this call."""
+        ...
+
+    def close(self) -> None:
+        """Finish what is being written."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
     """Which model gave a result."""
 
@@ -213,6 +244,8 @@ class QueueLoad:
     running: int
     oldest_s: float
     """How long the first in line has waited."""
+    device_bytes: int = 0
+    """Memory taken on a GPU."""
 
 
 class Segmenter(Protocol):

@@ -15,9 +15,9 @@ from app.geometry.frames import Roi, flip_geometry
 from app.geometry.masks import clean_mask, mask_in_model_frame
 from app.geometry.polygons import Holes, Parts, clip_to_slide, outline, polygonal
 from app.geometry.prompts import PointPrompt, prompts_in_window
-from app.geometry.windows import Window, plan_window
-from app.usecases.embeddings import Embeddings, EncodedWindow
-from app.usecases.ports import Claim, Plane, Segmenter, Slide
+from app.geometry.windows import Window
+from app.usecases.embeddings import Embeddings
+from app.usecases.ports import Claim, EncodedWindow, Plane, Segmenter, Slide
 from app.usecases.timings import Stopwatch
 
 
@@ -40,7 +40,6 @@ class BegunSegmentation:
 
     slide: Slide
     roi: Roi
-    window: Window
     encoded: Future[EncodedWindow]
     segmenter: Segmenter
     stopwatch: Stopwatch
@@ -66,8 +65,8 @@ class BegunSegmentation:
             shape = outline(mask, encoded.grid.resized(encoded.shape, mask.shape), holes=holes, parts=parts)
             shape = shape and clip_to_slide(shape, slide.width, slide.height)
             shape = shape and polygonal(flip_geometry(shape, slide.height))
-        downsample = self.window.downsample(max(encoded.shape))
-        return Segmentation(shape, float(masks.scores[masks.best]), self.window, downsample)
+        downsample = encoded.window.downsample(max(encoded.shape))
+        return Segmentation(shape, float(masks.scores[masks.best]), encoded.window, downsample)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +87,11 @@ class SegmentRoi:
         roi : Roi
             Slide frame, inside the slide.
         """
-        with stopwatch.step("box"):
-            window = plan_window(roi, slide.width, slide.height)
         left = threading.Event()
         claim = replace(claim, given_up=_either(left.is_set, claim.given_up))
-        encoded = _started(lambda: self.embeddings.get(slide, plane, window, stopwatch, claim))
+        encoded = _started(lambda: self.embeddings.get(slide, plane, roi, stopwatch, claim))
         try:
-            yield BegunSegmentation(slide, roi, window, encoded, self.segmenter, stopwatch)
+            yield BegunSegmentation(slide, roi, encoded, self.segmenter, stopwatch)
         except BaseException:
             left.set()
             raise

@@ -197,7 +197,10 @@ def test_the_encoder_works_ahead_of_the_click(client: TestClient, segmenter: Dar
     refined = client.post("/sam/annotations/7/refine", json={"dry_run": True}).json()
     assert segmenter.encoded == 1
     assert refined["window"]["x"] == 340
-    assert "refine_embedding_cache_misses" in client.get("/metrics").text
+    figures = client.get("/metrics").text
+    assert 'refine_windows_total{source="encoder"} 1.0' in figures
+    assert 'refine_windows_total{source="store"} 0.0' in figures
+    assert "process_resident_memory_bytes" in figures
 
 
 def test_shapes_are_prepared_too(client: TestClient) -> None:

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from app.geometry.frames import Roi
 from app.geometry.prompts import PointLabel, PointPrompt, prompts_in_window
-from app.geometry.windows import WindowGrid, plan_window
+from app.geometry.windows import REUSE_SHIFT, WindowGrid, plan_window, serves
 from tests.strategies import slides_with_roi
 
 
@@ -77,3 +78,35 @@ def test_prompts_move_into_the_window() -> None:
     assert prompts.labels == (PointLabel.FOREGROUND, PointLabel.BACKGROUND)
     assert prompts_in_window(Roi(0, 0, 1, 1), (), grid).points.shape == (0, 2)
     assert np.issubdtype(prompts.box.dtype, np.float64)
+
+
+@pytest.mark.parametrize(
+    ("box", "fits"),
+    [
+        (Roi(500, 500, 600, 600), True),
+        (Roi(500 + 0.9 * REUSE_SHIFT * 100, 500, 600 + 0.9 * REUSE_SHIFT * 100, 600), True),
+        (Roi(500 + 1.2 * REUSE_SHIFT * 100, 500, 600 + 1.2 * REUSE_SHIFT * 100, 600), False),
+        (Roi(500, 500 + 1.2 * REUSE_SHIFT * 100, 600, 600 + 1.2 * REUSE_SHIFT * 100), False),
+        (Roi(491, 491, 609, 609), True),
+        (Roi(450, 450, 650, 650), False),  # too little context
+        (Roi(530, 530, 570, 570), False),  # too few pixels
+    ],
+)
+def test_the_window_of_nearly_the_same_box_serves(box: Roi, fits: bool) -> None:
+    window = plan_window(Roi(500, 500, 600, 600), 2000, 2000)
+    assert serves(window, plan_window(box, 2000, 2000), box) is fits
+
+
+@given(
+    x=st.integers(0, 1900),
+    y=st.integers(0, 1900),
+    side=st.integers(1, 100),
+    dx=st.integers(-5, 5),
+    grown=st.floats(0, 0.2),
+)
+def test_a_window_that_serves_holds_the_box(x: int, y: int, side: int, dx: int, grown: float) -> None:
+    kept = plan_window(Roi(x, y, x + side, y + side), 2000, 2000)
+    box = Roi(x + dx - grown * side, y, x + dx + side + grown * side, y + side).clipped(2000, 2000)
+    if box.width > 0 and serves(kept, plan_window(box, 2000, 2000), box):
+        assert kept.x0 <= box.x_min
+        assert box.x_max <= kept.x0 + kept.side_px0

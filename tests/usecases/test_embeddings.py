@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -15,7 +16,7 @@ from app.geometry.frames import Roi
 from app.geometry.windows import Window, plan_window
 from app.usecases.embed_ahead import EmbedAhead
 from app.usecases.embeddings import Ahead, Embeddings
-from app.usecases.ports import Claim, Plane, Slide
+from app.usecases.ports import Claim, EncodedWindow, Plane, Slide
 from app.usecases.timings import Stopwatch
 from tests.fakes.rooms import DarkSegmenter, DiscReader, FakeGateway
 
@@ -23,13 +24,13 @@ SLIDE = Slide(5, 1000, 800, "slide.tif")
 CLICK = Claim(61)
 
 
-def window(x: float = 420, side: float = 100) -> Window:
-    return plan_window(Roi(x, 320, x + side, 320 + side), SLIDE.width, SLIDE.height)
+def box(x: float = 420, side: float = 100) -> Roi:
+    return Roi(x, 320, x + side, 320 + side)
 
 
-def get(embeddings: Embeddings, wanted: Window | None = None, slide: Slide = SLIDE, claim: Claim = CLICK) -> Stopwatch:
+def get(embeddings: Embeddings, wanted: Roi | None = None, slide: Slide = SLIDE, claim: Claim = CLICK) -> Stopwatch:
     stopwatch = Stopwatch()
-    embeddings.get(slide, Plane(), wanted or window(), stopwatch, claim)
+    embeddings.get(slide, Plane(), wanted or box(), stopwatch, claim)
     return stopwatch
 
 
@@ -55,17 +56,72 @@ def ahead(embeddings: Embeddings, segmenter: DarkSegmenter) -> Iterator[Ahead]:
 def test_the_same_window_is_encoded_once(embeddings: Embeddings, segmenter: DarkSegmenter) -> None:
     assert get(embeddings).timings_ms()["encode"] > 0
     assert get(embeddings).timings_ms()["encode"] == 0
-    assert (segmenter.encoded, embeddings.hits, embeddings.misses) == (1, 1, 1)
+    assert (segmenter.encoded, embeddings.misses) == (1, 1)
+    assert embeddings.given == {"memory": 1, "encoder": 1}
     assert embeddings.kept_bytes == 200 * 200
 
 
 def test_another_window_slide_or_plane_is_another_embedding(embeddings: Embeddings, segmenter: DarkSegmenter) -> None:
     get(embeddings)
-    get(embeddings, window(421))
+    get(embeddings, box(450))
     get(embeddings, slide=Slide(6, 1000, 800, "slide.tif"))
     get(embeddings, slide=Slide(5, 1000, 800, "replaced.tif"))
-    embeddings.get(SLIDE, Plane(z=1), window(), Stopwatch(), CLICK)
+    embeddings.get(SLIDE, Plane(z=1), box(), Stopwatch(), CLICK)
     assert segmenter.encoded == 5
+
+
+def test_the_window_of_nearly_the_same_box_serves(embeddings: Embeddings, segmenter: DarkSegmenter) -> None:
+    get(embeddings, box(400))
+    get(embeddings, box(430))
+    stopwatch = Stopwatch()
+    given = embeddings.get(SLIDE, Plane(), box(428), stopwatch, CLICK)
+    assert segmenter.encoded == 2
+    assert given.window == plan_window(box(430), SLIDE.width, SLIDE.height)
+
+
+def test_where_results_must_not_depend_on_earlier_ones_only_the_own_window_serves(segmenter: DarkSegmenter) -> None:
+    embeddings = Embeddings(DiscReader(), segmenter, 10**6, reuse=False)
+    for x in (420, 421, 420):
+        get(embeddings, box(x))
+    assert segmenter.encoded == 2
+
+
+@dataclass
+class ListStore:
+    """A store in memory."""
+
+    kept: dict[tuple[Slide, Plane, Window], EncodedWindow] = field(default_factory=dict)
+
+    def windows(self, slide: Slide, plane: Plane) -> list[Window]:
+        return [key[2] for key in self.kept if key[:2] == (slide, plane)]
+
+    def read(self, slide: Slide, plane: Plane, window: Window) -> EncodedWindow | None:
+        return self.kept.get((slide, plane, window))
+
+    def write(self, slide: Slide, plane: Plane, encoded: EncodedWindow) -> None:
+        self.kept[slide, plane, encoded.window] = encoded
+
+    def close(self) -> None:
+        pass
+
+
+def test_what_another_replica_has_encoded_serves_too(segmenter: DarkSegmenter) -> None:
+    store = ListStore()
+    one, other = (Embeddings(DiscReader(), segmenter, 10**6, store) for _ in range(2))
+    get(one)
+    get(other)
+    get(other, box(421))
+    get(other, box(600))
+    assert segmenter.encoded == 2
+    assert other.given == {"store": 1, "memory": 1, "encoder": 1}
+
+
+def test_what_vanishes_from_the_store_is_encoded(segmenter: DarkSegmenter) -> None:
+    store = ListStore()
+    get(Embeddings(DiscReader(), segmenter, 0, store))
+    store.read = lambda slide, plane, window: None  # type: ignore[method-assign]
+    get(Embeddings(DiscReader(), segmenter, 0, store))
+    assert segmenter.encoded == 2
 
 
 def test_who_asks_meanwhile_waits_for_the_same_one(embeddings: Embeddings, segmenter: DarkSegmenter) -> None:
@@ -88,11 +144,11 @@ def test_who_asks_meanwhile_waits_for_the_same_one(embeddings: Embeddings, segme
 def test_the_bytes_are_bounded(segmenter: DarkSegmenter) -> None:
     embeddings = Embeddings(DiscReader(), segmenter, 90_000)
     for x in (100, 200, 300):
-        get(embeddings, window(x))
+        get(embeddings, box(x))
     assert embeddings.kept_bytes == 80_000
-    get(embeddings, window(300))
+    get(embeddings, box(300))
     assert segmenter.encoded == 3
-    get(embeddings, window(100))  # the oldest had to go
+    get(embeddings, box(100))  # the oldest had to go
     assert segmenter.encoded == 4
 
 
@@ -100,7 +156,7 @@ def test_one_who_looked_just_before_another_was_done_does_not_encode_again(
     embeddings: Embeddings, segmenter: DarkSegmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     get(embeddings)
-    monkeypatch.setattr(embeddings, "_recall", lambda key: None)  # looked, and found nothing yet
+    monkeypatch.setattr(embeddings, "_recall", lambda key, roi: None)  # looked, and found nothing yet
     get(embeddings)
     assert segmenter.encoded == 1
 
@@ -123,7 +179,7 @@ def test_errors_are_not_remembered(embeddings: Embeddings, segmenter: DarkSegmen
 
 
 def test_what_was_prepared_needs_no_encoder(ahead: Ahead, embeddings: Embeddings, segmenter: DarkSegmenter) -> None:
-    ahead.prepare(61, SLIDE, Plane(), window())
+    ahead.prepare(61, SLIDE, Plane(), box())
     until(lambda: segmenter.encoded == 1 and embeddings.kept_bytes)
     assert get(embeddings).timings_ms()["encode"] == 0
 
@@ -154,7 +210,7 @@ def test_a_click_does_not_wait_behind_its_own_preparation(
 ) -> None:
     entered = threading.Semaphore(0)
     with ThreadPoolExecutor(1) as pool, held(segmenter, entered):
-        ahead.prepare(61, SLIDE, Plane(), window())
+        ahead.prepare(61, SLIDE, Plane(), box())
         assert entered.acquire(timeout=10)
         click = pool.submit(get, embeddings)
         assert entered.acquire(timeout=10)  # in line anew, as a click
@@ -167,15 +223,15 @@ def test_a_newer_wish_replaces_an_older_one_and_the_line_is_bounded(
 ) -> None:
     entered = threading.Semaphore(0)
     with held(segmenter, entered):
-        ahead.prepare(60, SLIDE, Plane(), window(50))
+        ahead.prepare(60, SLIDE, Plane(), box(50))
         assert entered.acquire(timeout=10)
         for x in (100, 150, 200):
-            ahead.prepare(61, SLIDE, Plane(), window(x))
+            ahead.prepare(61, SLIDE, Plane(), box(x))
         for user in (62, 63, 64):
-            ahead.prepare(user, SLIDE, Plane(), window(300 + user))
+            ahead.prepare(user, SLIDE, Plane(), box(300 + 50 * (user - 60)))
     until(lambda: segmenter.encoded == 4)
     for user in (62, 63, 64):
-        assert get(embeddings, window(300 + user)).timings_ms()["encode"] == 0
+        assert get(embeddings, box(300 + 50 * (user - 60))).timings_ms()["encode"] == 0
     assert segmenter.encoded == 4
 
 
@@ -183,10 +239,10 @@ def test_a_newer_wish_replaces_an_older_one_and_the_line_is_bounded(
 def test_a_wish_that_has_begun_leaves_the_line_too(ahead: Ahead, segmenter: DarkSegmenter, how: str) -> None:
     entered = threading.Semaphore(0)
     with held(segmenter, entered):
-        ahead.prepare(61, SLIDE, Plane(), window(100))
+        ahead.prepare(61, SLIDE, Plane(), box(100))
         assert entered.acquire(timeout=10)
         if how == "newer":
-            ahead.prepare(61, SLIDE, Plane(), window(200))
+            ahead.prepare(61, SLIDE, Plane(), box(200))
             assert entered.acquire(timeout=10)
         elif how == "cancelled":
             ahead.cancel(61)
@@ -203,7 +259,7 @@ def test_the_same_wish_again_goes_on(ahead: Ahead, embeddings: Embeddings, segme
     entered = threading.Semaphore(0)
     with held(segmenter, entered):
         for _ in range(2):
-            ahead.prepare(61, SLIDE, Plane(), window())
+            ahead.prepare(61, SLIDE, Plane(), box())
             time.sleep(0.02)
         assert entered.acquire(timeout=10)
     until(lambda: embeddings.kept_bytes)
@@ -212,10 +268,10 @@ def test_the_same_wish_again_goes_on(ahead: Ahead, embeddings: Embeddings, segme
 
 def test_a_failure_ahead_stops_nothing(ahead: Ahead, embeddings: Embeddings, segmenter: DarkSegmenter) -> None:
     segmenter.error = ModelBusy("full")
-    ahead.prepare(61, SLIDE, Plane(), window())
+    ahead.prepare(61, SLIDE, Plane(), box())
     until(lambda: embeddings.misses == 1)
     segmenter.error = None
-    ahead.prepare(61, SLIDE, Plane(), window())
+    ahead.prepare(61, SLIDE, Plane(), box())
     until(lambda: segmenter.encoded == 1)
 
 

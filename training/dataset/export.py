@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from shapely.geometry.base import BaseGeometry
 
 from app.geometry.frames import Roi
-from app.geometry.windows import CONTEXT_FACTOR, MODEL_SIDE_PX, Region, Window, plan_window
+from app.geometry.windows import CONTEXT_FACTOR, MODEL_SIDE_PX, Window, plan_window, window_at
 from training.dataset.folder import (
     ITEMS,
     MASKS,
@@ -197,8 +197,7 @@ def centred_window(roi: Roi, width: int, height: int) -> Window:
     """Give the window around a box in a tile: centred, whatever of it lies past the tile, whose edges are no glass."""
     side = ceil(CONTEXT_FACTOR * roi.longer_side)
     x0, y0 = (floor((low + high - side) / 2) for low, high in ((roi.x_min, roi.x_max), (roi.y_min, roi.y_max)))
-    left, top = max(x0, 0), max(y0, 0)
-    return Window(x0, y0, side, Region(left, top, min(x0 + side, width) - left, min(y0 + side, height) - top))
+    return window_at(x0, y0, side, width, height)
 
 
 def _file_name(*parts: str) -> str:
@@ -208,9 +207,7 @@ def _file_name(*parts: str) -> str:
 def _cut(source: Source, slide: SourceSlide, each: SourceObject, item: Item, folder: Path) -> Item:
     """Write the two files of an item, then say what they are."""
     x0, y0, side = item.window
-    left, top = max(x0, 0), max(y0, 0)
-    region = Region(left, top, min(x0 + side, slide.width) - left, min(y0 + side, slide.height) - top)
-    window = Window(x0, y0, side, region)
+    window = window_at(x0, y0, side, slide.width, slide.height)
     pixels = squared_to_model(source.pixels(slide, window, MODEL_SIDE_PX), window)
     jpeg = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
     png = cv2.imencode(".png", painted(each.outline, window))[1]

@@ -1,0 +1,168 @@
+"""Embeddings as files: they survive a restart, and replicas that share the folder encode a window once among them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from app.errors import InvalidSettings
+from app.geometry.windows import Window, WindowGrid, window_at
+from app.segmenter.sam2_segmenter import Sam2Embedding
+from app.usecases.ports import EncodedWindow, ModelInfo, Plane, Slide
+
+log = logging.getLogger(__name__)
+
+_FORMAT = 1
+"""Counts changes of what a file holds; those of other counts are not read."""
+
+
+class EmbeddingFiles:
+    """A folder of embeddings: a folder for each plane of a slide, a file for each window.
+
+    A file is written under another name first and renamed when it is whole. The last use is the file's access time; the
+    least used go first. Rights are not its business: whoever asks has read the slide as the caller before.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there, for this user alone.
+    max_bytes : int
+        Of all files together. Replicas may pass it for a moment, by what each is writing.
+    kept_s : float
+        Older files are not used: a slide's file may be replaced under its name.
+    model : ModelInfo
+        Embeddings of other weights, engines or precisions are not used; they are brought to its device.
+    platform : str
+        Base URL; slides of other platforms have the same ids.
+
+    Raises
+    ------
+    InvalidSettings
+        The folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, max_bytes: int, kept_s: float, model: ModelInfo, platform: str) -> None:
+        self._folder = folder
+        self._max_bytes = max_bytes
+        self._kept_s = kept_s
+        self._whose = [_FORMAT, model.sha256, model.engine, model.precision, platform]
+        self._device = torch.device(model.device)
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="embedding-files")
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            probe = folder / f"part-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise InvalidSettings(f"REFINE_REFINE__EMBEDDING_FOLDER: {folder} cannot be written: {error}.") from error
+
+    def windows(self, slide: Slide, plane: Plane) -> list[Window]:
+        """List the windows of a slide that are here."""
+        young = time.time() - self._kept_s
+        return [
+            window_at(*_place(name), slide.width, slide.height)
+            for name, stat in _files(self._home(slide, plane))
+            if stat.st_mtime > young
+        ]
+
+    def read(self, slide: Slide, plane: Plane, window: Window) -> EncodedWindow | None:
+        """Give a window back, if it is still here and whole; one that is not is deleted."""
+        file = self._home(slide, plane) / _name(window)
+        try:
+            with file.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+                whole = {name: arrays[name] for name in arrays.files}
+            found = self._unpacked(window, whole)
+            os.utime(file, (time.time(), file.stat().st_mtime))
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # whatever a damaged file leads to
+            log.warning("The embedding %s is of no use: %s", file, error)
+            file.unlink(missing_ok=True)
+            return None
+        return found
+
+    def write(self, slide: Slide, plane: Plane, encoded: EncodedWindow) -> None:
+        """Keep a window; it is written in the background, one after the other."""
+        self._writer.submit(self._write, self._home(slide, plane), encoded)
+
+    def close(self) -> None:
+        """Finish what is being written."""
+        self._writer.shutdown()
+
+    def _write(self, home: Path, encoded: EncodedWindow) -> None:
+        part = home / f"part-{os.getpid()}-{threading.get_ident()}"
+        try:
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with part.open("wb") as stream:
+                cast(Any, np.savez)(stream, **_packed(encoded))
+            part.replace(home / _name(encoded.window))
+            self._trim()
+        except OSError as error:  # a full disk, or a replica that cleans up
+            part.unlink(missing_ok=True)
+            log.warning("The embedding could not be kept in %s: %s", home, error)
+
+    def _trim(self) -> None:
+        """Delete what is too old, then the least used, until the rest is small enough."""
+        young = time.time() - self._kept_s
+        found = [(home / name, stat) for home in self._folder.iterdir() for name, stat in _files(home)]
+        found.sort(key=lambda each: (each[1].st_mtime > young, each[1].st_atime), reverse=True)
+        total = 0
+        for file, stat in found:
+            total += stat.st_size
+            if total > self._max_bytes or stat.st_mtime <= young:
+                file.unlink(missing_ok=True)
+
+    def _home(self, slide: Slide, plane: Plane) -> Path:
+        key = json.dumps([*self._whose, asdict(slide), asdict(plane)], sort_keys=True)
+        return self._folder / hashlib.sha256(key.encode()).hexdigest()[:32]
+
+    def _unpacked(self, window: Window, arrays: dict[str, npt.NDArray[Any]]) -> EncodedWindow:
+        image, *finer = (torch.from_numpy(arrays[f"level{at}"]).to(self._device) for at in range(len(arrays) - 3))
+        columns, rows = (int(side) for side in arrays["window_size"])
+        height, width = (int(side) for side in arrays["shape"])
+        embedding = Sam2Embedding(image, tuple(finer), (columns, rows))
+        return EncodedWindow(window, embedding, WindowGrid(*(float(each) for each in arrays["grid"])), (height, width))
+
+
+def _packed(encoded: EncodedWindow) -> dict[str, npt.NDArray[Any]]:
+    embedding, grid = cast(Sam2Embedding, encoded.embedding), encoded.grid
+    levels = (embedding.image, *embedding.high_resolution)
+    return {
+        "grid": np.array([grid.x0, grid.y0, grid.dx, grid.dy]),
+        "shape": np.array(encoded.shape),
+        "window_size": np.array(embedding.window_size),
+        **{f"level{at}": level.cpu().numpy() for at, level in enumerate(levels)},
+    }
+
+
+def _name(window: Window) -> str:
+    return f"{window.x0}_{window.y0}_{window.side_px0}.npz"
+
+
+def _place(name: str) -> tuple[int, int, int]:
+    x0, y0, side = name.removesuffix(".npz").split("_")
+    return int(x0), int(y0), int(side)
+
+
+def _files(home: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Go through the embeddings of a folder; those that vanish meanwhile are not there."""
+    try:
+        with os.scandir(home) as entries:
+            for entry in entries:
+                if entry.name.endswith(".npz"):
+                    yield entry.name, entry.stat()
+    except OSError:
+        return

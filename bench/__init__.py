@@ -1,0 +1,1 @@
+"""How fast the service is, always beside the thesis' pipeline in the same run."""

@@ -1,0 +1,96 @@
+"""``python -m bench``: every question in one run, beside the reference."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import platform
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from app.segmenter.device import resolve_device, usable_cores
+from bench.ceilings import ceilings
+from bench.crowd import crowd
+from bench.encode import encode
+from bench.page import write_results
+from bench.request import request
+from bench.rows import Row
+from bench.stage import Stage, staged
+from bench.startup import startup
+
+QUESTIONS = ("encode", "request", "crowd", "startup")
+
+
+def main(
+    config: Annotated[str, typer.Option(help="Model config; its weights are random.")] = "sam2.1_hiera_b+",
+    engine: Annotated[str, typer.Option(help="What runs the encoder of the service.")] = "openvino-float32",
+    quick: Annotated[bool, typer.Option(help="Fewer runs.")] = False,
+    only: Annotated[list[str] | None, typer.Option(help=f"Questions: {', '.join(QUESTIONS)}.")] = None,
+    folder: Annotated[Path, typer.Option(help="Keeps slide, weights and compiled engines.")] = Path("out/bench"),
+    out: Annotated[Path, typer.Option(help="Where the results go.")] = Path("bench/results"),
+) -> None:
+    """Measure the service beside the thesis' pipeline and write a page with plots."""
+    logging.getLogger("app").setLevel(logging.ERROR)
+    torch.set_num_threads(usable_cores())
+    runs = 3 if quick else 7
+    device = str(resolve_device("auto"))
+    with staged(folder, config, engine) as stage, Progress(console=Console(stderr=True)) as progress:
+        asked = [name for name in QUESTIONS if not only or name in only]
+        task = progress.add_task("ceilings", total=len(asked) + 1)
+        rows = ceilings(device, runs)
+        most = max(row.ours for row in rows if row.unit == "GFLOP/s")
+        for name in asked:
+            progress.update(task, advance=1, description=name)
+            rows += _answer(name, stage, device, runs, most, quick)()
+        progress.update(task, advance=1, description="done")
+    commit = _commit()
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    meta = {
+        "commit": commit,
+        "date": today,
+        "config": config,
+        "weights": "random",
+        "engine": engine,
+        **_machine(device),
+    }
+    page = write_results(out, f"{today}-{commit}", meta, rows)
+    Console().print(f"The page is {page}")
+
+
+def _answer(
+    name: str, stage: Stage, device: str, runs: int, ceiling_gflops: float, quick: bool
+) -> Callable[[], list[Row]]:
+    """Find the question of a name, with what it needs."""
+    return {
+        "encode": lambda: encode(stage, device, runs, ceiling_gflops),
+        "request": lambda: request(stage, runs),
+        "crowd": lambda: crowd(stage, (1, 32), 40 if quick else 300),
+        "startup": lambda: startup(stage, 3 if quick else 20),
+    }[name]
+
+
+def _commit() -> str:
+    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
+    return found.stdout.strip() or "unknown"
+
+
+def _machine(device: str) -> dict[str, Any]:
+    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    wanted = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16")
+    return {
+        "device": torch.cuda.get_device_name() if device.startswith("cuda") else platform.machine(),
+        "cores": usable_cores(),
+        "instructions": " ".join(flag for flag in wanted if f" {flag} " in flags) or "unknown",
+        "torch": torch.__version__,
+    }
+
+
+if __name__ == "__main__":
+    typer.run(main)

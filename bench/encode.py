@@ -1,0 +1,59 @@
+"""How long one window takes in the encoder, on each engine."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from app.errors import ServiceError
+from app.segmenter.checkpoint import build_model
+from app.segmenter.engines.agreement import agreement, drawn_window
+from app.segmenter.engines.choice import ENGINES, REFERENCE, Engine
+from app.segmenter.load import load_segmenter
+from app.segmenter.sam2_segmenter import Sam2Segmenter
+from app.segmenter.weights.checks import file_sha256
+from app.segmenter.weights.choice import ChosenWeights
+from app.settings import SegmenterSettings
+from app.usecases.ports import Claim
+from bench.rows import Row, row, timed
+from bench.stage import Stage
+
+
+def encode(stage: Stage, device: str, runs: int, ceiling_gflops: float) -> list[Row]:
+    """Measure each engine beside torch in float32, in turns."""
+    weights = ChosenWeights("random", stage.checkpoint, stage.config, file_sha256(stage.checkpoint), "configured")
+
+    def load(engine: Engine) -> Sam2Segmenter:
+        folder = stage.folder / "engines"
+        return load_segmenter(SegmenterSettings(device=device, engine=engine, engine_folder=folder), weights)
+
+    gflop = encoder_gflop(stage.config)
+    reference, rows = load(REFERENCE), []
+    image = drawn_window(0, reference.input_side_px)
+    for engine in ENGINES:
+        name = f"encode, {engine}"
+        try:
+            ours = load(engine)
+        except ServiceError as error:
+            rows.append(Row(name, float("nan"), None, "s", 0, float("nan"), None, error.detail))
+            continue
+        iou = agreement(reference, ours)
+        pairs = [(timed(ours.encode, image, Claim()), timed(reference.encode, image, Claim())) for _ in range(runs)]
+        mine, theirs = zip(*pairs, strict=True)
+        share = gflop / float(sorted(mine)[len(mine) // 2]) / ceiling_gflops
+        note = f"{gflop:.0f} GFLOP; masks' IoU with float32 {iou:.4f}"
+        rows.append(row(name, mine, theirs, share_of_ceiling=share, note=note))
+        ours.close()
+    reference.close()
+    return rows
+
+
+def encoder_gflop(config: str) -> float:
+    """Count the encoder's multiplications and additions for one window."""
+    model = cast(Any, build_model(config).to("meta"))
+    side = model.image_size
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        model.image_encoder.trunk(torch.empty(1, 3, side, side, device="meta"))
+    return float(counter.get_total_flops()) / 1e9

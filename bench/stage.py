@@ -1,0 +1,111 @@
+"""What the questions stand on: the demo's embedded Cytomine with a slide, weights, the service, and the reference."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import shapely
+import torch
+
+from app.segmenter.checkpoint import build_model
+from app.settings import PlatformSettings
+from bench.reference import Reference, open_reference
+from demo.cytomine.server import EmbeddedCytomine
+from demo.samples import Sample
+from demo.seeding import Seeded, SeededImage, platform_wkt, seed
+from demo.service import Service, running_service
+
+
+@dataclass
+class Stage:
+    """A platform with one slide, and people to act on it."""
+
+    cytomine: EmbeddedCytomine
+    seeded: Seeded
+    image: SeededImage
+    sample: Sample
+    folder: Path
+    checkpoint: Path
+    config: str
+    engine: str
+    _shifts: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def platform(self) -> PlatformSettings:
+        """The platform as the service account sees it."""
+        account = self.seeded.service
+        return PlatformSettings.model_validate(
+            {"host": self.cytomine.base_url, "public_key": account.public_key, "private_key": account.private_key}
+        )
+
+    def draw(self, shape: shapely.Geometry | None = None, points: int = 2) -> int:
+        """Draw a box nobody has asked for yet, and points on it; gives its id."""
+        at = next(self._shifts)
+        box = shapely.affinity.translate(shape or self.sample.shape, at % 97, at // 97)
+        number = self._add(box)
+        for n in range(points):
+            self._add(shapely.Point(box.centroid.x + 5 * n, box.centroid.y))
+        return number
+
+    def add_point(self, number: int) -> None:
+        """Add a point to a drawn box."""
+        location = self.cytomine.store.location(number)
+        centre = shapely.from_wkt(location).centroid if location else self.sample.shape.centroid
+        self.cytomine.store.add_annotation(self.image.id, self.seeded.users[0].id, centre.wkt)
+
+    def _add(self, shape: shapely.Geometry) -> int:
+        location = platform_wkt(shape, self.image.height)
+        return self.cytomine.store.add_annotation(self.image.id, self.seeded.users[0].id, location)
+
+    def reference(self) -> Reference:
+        """Load the reference."""
+        return open_reference(self.platform, self.checkpoint, self.config)
+
+    @contextmanager
+    def service(self) -> Iterator[Service]:
+        """Run the service, with the weights and the engine of this run."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = int(listener.getsockname()[1])
+        keys = (self.seeded.service.public_key, self.seeded.service.private_key)
+        with running_service(
+            port,
+            self.cytomine.base_url,
+            keys,
+            self.seeded.secret,
+            self.folder / "service.log",
+            start_s=900,
+            REFINE_SEGMENTER__CHECKPOINT=str(self.checkpoint),
+            REFINE_SEGMENTER__CONFIG=self.config,
+            REFINE_SEGMENTER__ENGINE=self.engine,
+            REFINE_SEGMENTER__ENGINE_FOLDER=str(self.folder / "engines"),
+            REFINE_API__LOG_LEVEL="warning",
+        ) as service:
+            yield service
+
+
+def figure(service: Service, name: str) -> float:
+    """Read one figure of the service's metrics."""
+    page = httpx.get(f"{service.url}/metrics", trust_env=False, timeout=30).text
+    found = re.search(rf"^{name} ([\d.e+]+)$", page, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+@contextmanager
+def staged(folder: Path, config: str, engine: str) -> Iterator[Stage]:
+    """Set everything up in a folder, which keeps the slide, the weights and the compiled engines from run to run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = folder / f"{config}-random.pt"
+    if not checkpoint.exists():
+        torch.manual_seed(0)
+        torch.save({"model": build_model(config).state_dict()}, checkpoint)
+    with ExitStack() as stack:
+        cytomine = stack.enter_context(EmbeddedCytomine(folder))
+        seeded, image, sample = seed(cytomine, folder, None)
+        yield Stage(cytomine, seeded, image, sample, folder, checkpoint, config, engine)

@@ -1,0 +1,33 @@
+"""How soon the service is ready, and how much memory it takes."""
+
+from __future__ import annotations
+
+import psutil
+
+from bench.rows import Row, row, timed
+from bench.stage import Stage
+from demo.service import Service
+
+
+def startup(stage: Stage, refines: int) -> list[Row]:
+    """Start the service twice; look at its resident memory after the warm-up and after some refines."""
+    with stage.service():
+        pass
+    ready: list[float] = []
+    memory: list[float] = []
+    running = stage.service()
+    service: list[Service] = []
+    ready.append(timed(lambda: service.append(running.__enter__())))
+    try:
+        process = psutil.Process(service[0].process.pid)
+        memory.append(process.memory_info().rss / 2**30)
+        for _ in range(refines):
+            service[0].refine(stage.draw(), dry_run=True)
+        memory.append(process.memory_info().rss / 2**30)
+    finally:
+        running.__exit__(None, None, None)
+    return [
+        row("start to ready, second start", ready),
+        row("resident memory after warm-up", memory[:1], unit="GiB"),
+        row(f"resident memory after {refines} refines", memory[1:], unit="GiB"),
+    ]

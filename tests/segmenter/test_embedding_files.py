@@ -1,0 +1,139 @@
+"""Embeddings come back from files as they were, within bounds, and what is damaged or old is not there."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from app.errors import InvalidSettings
+from app.geometry.windows import WindowGrid, window_at
+from app.segmenter.embedding_files import EmbeddingFiles
+from app.segmenter.sam2_segmenter import Sam2Embedding
+from app.usecases.ports import EncodedWindow, ModelInfo, Plane, Slide
+
+SLIDE = Slide(5, 1000, 800, "slide.tif")
+MODEL = ModelInfo("tiny", "configured", "0" * 64, "float32", "cpu")
+Make = Callable[..., EmbeddingFiles]
+
+
+def encoded(x0: int = 40) -> EncodedWindow:
+    levels = (torch.randn(1, 8, 4, 4), torch.randn(1, 2, 16, 16), torch.randn(1, 4, 8, 8))
+    embedding = Sam2Embedding(levels[0], levels[1:], (64, 60))
+    return EncodedWindow(window_at(x0, -20, 64, 1000, 800), embedding, WindowGrid(x0, -20.5, 1.0, 1.01), (60, 64))
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Make]:
+    made = []
+
+    def files(
+        *, max_bytes: int = 2**20, kept_s: float = 60, model: ModelInfo = MODEL, host: str = "h"
+    ) -> EmbeddingFiles:
+        made.append(EmbeddingFiles(tmp_path / "kept", max_bytes, kept_s, model, host))
+        return made[-1]
+
+    yield files
+    for each in made:
+        each.close()
+
+
+def written(files: EmbeddingFiles, *windows: EncodedWindow) -> None:
+    for window in windows:
+        files.write(SLIDE, Plane(), window)
+    files.close()
+
+
+def test_another_replica_reads_what_one_has_written(make: Make) -> None:
+    kept = encoded()
+    written(make(), kept)
+    other = make()
+    assert other.windows(SLIDE, Plane()) == [kept.window]
+    found = other.read(SLIDE, Plane(), kept.window)
+    assert found is not None
+    assert (found.window, found.grid, found.shape) == (kept.window, kept.grid, kept.shape)
+    assert isinstance(found.embedding, Sam2Embedding)
+    assert isinstance(kept.embedding, Sam2Embedding)
+    assert found.embedding.window_size == (64, 60)
+    assert torch.equal(found.embedding.image, kept.embedding.image)
+    assert all(map(torch.equal, found.embedding.high_resolution, kept.embedding.high_resolution))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"model": replace(MODEL, sha256="1" * 64)},
+        {"model": replace(MODEL, engine="openvino")},
+        {"model": replace(MODEL, precision="bfloat16")},
+        {"host": "another platform"},
+    ],
+)
+def test_other_weights_engines_and_platforms_do_not_meet(make: Make, other: dict[str, object]) -> None:
+    kept = encoded()
+    written(make(), kept)
+    assert make(**other).windows(SLIDE, Plane()) == []
+    assert make(**other).read(SLIDE, Plane(), kept.window) is None
+
+
+def test_other_slides_files_and_planes_do_not_meet(make: Make) -> None:
+    written(make(), encoded())
+    for slide in (replace(SLIDE, id=6), replace(SLIDE, path="replaced.tif"), replace(SLIDE, width=1001)):
+        assert make().windows(slide, Plane()) == []
+    assert make().windows(SLIDE, Plane(z=1)) == []
+
+
+def test_the_least_used_go_first(make: Make, tmp_path: Path) -> None:
+    first, second, third = encoded(1), encoded(2), encoded(3)
+    written(make(), first, second)
+    size = next(tmp_path.rglob("*.npz")).stat().st_size
+    past = time.time() - 30
+    for file in tmp_path.rglob("*.npz"):
+        os.utime(file, (past, past))
+    make().read(SLIDE, Plane(), first.window)
+    written(make(max_bytes=2 * size), third)
+    assert {window.x0 for window in make().windows(SLIDE, Plane())} == {1, 3}
+
+
+def test_what_is_too_old_is_not_there_and_goes(make: Make, tmp_path: Path) -> None:
+    written(make(), encoded(1))
+    old = next(tmp_path.rglob("*.npz"))
+    os.utime(old, (time.time(), time.time() - 100))
+    assert make().windows(SLIDE, Plane()) == []
+    written(make(), encoded(2))
+    assert not old.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn"])
+def test_a_damaged_file_is_not_there_and_goes(make: Make, tmp_path: Path, content: bytes) -> None:
+    kept = encoded()
+    written(make(), kept)
+    file = next(tmp_path.rglob("*.npz"))
+    file.write_bytes(content)
+    assert make().read(SLIDE, Plane(), kept.window) is None
+    assert not file.exists()
+
+
+def test_a_disk_that_fails_stops_nothing(make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("app.segmenter.embedding_files").addHandler(caplog.handler)
+    files = make()
+    (tmp_path / "kept").rmdir()
+    (tmp_path / "kept").write_text("in the way")
+    written(files, encoded())
+    assert "could not be kept" in caplog.text
+
+
+def test_a_folder_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("in the way")
+    with pytest.raises(InvalidSettings, match="EMBEDDING_FOLDER"):
+        EmbeddingFiles(tmp_path / "kept", 1, 1, MODEL, "h")
+
+
+def test_only_the_service_reads_the_folder(make: Make, tmp_path: Path) -> None:
+    written(make(), encoded())
+    assert (tmp_path / "kept").stat().st_mode & 0o077 == 0
