@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -111,7 +112,8 @@ class EmbeddingFiles:
             part.replace(home / _name(encoded.window))
             self._trim()
         except OSError as error:  # a full disk, or a replica that cleans up
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
             log.warning("The embedding could not be kept in %s: %s", home, error)
 
     def _trim(self) -> None:
