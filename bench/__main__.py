@@ -24,8 +24,9 @@ from bench.request import request
 from bench.rows import Row
 from bench.stage import Stage, staged
 from bench.startup import startup
+from bench.steps import steps
 
-QUESTIONS = ("encode", "request", "crowd", "startup")
+QUESTIONS = ("encode", "steps", "request", "crowd", "startup")
 
 
 def main(
@@ -70,6 +71,7 @@ def _answer(
     """Find the question of a name, with what it needs."""
     return {
         "encode": lambda: encode(stage, device, runs, ceiling_gflops),
+        "steps": lambda: steps(stage, device, 5 * runs),
         "request": lambda: request(stage, runs),
         "crowd": lambda: crowd(stage, (1, 32), 40 if quick else 300),
         "startup": lambda: startup(stage, 3 if quick else 20),

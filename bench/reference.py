@@ -54,7 +54,7 @@ class Reference:
         encoded = self.pixels.region(slide, Plane(), region, max(region.width, region.height))
         image = read_rgb(encoded)
         mask = self._mask(image, roi, points, region)
-        polygon = _polygon(_cleaned(mask), region, slide.height)
+        polygon = polygon_of(cleaned(mask), region, slide.height)
         if polygon is not None:
             self.gateway.store_location(annotation, polygon.wkt)
             for number, _, _ in points:
@@ -88,7 +88,10 @@ def open_reference(platform: PlatformSettings, checkpoint: Path, config: str) ->
     from sam2.sam2_image_predictor import SAM2ImagePredictor
 
     http = CoreHttp(platform)
-    predictor = SAM2ImagePredictor(load_checkpoint(checkpoint, config))
+    model: Any = load_checkpoint(checkpoint, config)
+    predictor = SAM2ImagePredictor(model)
+    side = int(model.image_size)
+    predictor._bb_feat_sizes = [(side // step,) * 2 for step in (4, 8, 16)]  # the package has those of 1024 px
     return Reference(http, CoreGateway(http), PimsPixels(platform, 2**30), predictor)
 
 
@@ -107,7 +110,8 @@ def _at_most(region: Region) -> Region:
     return Region(region.left, region.top, min(region.width, _MOST_PX), min(region.height, _MOST_PX))
 
 
-def _cleaned(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def cleaned(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Open, close, and keep the large parts, at the window's scale."""
     for operation, size in ((cv2.MORPH_OPEN, _OPEN_PX), (cv2.MORPH_CLOSE, _CLOSE_PX)):
         mask = cv2.morphologyEx(mask, operation, np.ones((size, size), np.uint8)).astype(np.uint8)
     count, labels, figures, _ = cv2.connectedComponentsWithStats(mask)
@@ -116,7 +120,8 @@ def _cleaned(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return np.isin(labels, kept).astype(np.uint8) if kept else np.zeros_like(mask)
 
 
-def _polygon(mask: npt.NDArray[np.uint8], region: Region, height: int) -> shapely.Geometry | None:
+def polygon_of(mask: npt.NDArray[np.uint8], region: Region, height: int) -> shapely.Geometry | None:
+    """Give the longest outline, platform frame, or None."""
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     rings = [ring[:, 0] + (region.left, region.top) for ring in contours if len(ring) >= 4]
     if not rings:

@@ -69,11 +69,12 @@ def _refine(service: Service, number: int, **options: object) -> None:
 
 def _prepare(service: Service, number: int) -> None:
     """Let the service prepare, and wait until it has."""
-    before = figure(service, "refine_embedding_cache_bytes")
+    encoded = 'refine_windows_total{source="encoder"}'
+    before = figure(service, encoded)
     body = {"annotation_id": number}
     httpx.post(f"{service.url}/sam/embeddings", json=body, headers=service.headers, timeout=60, trust_env=False)
-    give_up = time.monotonic() + 300
-    while figure(service, "refine_embedding_cache_bytes") == before:
+    give_up = time.monotonic() + 60
+    while figure(service, encoded) == before:
         if time.monotonic() > give_up:
             raise TimeoutError("nothing was prepared")
         time.sleep(0.05)

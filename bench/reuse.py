@@ -57,7 +57,8 @@ class Case:
 def main(
     data: Annotated[Path, typer.Argument(help="Folder of tiles with masks.", exists=True)],
     each: Annotated[int, typer.Option(help="Objects of a type, at most.")] = 150,
-    out: Annotated[Path, typer.Option(help="Where table and curve go.")] = Path("bench/results"),
+    out: Annotated[Path, typer.Option(help="Where the table goes.")] = Path("bench/results"),
+    curve: Annotated[Path, typer.Option(help="Where the curve goes.")] = Path("docs/images/reuse.png"),
 ) -> None:
     """Measure the IoU that is lost with windows of other boxes, with the configured model."""
     source = TilesFolder(data)
@@ -90,7 +91,7 @@ def main(
         lines.append(f"| {scale} | {shift} | {shown} | {np.mean(means):.4f} | {lost[-1]:+.4f} ({error:.4f}) |")
     out.mkdir(parents=True, exist_ok=True)
     (out / "reuse.md").write_text("\n".join(lines) + "\n")
-    _draw(lost, out / "reuse.png")
+    _draw(lost, curve)
     segmenter.close()
 
 

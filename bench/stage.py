@@ -85,6 +85,7 @@ class Stage:
             REFINE_SEGMENTER__CONFIG=self.config,
             REFINE_SEGMENTER__ENGINE=self.engine,
             REFINE_SEGMENTER__ENGINE_FOLDER=str(self.folder / "engines"),
+            REFINE_REFINE__REUSE_WINDOWS="false",  # the boxes lie close to each other, and yet each is to be a new one
             REFINE_API__LOG_LEVEL="warning",
         ) as service:
             yield service
@@ -93,7 +94,7 @@ class Stage:
 def figure(service: Service, name: str) -> float:
     """Read one figure of the service's metrics."""
     page = httpx.get(f"{service.url}/metrics", trust_env=False, timeout=30).text
-    found = re.search(rf"^{name} ([\d.e+]+)$", page, re.MULTILINE)
+    found = re.search(rf"^{re.escape(name)} ([\d.e+]+)$", page, re.MULTILINE)
     return float(found[1]) if found else 0.0
 
 

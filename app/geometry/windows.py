@@ -16,7 +16,7 @@ CONTEXT_FACTOR = 2.0
 MODEL_SIDE_PX = 1024
 """Side of the model frame, in which masks are cleaned and outlined; source: the input size of SAM 2.1."""
 
-REUSE_SCALE = (0.8, 1.0)
+REUSE_SCALE = (0.8, 1.01)
 REUSE_SHIFT = 0.05
 """A window serves another box if its side is so many times the side of that box' own window, and their centres are at
 most so far apart, over the longer side of the box; source: ``python -m bench.reuse``, decision 0016."""
