@@ -72,7 +72,11 @@ def _prepare(service: Service, number: int) -> None:
     encoded = 'refine_windows_total{source="encoder"}'
     before = figure(service, encoded)
     body = {"annotation_id": number}
-    httpx.post(f"{service.url}/sam/embeddings", json=body, headers=service.headers, timeout=60, trust_env=False)
+    answer = httpx.post(
+        f"{service.url}/sam/embeddings", json=body, headers=service.headers, timeout=60, trust_env=False
+    )
+    if answer.status_code != 202:
+        raise RuntimeError(answer.text)
     give_up = time.monotonic() + 60
     while figure(service, encoded) == before:
         if time.monotonic() > give_up:

@@ -22,6 +22,9 @@ from demo.samples import Sample
 from demo.seeding import Seeded, SeededImage, platform_wkt, seed
 from demo.service import Service, running_service
 
+_STEP_PX0 = 3
+"""From box to box; windows lie on whole pixels, so boxes one pixel apart can share theirs."""
+
 
 @dataclass
 class Stage:
@@ -48,7 +51,7 @@ class Stage:
     def draw(self, shape: shapely.Geometry | None = None, points: int = 2) -> int:
         """Draw a box nobody has asked for yet, and points on it; gives its id."""
         at = next(self._shifts)
-        box = shapely.affinity.translate(shape or self.sample.shape, at % 97, at // 97)
+        box = shapely.affinity.translate(shape or self.sample.shape, _STEP_PX0 * (at % 97), _STEP_PX0 * (at // 97))
         number = self._add(box)
         for n in range(points):
             self._add(shapely.Point(box.centroid.x + 5 * n, box.centroid.y))
