@@ -104,7 +104,7 @@ def _edges(mask: BoolMask) -> list[int]:
     found: list[int] = []
     for direction, neighbour in enumerate(neighbours):
         dx, dy = _PIXEL_ON_THE_RIGHT[direction]
-        rows, columns = np.nonzero(inner & ~neighbour)
+        rows, columns = np.divmod(np.flatnonzero(inner & ~neighbour), mask.shape[1])  # far faster than np.nonzero
         corners = (rows - dy) * (mask.shape[1] + 1) + (columns - dx)
         found += (4 * corners + direction).tolist()
     return found

@@ -98,11 +98,17 @@ def _kernel(size: int) -> tuple[_Bytes, tuple[int, int], tuple[int, int]]:
 
 def _without_small_components(mask: _Bytes) -> BoolMask:
     """Drop every component smaller than `SMALLEST_COMPONENT` of the largest."""
-    components, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    left, top, width, height = cv2.boundingRect(mask)
+    if not width:
+        return mask.astype(np.bool_)  # OpenCV's labelling does not survive an array without pixels
+    inside = mask[top : top + height, left : left + width]
+    components, labels, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
     if components <= 2:  # the background and at most one object
         return mask.astype(np.bool_)
     areas = stats[:, cv2.CC_STAT_AREA].astype(np.float64)
     areas[0] = 0  # the background
     keep = areas >= SMALLEST_COMPONENT * areas.max()
     keep[0] = False
-    return np.asarray(keep[labels])
+    kept = np.zeros(mask.shape, np.bool_)
+    kept[top : top + height, left : left + width] = keep[labels]
+    return kept
