@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from app.errors import ServiceError
 from app.segmenter.checkpoint import build_model
 from app.segmenter.engines.agreement import agreement, drawn_window
-from app.segmenter.engines.choice import ENGINES, REFERENCE, Engine
+from app.segmenter.engines.choice import ENGINES, HOPELESS, REFERENCE, Engine, time_window
 from app.segmenter.load import load_segmenter
 from app.segmenter.sam2_segmenter import Sam2Segmenter
 from app.segmenter.weights.checks import file_sha256
@@ -32,12 +32,19 @@ def encode(stage: Stage, device: str, runs: int, ceiling_gflops: float) -> list[
     gflop = encoder_gflop(stage.config)
     reference, rows = load(REFERENCE), []
     image = drawn_window(0, reference.input_side_px)
+    time_window(reference)
+    reference_s = time_window(reference)
     for engine in ENGINES:
         name = f"encode, {engine}"
         try:
             ours = load(engine)
         except ServiceError as error:
             rows.append(Row(name, float("nan"), None, "s", 0, float("nan"), None, error.detail))
+            continue
+        first_s = time_window(ours)
+        if first_s > HOPELESS * reference_s:
+            rows.append(row(name, [first_s], [reference_s], note="hopeless here; its first window only"))
+            ours.close()
             continue
         iou = agreement(reference, ours)
         pairs = [(timed(ours.encode, image, Claim()), timed(reference.encode, image, Claim())) for _ in range(runs)]

@@ -52,7 +52,7 @@ class Reference:
         window = plan_window(roi, slide.width, slide.height)
         region = _at_most(window.region)
         encoded = self.pixels.region(slide, Plane(), region, max(region.width, region.height))
-        image = read_rgb(encoded)
+        image = read_rgb(encoded).copy()  # the package wants to be able to write
         mask = self._mask(image, roi, points, region)
         polygon = polygon_of(cleaned(mask), region, slide.height)
         if polygon is not None:

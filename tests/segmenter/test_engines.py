@@ -102,7 +102,9 @@ class Blind(DarkSegmenter):
         return masks
 
 
-def test_an_engine_that_sees_something_else_is_refused() -> None:
+def test_an_engine_that_sees_something_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.segmenter.engines.choice.HOPELESS", 1e9)  # these take no time worth measuring
+
     def load(engine: str):  # type: ignore[no-untyped-def]
         if engine == "openvino-bfloat16":
             raise InvalidSettings("cannot")
@@ -115,6 +117,14 @@ def test_an_engine_that_sees_something_else_is_refused() -> None:
     assert measured[1].iou < LEAST_IOU
     assert "IoU" in str(measured[1].refused)
     assert [each.fit for each in measure(load, on_cpu=False)] == [True, False, False, False]
+
+
+def test_an_engine_that_takes_far_too_long_is_not_tried_any_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.segmenter.engines.choice.HOPELESS", 0.0)
+    reference, *others = measure(lambda _: DarkSegmenter(), on_cpu=True)
+    assert reference.fit
+    assert [each.iou for each in others] == [None] * 3
+    assert all("times as long" in str(each.refused) for each in others)
 
 
 def test_the_fastest_that_is_fit_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
