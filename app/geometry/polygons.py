@@ -80,15 +80,15 @@ def simplify(exact: BaseGeometry) -> BaseGeometry:
         The first of the `TOLERANCES_PX` that gives at most `MOST_VERTICES`; where none does, the largest one allowed;
         `exact` itself where even the smallest one changes too much.
     """
-    best = exact
+    candidates: list[BaseGeometry] = []
     for tolerance in TOLERANCES_PX:
         candidate = polygonal(exact.simplify(tolerance, preserve_topology=True))
-        if candidate is None or iou(candidate, exact) < LEAST_IOU:
+        if candidate is None:
             break
-        best = candidate
-        if shapely.get_num_coordinates(best) <= MOST_VERTICES:
+        candidates.append(candidate)
+        if shapely.get_num_coordinates(candidate) <= MOST_VERTICES:
             break
-    return best
+    return next((each for each in reversed(candidates) if iou(each, exact) >= LEAST_IOU), exact)
 
 
 def clip_to_slide(shape: BaseGeometry, slide_width: int, slide_height: int) -> Polygon | MultiPolygon | None:
