@@ -48,9 +48,9 @@ class Stage:
             {"host": self.cytomine.base_url, "public_key": account.public_key, "private_key": account.private_key}
         )
 
-    def draw(self, shape: shapely.Geometry | None = None, points: int = 2) -> int:
-        """Draw a box nobody has asked for yet, and points on it; gives its id."""
-        at = next(self._shifts)
+    def draw(self, shape: shapely.Geometry | None = None, points: int = 2, *, shifted: bool = True) -> int:
+        """Draw a box, shifted to where nobody has drawn one yet, and points on it; gives its id."""
+        at = next(self._shifts) if shifted else 0
         box = shapely.affinity.translate(shape or self.sample.shape, _STEP_PX0 * (at % 97), _STEP_PX0 * (at // 97))
         number = self._add(box)
         for n in range(points):
