@@ -12,7 +12,7 @@ from app.geometry.windows import MODEL_SIDE_PX, plan_window
 from app.usecases.ports import Plane
 from bench.reference import Reference
 from bench.rows import Row, row, timed
-from bench.stage import Stage, figure
+from bench.stage import Stage, figure, refine
 from demo.service import Service
 
 
@@ -21,18 +21,18 @@ def request(stage: Stage, runs: int) -> list[Row]:
     reference = stage.reference()
     times: dict[str, list[float]] = {name: [] for name in ("reference", "cold", "again", "prepared")}
     with stage.service() as service:
-        _refine(service, stage.draw())
+        refine(service, stage.draw())
         reference(stage.draw())
         for _ in range(runs):
             number = stage.draw()
             times["reference"].append(timed(reference, number))
             cold = stage.draw()
-            times["cold"].append(timed(_refine, service, cold, dry_run=True))
+            times["cold"].append(timed(refine, service, cold, dry_run=True))
             stage.add_point(cold)
-            times["again"].append(timed(_refine, service, cold))
+            times["again"].append(timed(refine, service, cold))
             prepared = stage.draw()
             _prepare(service, prepared)
-            times["prepared"].append(timed(_refine, service, prepared))
+            times["prepared"].append(timed(refine, service, prepared))
         rows = [
             row("refine, for the first time", times["cold"], times["reference"]),
             row("refine again, with another point", times["again"], times["reference"]),
@@ -50,7 +50,7 @@ def _region(stage: Stage, service: Service, reference: Reference) -> list[Row]:
     theirs_bytes = reference(number)
     theirs = time.perf_counter() - start
     mine = stage.draw(box, points=0)
-    ours = timed(_refine, service, mine)
+    ours = timed(refine, service, mine)
     slide = reference.gateway.slide(stage.image.id)
     window = plan_window(Roi(*box.bounds), slide.width, slide.height)
     ours_bytes = len(reference.pixels.region(slide, Plane(), window.region, MODEL_SIDE_PX))
@@ -59,12 +59,6 @@ def _region(stage: Stage, service: Service, reference: Reference) -> list[Row]:
         row("region: a refine", [ours], [theirs], note=note),
         row("region: bytes from the image server", [float(ours_bytes)], [float(theirs_bytes)], unit="bytes", note=note),
     ]
-
-
-def _refine(service: Service, number: int, **options: object) -> None:
-    answer = service.refine(number, **options)
-    if answer.status_code != 200:
-        raise RuntimeError(answer.text)
 
 
 def _prepare(service: Service, number: int) -> None:

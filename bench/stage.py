@@ -94,6 +94,13 @@ class Stage:
             yield service
 
 
+def refine(service: Service, number: int, **options: object) -> None:
+    """Ask for a refine that must succeed."""
+    answer = service.refine(number, **options)
+    if answer.status_code != 200:
+        raise RuntimeError(answer.text)
+
+
 def figure(service: Service, name: str) -> float:
     """Read one figure of the service's metrics."""
     page = httpx.get(f"{service.url}/metrics", trust_env=False, timeout=30).text
@@ -109,6 +116,8 @@ def staged(folder: Path, config: str, engine: str) -> Iterator[Stage]:
     if not checkpoint.exists():
         torch.manual_seed(0)
         torch.save({"model": build_model(config).state_dict()}, checkpoint)
+    for old in (*folder.glob("cytomine.sqlite*"), *folder.glob("seeded.json")):
+        old.unlink()
     with ExitStack() as stack:
         cytomine = stack.enter_context(EmbeddedCytomine(folder))
         seeded, image, sample = seed(cytomine, folder, None)

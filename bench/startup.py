@@ -5,7 +5,7 @@ from __future__ import annotations
 import psutil
 
 from bench.rows import Row, row, timed
-from bench.stage import Stage
+from bench.stage import Stage, refine
 from demo.service import Service
 
 
@@ -22,7 +22,7 @@ def startup(stage: Stage, refines: int) -> list[Row]:
         process = psutil.Process(service[0].process.pid)
         memory.append(process.memory_info().rss / 2**30)
         for _ in range(refines):
-            service[0].refine(stage.draw(), dry_run=True)
+            refine(service[0], stage.draw())
         memory.append(process.memory_info().rss / 2**30)
     finally:
         running.__exit__(None, None, None)

@@ -206,8 +206,8 @@ class CoreGateway:
             points = [_point(record) for record in answer["collection"] if _is_point(record)]
         return sorted(points, key=lambda point: point.id)
 
-    def carries_notes(self, point: PointAnnotation) -> bool:
-        """Whether properties or a description hang on a point.
+    def is_plain(self, point: PointAnnotation) -> bool:
+        """Whether a point is still there, and neither properties nor a description hang on it.
 
         Raises
         ------
@@ -217,14 +217,23 @@ class CoreGateway:
         record = ClientAnnotation(id=point.id, class_=point.domain)
         try:
             if self._http.get(PropertyCollection(record).uri()).get("collection"):
-                return True
+                return False
         except NotThere as error:
+            if self._is_gone(point.id):  # since the points were listed, by another refine perhaps
+                return False
             raise PlatformUnavailable(f"Core does not find the properties of point {point.id}.") from error
         try:
             self._http.get(Description(record).uri())
         except NotThere:
-            return False
-        return True
+            return True
+        return False
+
+    def _is_gone(self, annotation_id: int) -> bool:
+        try:
+            self._http.get(ClientAnnotation(id=annotation_id).uri())
+        except NotThere:
+            return True
+        return False
 
     def store_location(self, annotation: Annotation, location: str) -> Stored:
         """Write a new location over an annotation, everything else as it was read.

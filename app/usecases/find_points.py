@@ -67,5 +67,5 @@ def _prompts(
     for point in gateway.points_in(slide, user_id, roi):
         inside = is_finite_point(point.x, point.y) and roi.surrounds(point.x, flip_y(point.y, slide.height))
         foreign = bool(point.term_ids) and not point.term_ids & term_ids
-        if inside and not foreign and not point.comments and not gateway.carries_notes(point):
+        if inside and not foreign and not point.comments and gateway.is_plain(point):
             yield point

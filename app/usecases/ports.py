@@ -143,8 +143,8 @@ class SlideGateway(Protocol):
         """List the user's Point annotations in a box of the slide frame, the border included."""
         ...
 
-    def carries_notes(self, point: PointAnnotation) -> bool:
-        """Whether properties or a description hang on a point."""
+    def is_plain(self, point: PointAnnotation) -> bool:
+        """Whether a point is still there, and neither properties nor a description hang on it."""
         ...
 
     def store_location(self, annotation: Annotation, location: str) -> Stored:

@@ -134,9 +134,9 @@ def test_notes_on_a_point(world: World) -> None:
     number = world.add_point(500, 400, world.owner)
     roi = Roi(420, world.height - 480, 580, world.height - 320)
     (point,) = world.gateway.points_in(slide, world.owner, roi)
-    assert not world.gateway.carries_notes(point)
+    assert world.gateway.is_plain(point)
     world.add_note(number)
-    assert world.gateway.carries_notes(point)
+    assert not world.gateway.is_plain(point)
 
 
 def test_stores_and_deletes(world: World) -> None:

@@ -115,9 +115,9 @@ class FakeGateway:
             )
         ]
 
-    def carries_notes(self, point: PointAnnotation) -> bool:
+    def is_plain(self, point: PointAnnotation) -> bool:
         self.asked_for_notes.append(point.id)
-        return point.id in self.notes
+        return point.id not in self.notes
 
     def store_location(self, annotation: Annotation, location: str) -> Stored:
         def store() -> None:

@@ -170,17 +170,22 @@ def test_a_broken_list_is_unavailable(gateway: CoreGateway, server: ScriptedServ
 
 def test_properties_and_descriptions_are_notes(gateway: CoreGateway, server: ScriptedServer) -> None:
     properties, description = "/api/annotation/11/property.json", f"/api/domain/{DOMAIN}/11/description.json"
+    server.answers["/api/annotation/11.json"] = Answer(body=RECORD)
     with pytest.raises(PlatformUnavailable):
-        gateway.carries_notes(POINT)
+        gateway.is_plain(POINT)
     server.answers[properties] = Answer(body={"collection": []})
-    assert gateway.carries_notes(POINT) is False
+    assert gateway.is_plain(POINT) is True
     server.answers[description] = Answer(body={"data": "mitosis"})
-    assert gateway.carries_notes(POINT) is True
+    assert gateway.is_plain(POINT) is False
     server.answers[description] = Answer(500, b"")
     with pytest.raises(PlatformUnavailable):
-        gateway.carries_notes(POINT)
+        gateway.is_plain(POINT)
     server.answers[properties] = Answer(body={"collection": [{"key": "a"}]})
-    assert gateway.carries_notes(POINT) is True
+    assert gateway.is_plain(POINT) is False
+
+
+def test_a_point_that_somebody_deleted_is_no_prompt(gateway: CoreGateway) -> None:
+    assert gateway.is_plain(POINT) is False
 
 
 def test_a_location_is_written_with_everything_else_as_it_was(gateway: CoreGateway, server: ScriptedServer) -> None:
