@@ -82,9 +82,7 @@ def simplify(exact: BaseGeometry) -> BaseGeometry:
     """
     candidates: list[BaseGeometry] = []
     for tolerance in TOLERANCES_PX:
-        candidate = polygonal(exact.simplify(tolerance, preserve_topology=True))
-        if candidate is None:
-            break
+        candidate = polygonal(exact.simplify(tolerance, preserve_topology=True)) or exact
         candidates.append(candidate)
         if shapely.get_num_coordinates(candidate) <= MOST_VERTICES:
             break
