@@ -61,6 +61,11 @@ class Reference:
                 self.gateway.delete(number)
         return len(encoded)
 
+    def close(self) -> None:
+        """Close the connections."""
+        self.http.close()
+        self.pixels.close()
+
     def _mask(
         self, image: npt.NDArray[np.uint8], roi: Any, points: list[tuple[int, float, float]], region: Region
     ) -> npt.NDArray[np.uint8]:

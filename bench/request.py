@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 
 import httpx
 import shapely
@@ -18,9 +19,8 @@ from demo.service import Service
 
 def request(stage: Stage, runs: int) -> list[Row]:
     """Measure refines over HTTP, in turns with the reference."""
-    reference = stage.reference()
     times: dict[str, list[float]] = {name: [] for name in ("reference", "cold", "again", "prepared")}
-    with stage.service() as service:
+    with closing(stage.reference()) as reference, stage.service() as service:
         refine(service, stage.draw())
         reference(stage.draw())
         for _ in range(runs):
