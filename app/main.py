@@ -8,7 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 from fastapi import FastAPI
@@ -19,6 +19,8 @@ from app.api.guards import GuardMiddleware
 from app.api.metrics import Metrics
 from app.api.request_id import RequestIdFilter, RequestIdMiddleware
 from app.api.routes import CROPS_ROUTE, Status, Verbs, status_routes, work_routes
+from app.api.traces import TraceMiddleware
+from app.errors import InvalidSettings
 from app.gateway.core import CoreGateway
 from app.gateway.http import CoreHttp
 from app.gateway.pims import PimsPixels
@@ -32,6 +34,9 @@ from app.usecases.embeddings import KEPT_S, Ahead, Embeddings
 from app.usecases.ports import Caller, EmbeddingStore, Identities, ModelInfo, Segmenter, SlideGateway, WindowReader
 from app.usecases.refine_crop import RefineCrop
 from app.usecases.segment_roi import SegmentRoi
+
+if TYPE_CHECKING:
+    from app.tracing import Traces
 
 log = logging.getLogger(__name__)
 
@@ -60,12 +65,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or read_settings()
     check_serving(settings)
     _log_to_stderr(settings.api.log_level)
+    traces = _traces(settings)
     segmenter = load_segmenter(settings.segmenter, choose(settings))
     core = CoreHttp(settings.platform)
     pixels = PimsPixels(settings.platform, settings.imagery.max_image_bytes)
     gateway = CoreGateway(core)
     store = _embedding_files(settings, segmenter.info)
-    return assemble(settings, gateway, SlideWindowReader(pixels), segmenter, core.close, pixels.close, store=store)
+    reader = SlideWindowReader(pixels)
+    return assemble(settings, gateway, reader, segmenter, core.close, pixels.close, store=store, traces=traces)
 
 
 def assemble(
@@ -75,6 +82,7 @@ def assemble(
     segmenter: Segmenter,
     *closers: Callable[[], None],
     store: EmbeddingStore | None = None,
+    traces: Traces | None = None,
 ) -> FastAPI:
     """Plug rooms that are ready into an application; `closers` run when it stops."""
     refine = settings.refine
@@ -82,6 +90,7 @@ def assemble(
     segment = SegmentRoi(encoded, segmenter)
     ahead = Ahead(encoded)
     closers = (ahead.close, segmenter.close, *([store.close] if store else []), *closers)
+    closers += (traces.close,) if traces else ()
     verbs = Verbs(
         lambda caller: gateway if caller is None else gateway.acting_as(caller),
         segment,
@@ -107,6 +116,10 @@ def assemble(
     )
     crops = f"{base}{CROPS_ROUTE}"
     open_paths = {"/", "/health", "/metrics", f"{base}/ready", f"{base}/openapi.json", f"{base}/docs"}
+
+    def does_work(path: str) -> bool:
+        return path.startswith(f"{base}/") and path not in open_paths
+
     app.include_router(status_routes(base, status, metrics))
     app.include_router(work_routes(verbs, metrics), prefix=base)
     problems.install(app, metrics.failed)
@@ -114,12 +127,28 @@ def assemble(
         GuardMiddleware,
         settings=settings.api,
         callers=Callers(settings.api, gateway),
-        does_work=lambda path: path.startswith(f"{base}/") and path not in open_paths,
+        does_work=does_work,
         asks_who=lambda path: not (settings.api.open_crops and path == crops),
         limit_of=lambda path: settings.api.max_crop_bytes if path == crops else settings.api.max_body_bytes,
     )
+    if traces:
+        app.add_middleware(TraceMiddleware, tracer=traces.tracer, prefix=base, does_work=does_work)
     app.add_middleware(RequestIdMiddleware)
     return app
+
+
+def _traces(settings: Settings) -> Traces | None:
+    """Open the way to the collector, if there is one; else nothing of it is imported."""
+    endpoint = settings.traces.endpoint
+    if endpoint is None:
+        return None
+    try:
+        from app.tracing import Traces
+    except ImportError as error:
+        raise InvalidSettings(
+            f"REFINE_TRACES__ENDPOINT needs the extra traces ({error.name} is missing): pip install '.[traces]'."
+        ) from error
+    return Traces(endpoint, settings.traces, version("cytomine-refine"))
 
 
 def _embedding_files(settings: Settings, model: ModelInfo) -> EmbeddingFiles | None:

@@ -24,6 +24,13 @@ class _Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _base_url(value: str | None) -> str | None:
+    if value is not None and not value.startswith(("http://", "https://")):
+        msg = "must start with http:// or https://"
+        raise ValueError(msg)
+    return value and value.rstrip("/")
+
+
 class PlatformSettings(_Group):
     """Where Cytomine is, and the service account that reads and writes there."""
 
@@ -37,12 +44,7 @@ class PlatformSettings(_Group):
     @field_validator("host", "pims_url")
     @classmethod
     def _is_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        if not value.startswith(("http://", "https://")):
-            msg = "must start with http:// or https://"
-            raise ValueError(msg)
-        return value.rstrip("/")
+        return _base_url(value)
 
     @property
     def pims_base_url(self) -> str:
@@ -138,6 +140,23 @@ class RefineSettings(_Group):
     )
 
 
+class TracesSettings(_Group):
+    """Where traces go, if anywhere."""
+
+    endpoint: str | None = Field(
+        None, description="Base URL of an OTLP/HTTP collector, without /v1/traces; default: no traces."
+    )
+    service_name: str = Field("cytomine-refine", min_length=1, max_length=255)
+    sample_share: float = Field(
+        1.0, ge=0, le=1, description="Share of requests that are traced; a caller's own trace decides for itself."
+    )
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_url(cls, value: str | None) -> str | None:
+        return _base_url(value)
+
+
 class Settings(BaseSettings):
     """Everything that an operator can set."""
 
@@ -152,6 +171,7 @@ class Settings(BaseSettings):
     weights: WeightsSettings = WeightsSettings()
     api: ApiSettings = ApiSettings()
     refine: RefineSettings = RefineSettings()
+    traces: TracesSettings = TracesSettings()
 
     @field_validator("base_path")
     @classmethod

@@ -13,7 +13,7 @@ index=${TORCH_INDEX_URL:+--index-url $TORCH_INDEX_URL}
 pip install -q $index -c constraints.txt torch
 pip install -q -c constraints.txt numpy setuptools wheel
 SAM2_BUILD_CUDA=0 pip install -q -c constraints.txt --no-deps --no-build-isolation sam2
-pip install -q -c constraints.txt '.[openvino]'
+pip install -q -c constraints.txt '.[openvino,traces]'
 pip uninstall -q -y wheel pip
 find "$VENV" -name '__pycache__' -type d -prune -exec rm -rf {} +
 find "$VENV" -path '*/torch/test' -type d -prune -exec rm -rf {} +

@@ -84,3 +84,12 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     check_serving(settings)
     assert "sixteen" not in repr(settings)
     assert "def" not in repr(settings.platform)
+
+
+def test_a_collectors_address_is_a_base_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch).traces.endpoint is None
+    assert (
+        read(monkeypatch, REFINE_TRACES__ENDPOINT="http://collector:4318/").traces.endpoint == "http://collector:4318"
+    )
+    with pytest.raises(InvalidSettings, match="REFINE_TRACES__ENDPOINT"):
+        read(monkeypatch, REFINE_TRACES__ENDPOINT="collector:4318")

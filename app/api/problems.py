@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from app import errors
+from app import errors, spans
 from app.api.request_id import request_id
 
 log = logging.getLogger(__name__)
@@ -68,6 +68,7 @@ _UNFORESEEN = Kind(500, "internal-error", "The service failed")
 
 def problem(kind: Kind, detail: str, *, instance: str, headers: dict[str, str], **facts: object) -> Response:
     """Shape one problem body; every answer that is an error comes from here."""
+    spans.note({"error.type": kind.type})
     body = {
         "type": f"urn:cytomine-refine:{kind.type}",
         "title": kind.title,

@@ -15,6 +15,7 @@ import shapely
 from fastapi import APIRouter, Body, File, Form, Path, Query, Request, Response, UploadFile
 from shapely.geometry.base import BaseGeometry
 
+from app import spans
 from app.api.answers import (
     crop_feature,
     model_body,
@@ -114,20 +115,25 @@ def work_routes(verbs: Verbs, metrics: Metrics) -> APIRouter:
     router = APIRouter(responses=PROBLEMS)
     in_flight: InFlight[Refinement] = InFlight()
 
+    def done(use_case: str, outcome: str, timings_ms: dict[str, float]) -> None:
+        spans.note({"refine.use_case": use_case, "refine.outcome": outcome})
+        metrics.done(use_case, outcome, timings_ms)
+
     def refined(request: Request, annotation_id: int, options: RefineOptions, response: Response) -> RefineResult:
         caller = request.state.caller
+        spans.note({"refine.annotation_id": annotation_id})
         refinement = in_flight.run(
             annotation_id, (options, caller), lambda: verbs.refine(request)(annotation_id, options)
         )
         if refinement.outcome == "changed":
             log.info("%s", written(refinement))
-        metrics.done("refine", refinement.outcome, refinement.timings_ms)
+        done("refine", refinement.outcome, refinement.timings_ms)
         response.headers["Server-Timing"] = server_timing(refinement.timings_ms)
         return refine_result(refinement)
 
     def predicted(prediction: Prediction, response: Response) -> FeatureBody | Response:
         feature = prediction_feature(prediction)
-        metrics.done("predict", "nothing found" if feature is None else "found", prediction.timings_ms)
+        done("predict", "nothing found" if feature is None else "found", prediction.timings_ms)
         if feature is None:
             return Response(status_code=204)
         response.headers["Server-Timing"] = server_timing(prediction.timings_ms)
@@ -199,7 +205,7 @@ def work_routes(verbs: Verbs, metrics: Metrics) -> APIRouter:
     ) -> FeatureBody:
         """Refine an annotation that Core reads and writes by itself: always one valid Polygon inside the image."""
         refinement = verbs.crop(annotation_crop.file.read(), location, image_width, image_height, verbs.claim(request))
-        metrics.done("crop", "changed" if refinement.changed else "nothing found", refinement.timings_ms)
+        done("crop", "changed" if refinement.changed else "nothing found", refinement.timings_ms)
         response.headers["Server-Timing"] = server_timing(refinement.timings_ms)
         return crop_feature(refinement)
 

@@ -18,6 +18,7 @@ from cytomine.cytomine import CytomineAuth
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
+from app import spans
 from app.errors import (
     PlatformForbidden,
     PlatformTimeout,
@@ -129,6 +130,7 @@ def _headers(method: str) -> dict[str, str]:
         "accept": "application/json, */*",
         "date": format_datetime(datetime.now(UTC)),
         "X-Requested-With": "XMLHTTPRequest",
+        **spans.traceparent(),
     }
     if method != "GET":
         headers["content-type"] = "application/json"

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import httpx
 
+from app import spans
 from app.errors import (
     PlatformForbidden,
     PlatformTimeout,
@@ -65,12 +66,10 @@ class PimsPixels:
         """
         if ".." in slide.path.split("/"):
             raise SlideNotReadable(f"The path of image {slide.id} is none of PIMS' folder.", image_id=slide.id)
-        wanted = "image/png" if slide.bits_per_sample <= 8 else "image/jpeg"
+        headers = {"Accept": "image/png" if slide.bits_per_sample <= 8 else "image/jpeg", **spans.traceparent()}
         path = f"/image/{quote(slide.path)}/window"
         try:
-            with self._client.stream(
-                "POST", path, json=_body(plane, region, length_px), headers={"Accept": wanted}
-            ) as answer:
+            with self._client.stream("POST", path, json=_body(plane, region, length_px), headers=headers) as answer:
                 content = self._read(answer)
         except httpx.TimeoutException as error:
             raise PlatformTimeout("PIMS did not send the window in time.", image_id=slide.id) from error

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 from cachetools import LRUCache
 
+from app import spans
 from app.errors import CallerGone, ModelBusy
 from app.usecases.ports import Claim, QueueLoad
 
@@ -30,6 +31,8 @@ class _Ticket(Generic[Job, Result]):
     claim: Claim
     number: int
     since: float = field(default_factory=time.monotonic)
+    turn: float = 0.0
+    """When its turn came."""
     result: Future[Result] = field(default_factory=Future)
 
 
@@ -81,11 +84,14 @@ class EncoderQueue(Generic[Job, Result]):
         ticket = self._enter(job, claim)
         while True:
             try:
-                return ticket.result.result(_LOOK_EVERY_S)
+                result = ticket.result.result(_LOOK_EVERY_S)
             except NotYet:
                 if ticket.result.done():  # the work itself ran into a time-out
                     raise
                 self._check(ticket)
+            else:
+                _tell(ticket)
+                return result
 
     def close(self) -> None:
         """Let the workers end after what they have begun; whoever is in line is refused."""
@@ -173,6 +179,7 @@ class EncoderQueue(Generic[Job, Result]):
             if taken and first.claim.ahead != taken[0].claim.ahead:
                 break
             self._line.remove(first)
+            first.turn = time.monotonic()
             self._turns += 1
             self._last_turn[first.claim.user] = self._turns
             taken.append(first)
@@ -180,3 +187,9 @@ class EncoderQueue(Generic[Job, Result]):
 
     def _order(self, ticket: _Ticket[Job, Result]) -> tuple[bool, int, int]:
         return ticket.claim.ahead, self._last_turn.get(ticket.claim.user, 0), ticket.number
+
+
+def _tell(ticket: _Ticket[Job, Result]) -> None:
+    """Show in a trace how much of the time was spent in line."""
+    spans.note({"refine.queue.waited_s": ticket.turn - ticket.since})
+    spans.event("turn came", time.monotonic() - ticket.turn)

@@ -11,11 +11,13 @@ import time
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import Context, copy_context
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from cachetools import TTLCache
 
+from app import spans
 from app.errors import CallerGone, ServiceError
 from app.geometry.frames import Roi
 from app.geometry.windows import Window, plan_window, serves
@@ -94,7 +96,9 @@ class Embeddings:
         key = (slide, plane, plan_window(roi, slide.width, slide.height))
         found = self._recall(key, roi)
         if found is not None:
+            _note("memory")
             return found
+        _note("another request")  # unless it is made here
         if claim.ahead:
             claim = self._unless_clicked(key, claim)
             return self._in_flight.run(key, key, lambda: self._make(key, roi, stopwatch, claim))
@@ -174,6 +178,11 @@ class Embeddings:
     def _count(self, source: Source) -> None:
         with self._guard:
             self.given[source] += 1
+        _note(source)
+
+
+def _note(source: Source | Literal["another request"]) -> None:
+    spans.note({"refine.embedding.source": source})
 
 
 def _unlike(window: Window, own: Window) -> int:
@@ -191,6 +200,8 @@ class _Wish:
     roi: Roi
     claim: Claim
     withdrawn: threading.Event
+    context: Context
+    """The request's: its id in the log, and its trace."""
 
 
 class Ahead:
@@ -217,7 +228,7 @@ class Ahead:
         """Put the window of a box in line; a user's newer wish takes the place of an older one."""
         withdrawn = threading.Event()
         claim = Claim(user, ahead=True, deadline=time.monotonic() + _AHEAD_S, given_up=withdrawn.is_set)
-        wish = _Wish(slide, plane, roi, claim, withdrawn)
+        wish = _Wish(slide, plane, roi, claim, withdrawn, copy_context())
         with self._changed:
             self._withdraw(user, unless=(slide, plane, roi))
             self._line[user] = wish
@@ -261,5 +272,8 @@ class Ahead:
                 user = next(iter(self._line))
                 wish = self._line.pop(user)
                 self._begun = (user, wish)
-            with suppress(ServiceError):  # whoever presses the button gets the error
-                self._embeddings.get(wish.slide, wish.plane, wish.roi, Stopwatch(), wish.claim)
+            wish.context.run(self._encode, wish)
+
+    def _encode(self, wish: _Wish) -> None:
+        with suppress(ServiceError), spans.span("ahead"):  # whoever presses the button gets the error
+            self._embeddings.get(wish.slide, wish.plane, wish.roi, Stopwatch(), wish.claim)

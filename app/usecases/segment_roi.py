@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from shapely import MultiPolygon, Polygon
 
+from app import spans
 from app.geometry.frames import Roi, flip_geometry
 from app.geometry.masks import clean_mask, mask_in_model_frame
 from app.geometry.polygons import Holes, Parts, clip_to_slide, outline, polygonal
@@ -66,6 +67,7 @@ class BegunSegmentation:
             shape = shape and clip_to_slide(shape, slide.width, slide.height)
             shape = shape and polygonal(flip_geometry(shape, slide.height))
         downsample = encoded.window.downsample(max(encoded.shape))
+        spans.note({"refine.window.side_px0": encoded.window.side_px0, "refine.points": len(points)})
         return Segmentation(shape, float(masks.scores[masks.best]), encoded.window, downsample)
 
 

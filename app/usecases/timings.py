@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, get_args
 
+from app import spans
+
 Step = Literal["validity", "box", "points", "window", "encode", "decode", "postprocess", "update"]
 STEPS: tuple[Step, ...] = get_args(Step)
 
@@ -20,10 +22,11 @@ class Stopwatch:
 
     @contextmanager
     def step(self, name: Step) -> Iterator[None]:
-        """Count the time inside the block, also when it raises."""
+        """Count the time inside the block, also when it raises; in a trace the block is a span."""
         start = time.perf_counter()
         try:
-            yield
+            with spans.span(name):
+                yield
         finally:
             self._spent_s[name] += time.perf_counter() - start
 
