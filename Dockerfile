@@ -45,6 +45,7 @@ WORKDIR /app
 USER 10001
 EXPOSE 6000 8000
 VOLUME /app/weights
-HEALTHCHECK --interval=15s --timeout=5s --start-period=90s --retries=3 CMD ["python", "-m", "app", "health"]
-# The service ends on SIGTERM by itself and starts no other process, so it can be process 1.
+# The first start with new weights measures the engines before it answers, for minutes on few cores.
+HEALTHCHECK --interval=15s --timeout=5s --start-period=1200s --retries=3 CMD ["python", "-m", "app", "health"]
+# The service ends on SIGTERM by itself, together with the one process that a first start runs, so it can be process 1.
 CMD ["python", "-m", "app", "serve"]

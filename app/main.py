@@ -28,7 +28,7 @@ from app.imagery.crop import CropWindowReader
 from app.imagery.reader import SlideWindowReader
 from app.segmenter.embedding_files import EmbeddingFiles
 from app.segmenter.load import load_segmenter
-from app.segmenter.weights import choose
+from app.segmenter.weights import ChosenWeights, choose
 from app.settings import Settings, check_serving, read_settings
 from app.usecases.embeddings import KEPT_S, Ahead, Embeddings
 from app.usecases.ports import Caller, EmbeddingStore, Identities, ModelInfo, Segmenter, SlideGateway, WindowReader
@@ -49,13 +49,15 @@ class ActingGateway(SlideGateway, Identities, Protocol):
         ...
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings | None = None, weights: ChosenWeights | None = None) -> FastAPI:
     """Build the service.
 
     Parameters
     ----------
     settings : Settings, optional
         Default: from the environment.
+    weights : ChosenWeights, optional
+        Default: those that the settings lead to.
 
     Raises
     ------
@@ -64,9 +66,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or read_settings()
     check_serving(settings)
-    _log_to_stderr(settings.api.log_level)
+    log_to_stderr(settings.api.log_level)
     traces = _traces(settings)
-    segmenter = load_segmenter(settings.segmenter, choose(settings))
+    segmenter = load_segmenter(settings.segmenter, weights or choose(settings))
     core = CoreHttp(settings.platform)
     pixels = PimsPixels(settings.platform, settings.imagery.max_image_bytes)
     gateway = CoreGateway(core)
@@ -180,7 +182,7 @@ def _lifespan(
     return lifespan
 
 
-def _log_to_stderr(level: str) -> None:
+def log_to_stderr(level: str) -> None:
     """Send our own log to standard error, each line with its request's id."""
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(RequestIdFilter())

@@ -68,7 +68,10 @@ class SegmenterSettings(_Group):
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Expected digest of the checkpoint.")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     engine: Literal["auto", "torch-float32", "torch-bfloat16", "openvino-float32", "openvino-bfloat16"] = Field(
-        "auto", description="What runs the encoder; auto: what `python -m app engines` found to be the fastest here."
+        "auto", description="What runs the encoder; auto: what was measured to be the fastest here."
+    )
+    measure_engines: bool = Field(
+        True, description="Measure the engines at the first start with auto, on a CPU; off: only by the command."
     )
     engine_folder: Path = Field(Path("weights/engines"), description="Traced and compiled encoders, and the choice.")
     threads: int = Field(0, ge=0, le=256, description="CPU threads of a model call; 0 shares the cores among them.")

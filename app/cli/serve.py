@@ -24,10 +24,15 @@ def serve(
 
     import uvicorn
 
-    from app.main import create_app
+    from app.main import create_app, log_to_stderr
+    from app.segmenter.engines.first_start import measure_once
+    from app.segmenter.weights import choose
 
+    log_to_stderr(settings.api.log_level)
+    weights = choose(settings)
+    measure_once(settings.segmenter, weights)
     uvicorn.run(
-        create_app(settings),
+        create_app(settings, weights),
         host=settings.api.host if host is None else host,
         port=settings.api.port if port is None else port,
         log_level=settings.api.log_level,

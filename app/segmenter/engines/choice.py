@@ -54,6 +54,11 @@ def fastest(folder: Path, sha256: str) -> Engine:
     return REFERENCE if chosen.startswith("openvino") and why_not(chosen.partition("-")[2]) else chosen
 
 
+def has_record(folder: Path, sha256: str) -> bool:
+    """Whether these weights were measured here, with the versions that are installed."""
+    return _record(folder, sha256).exists()
+
+
 def measure(load: Callable[[Engine], Segmenter], on_cpu: bool) -> Iterator[Measured]:
     """Run every engine beside the reference, one after the other; the reference comes first.
 
