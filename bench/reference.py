@@ -19,13 +19,14 @@ import shapely
 from app.gateway.core import CoreGateway
 from app.gateway.http import CoreHttp
 from app.gateway.pims import PimsPixels
-from app.geometry.frames import flip_geometry, flip_y
+from app.geometry.frames import Roi, flip_geometry, flip_y
 from app.geometry.locations import read_location, roi_of
 from app.geometry.windows import Region, plan_window
 from app.imagery.decode import read_rgb
+from app.imagery.reader import PixelSource
 from app.segmenter.checkpoint import load_checkpoint
 from app.settings import PlatformSettings
-from app.usecases.ports import Plane
+from app.usecases.ports import Plane, Slide
 
 _MOST_PX = 8000
 """The longest side that is asked of the image server; source: issues of the earlier services with larger windows."""
@@ -53,7 +54,7 @@ class Reference:
         region = _at_most(window.region)
         encoded = self.pixels.region(slide, Plane(), region, max(region.width, region.height))
         image = read_rgb(encoded).copy()  # the package wants to be able to write
-        mask = self._mask(image, roi, points, region)
+        mask = _mask(self.predictor, image, roi, points, region)
         polygon = polygon_of(cleaned(mask), region, slide.height)
         if polygon is not None:
             self.gateway.store_location(annotation, polygon.wkt)
@@ -66,21 +67,6 @@ class Reference:
         self.http.close()
         self.pixels.close()
 
-    def _mask(
-        self, image: npt.NDArray[np.uint8], roi: Any, points: list[tuple[int, float, float]], region: Region
-    ) -> npt.NDArray[np.uint8]:
-        self.predictor.set_image(image)
-        corner = np.array([region.left, region.top])
-        places = np.array([[x, y] for _, x, y in points]).reshape(-1, 2) - corner
-        masks, scores, _ = self.predictor.predict(
-            point_coords=places if len(points) else None,
-            point_labels=np.ones(len(points), dtype=np.int32) if len(points) else None,
-            box=np.array([roi.x_min, roi.y_min, roi.x_max, roi.y_max]) - np.tile(corner, 2),
-            multimask_output=True,
-        )
-        best: npt.NDArray[np.uint8] = masks[int(np.argmax(scores))].astype(np.uint8)
-        return best
-
 
 def open_reference(platform: PlatformSettings, checkpoint: Path, config: str) -> Reference:
     """Connect the pipeline and load its model, float32 on the CPU.
@@ -90,14 +76,48 @@ def open_reference(platform: PlatformSettings, checkpoint: Path, config: str) ->
     ImportError, RuntimeError
         The package's predictor needs torchvision, which does not import beside every torch.
     """
+    predictor = open_predictor(checkpoint, config)
+    http = CoreHttp(platform)
+    return Reference(http, CoreGateway(http), PimsPixels(platform, 2**30), predictor)
+
+
+def open_predictor(checkpoint: Path, config: str) -> Any:
+    """Load the package's image predictor, float32 on the CPU; raises as `open_reference`."""
     from sam2.sam2_image_predictor import SAM2ImagePredictor
 
-    http = CoreHttp(platform)
     model: Any = load_checkpoint(checkpoint, config)
     predictor = SAM2ImagePredictor(model)
     side = int(model.image_size)
     predictor._bb_feat_sizes = [(side // step,) * 2 for step in (4, 8, 16)]  # the package has those of 1024 px
-    return Reference(http, CoreGateway(http), PimsPixels(platform, 2**30), predictor)
+    return predictor
+
+
+def outline_of(predictor: Any, source: PixelSource, slide: Slide, roi: Roi) -> shapely.Geometry | None:
+    """Outline what a box shows as the pipeline does, without a platform; slide frame."""
+    region = _at_most(plan_window(roi, slide.width, slide.height).region)
+    image = read_rgb(source.region(slide, Plane(), region, max(region.width, region.height))).copy()
+    polygon = polygon_of(cleaned(_mask(predictor, image, roi, [], region)), region, slide.height)
+    return None if polygon is None else flip_geometry(polygon, slide.height)
+
+
+def _mask(
+    predictor: Any,
+    image: npt.NDArray[np.uint8],
+    roi: Roi,
+    points: list[tuple[int, float, float]],
+    region: Region,
+) -> npt.NDArray[np.uint8]:
+    predictor.set_image(image)
+    corner = np.array([region.left, region.top])
+    places = np.array([[x, y] for _, x, y in points]).reshape(-1, 2) - corner
+    masks, scores, _ = predictor.predict(
+        point_coords=places if len(points) else None,
+        point_labels=np.ones(len(points), dtype=np.int32) if len(points) else None,
+        box=np.array([roi.x_min, roi.y_min, roi.x_max, roi.y_max]) - np.tile(corner, 2),
+        multimask_output=True,
+    )
+    best: npt.NDArray[np.uint8] = masks[int(np.argmax(scores))].astype(np.uint8)
+    return best
 
 
 def _points_in(

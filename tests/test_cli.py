@@ -225,10 +225,8 @@ def test_serve_answers_and_stops_when_told(environment: dict[str, str]) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    environment |= {
-        "REFINE_SEGMENTER__DEVICE": "cpu",
-        "REFINE_SEGMENTER__MEASURE_ENGINES": "false",
-    }  # callers come with tokens of their own: no key, no secret
+    # Callers come with tokens of their own: no key, no secret.
+    environment |= {"REFINE_SEGMENTER__DEVICE": "cpu", "REFINE_SEGMENTER__MEASURE_ENGINES": "false"}
     command = [sys.executable, "-m", "app", "serve", "--host", "127.0.0.1", "--port", str(port)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as serving:
         try:

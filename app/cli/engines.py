@@ -15,8 +15,10 @@ def engines() -> None:
     The first time takes minutes for the large model, and some 6 GB of memory. An engine whose masks differ from
     those of float32 on torch is refused. Run it again after an update, or on another machine.
     """
+    from app.errors import InvalidSettings
     from app.segmenter.device import resolve_device
     from app.segmenter.engines.choice import ENGINES, Engine, keep, measure
+    from app.segmenter.engines.openvino_encoder import why_not
     from app.segmenter.load import load_segmenter
     from app.segmenter.sam2_segmenter import Sam2Segmenter
     from app.segmenter.weights import choose
@@ -26,13 +28,18 @@ def engines() -> None:
     settings = read_settings()
     weights, mine = choose(settings), settings.segmenter
 
+    on_cpu = resolve_device(mine.device).type == "cpu"
+    lacking = why_not("bfloat16") if on_cpu and why_not("float32") is None else None
+
     def load(engine: Engine) -> Sam2Segmenter:
+        if engine == "torch-bfloat16" and lacking:  # one window would take many minutes, only to be refused
+            raise InvalidSettings(f"It would be hopeless: {lacking}.")
         return load_segmenter(mine.model_copy(update={"engine": engine}), weights)
 
     table = Table("engine", "one window", "IoU with float32", "")
     measured = []
     with stderr().status("") as status:
-        found = measure(load, on_cpu=resolve_device(mine.device).type == "cpu")
+        found = measure(load, on_cpu=on_cpu)
         for engine in ENGINES:
             status.update(f"Building and timing {engine} ...")
             one = next(found)
