@@ -46,6 +46,8 @@ CHANGED = 0.01
 LOST = 0.003
 """A type has lost if its mean IoU with the truth fell by more than this, which decision 0016 allows, and by more than
 two standard errors."""
+MUCH = 0.05
+"""A single object became worse, or better, if its IoU with the truth moved by more than this."""
 _SIZES_PX0 = (24, 48, 96)
 _REMEMBERED_BYTES = 256 * 2**20
 
@@ -86,6 +88,8 @@ class Summary:
     between_p5: float
     between_least: float
     changed: int
+    worse: int
+    better: int
     reused: int
     engine: float
     engine_between_least: float
@@ -115,6 +119,8 @@ def summary(group: str, outlined: Sequence[Outlined]) -> Summary:
         float(np.percentile(between, 5)),
         float(between.min()),
         int((between < 1 - CHANGED).sum()),
+        int((difference < -MUCH).sum()),
+        int((difference > MUCH).sum()),
         sum(each.reused for each in outlined),
         float(engine.mean()),
         float(min(each.engine_between for each in outlined)),
@@ -218,6 +224,7 @@ def main(
 ) -> None:
     """Compare the outlines of real objects before and after all that makes a refine fast."""
     logging.getLogger("app").setLevel(logging.ERROR)
+    measured = commit()
     given = {"checkpoint": checkpoint, **({"config": config} if config else {})}
     settings = Settings(segmenter=SegmenterSettings.model_validate({"device": "cpu", "engine_folder": folder, **given}))
     weights = choose(settings)
@@ -237,7 +244,7 @@ def main(
         each.close()
     info = fast.info
     meta = {
-        "commit": commit(),
+        "commit": measured,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "model": f"{info.name} ({info.origin}, sha256 {info.sha256[:12]})",
         "before": f"{REFERENCE}, own window",
@@ -296,20 +303,23 @@ def _markdown(meta: dict[str, Any], summed: Sequence[Summary], verdict: str, plo
         f"Boxes are {low:.0%} to {high:.0%} looser than the object on each side. *After*, an earlier box of the same"
         f" object was refined first, whose sides lie up to {MOVED:.0%} of the object's extent elsewhere; `reused`"
         " counts where its window served. IoU with the truth: mean; in brackets the standard error of the"
-        f" difference. IoU of both outlines: mean, 5th percentile, least; `changed` counts those below {1 - CHANGED}."
+        f" difference. IoU of both outlines: mean, 5th percentile, least; `changed` counts those below {1 - CHANGED};"
+        f" `worse` and `better` those whose IoU with the truth moved by more than {MUCH}."
         " `engine alone` is after in the box' own window.",
         "",
-        "| objects | n | before | after | difference | both outlines | changed | reused"
+        "| objects | n | before | after | difference | both outlines | changed | worse, better | reused"
         " | engine alone: IoU, least of both | thesis' pipeline |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for each in summed:
         thesis = "" if each.reference is None else f"{each.reference:.4f}"
         difference = f"{each.difference:+.4f} ({each.error:.4f})"
         both = f"{each.between:.4f}, {each.between_p5:.4f}, {each.between_least:.4f}"
+        counts = f"{each.changed} | {each.worse}, {each.better} | {each.reused}"
+        alone = f"{each.engine:.4f}, {each.engine_between_least:.4f}"
         lines.append(
             f"| {each.group} | {each.n} | {each.before:.4f} | {each.after:.4f} | {difference} | {both}"
-            f" | {each.changed} | {each.reused} | {each.engine:.4f}, {each.engine_between_least:.4f} | {thesis} |"
+            f" | {counts} | {alone} | {thesis} |"
         )
     return "\n".join([*lines, "", verdict, "", f"![IoU with the truth, before and after]({plot})", ""])
 

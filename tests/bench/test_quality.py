@@ -22,6 +22,7 @@ def one(before: float, after: float, *, between: float = 1.0, size: float = 30, 
 def test_a_group_is_summed_up() -> None:
     found = summary("all", [one(0.8, 0.9), one(0.6, 0.6, between=0.995), one(0.7, 0.5, between=0.9)])
     assert (found.n, found.changed, found.reused) == (3, 1, 2)
+    assert (found.worse, found.better) == (1, 1)
     assert found.before == pytest.approx(0.7)
     assert found.after == pytest.approx(2 / 3)
     assert found.difference == pytest.approx(-0.1 / 3)
