@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import shapely
 from scipy.ndimage import find_objects
 from shapely.affinity import translate
@@ -97,7 +98,7 @@ def _case(name: str, kind: str, file: Path, truth: BaseGeometry, number: int, rn
     return Case(name, kind, slide, truth, _roi(first, slide), _roi(second, slide))
 
 
-def _roi(box: np.ndarray, slide: Slide) -> Roi:  # type: ignore[type-arg]
+def _roi(box: npt.NDArray[np.float64], slide: Slide) -> Roi:
     return Roi(*(float(side) for side in box)).clipped(slide.width, slide.height)
 
 
