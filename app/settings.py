@@ -20,6 +20,9 @@ PREFIX = "REFINE_"
 _PLACEHOLDERS = frozenset({"changeme", "change-me", "secret", "password", "placeholder", "xxx", "todo"})
 
 
+Engine = Literal["auto", "torch-float32", "torch-bfloat16", "openvino-float32", "openvino-bfloat16", "openvino-int8"]
+
+
 class _Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -65,7 +68,9 @@ class SegmenterSettings(_Group):
     config: str = Field("sam2.1_hiera_b+", description="SAM 2.1 config of the checkpoint: a name or a YAML file.")
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Expected digest of the checkpoint.")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    engine: Literal["auto", "torch-float32", "torch-bfloat16", "openvino-float32", "openvino-bfloat16"] = Field(
+    engine: Literal[
+        "auto", "torch-float32", "torch-bfloat16", "openvino-float32", "openvino-bfloat16", "openvino-int8"
+    ] = Field(
         "auto", description="What runs the encoder; auto: what `python -m app engines` found to be the fastest here."
     )
     engine_folder: Path = Field(Path("weights/engines"), description="Traced and compiled encoders, and the choice.")

@@ -9,6 +9,7 @@ from app.geometry.prompts import PointLabel, Prompts
 from app.geometry.windows import WindowGrid, WindowImage
 from app.segmenter.checkpoint import build_model
 from app.segmenter.device import resolve_device
+from app.segmenter.engines.torch_engine import TorchEngine
 from app.segmenter.sam2_segmenter import Sam2Segmenter
 from app.usecases.ports import Claim, ModelInfo
 
@@ -16,7 +17,7 @@ INFO = ModelInfo("random", "configured", "0" * 64, "float32", "cpu")
 
 
 def segmenter_of(model: torch.nn.Module) -> Sam2Segmenter:
-    return Sam2Segmenter(model.eval(), INFO, torch.device("cpu"))
+    return Sam2Segmenter(TorchEngine(model.eval(), torch.device("cpu")), INFO)
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +141,6 @@ def test_the_gpu_gives_the_masks_of_the_cpu() -> None:
     torch.manual_seed(3)
     on_cpu = segmenter_of(build_model("embedded"))
     torch.manual_seed(3)
-    on_gpu = Sam2Segmenter(build_model("embedded").eval(), INFO, torch.device("cuda"))
+    on_gpu = Sam2Segmenter(TorchEngine(build_model("embedded").eval(), torch.device("cuda")), INFO)
     first, second = (one.decode(one.encode(window(1), Claim()), prompts()) for one in (on_cpu, on_gpu))
     assert ((first.logits > 0) == (second.logits > 0)).mean() > 0.999
