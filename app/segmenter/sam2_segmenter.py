@@ -120,6 +120,7 @@ class Sam2Segmenter:
         blank = WindowImage(np.full((side, side, 3), 255, dtype=np.uint8), WindowGrid(0, 0, 1, 1))
         corners = np.array([[side / 4, side / 4], [3 * side / 4, 3 * side / 4]])
         self.decode(self.encode(blank, Claim()), Prompts(corners, np.empty((0, 2)), ()))  # type: ignore[arg-type]
+        self._engine.settle()
 
     def close(self) -> None:
         """End the encoder's threads."""

@@ -32,6 +32,10 @@ class Engine(Protocol):
         """Memory taken on a GPU."""
         ...
 
+    def settle(self) -> None:
+        """Give back what only loading needed; called when the model has run once."""
+        ...
+
     def encode(self, windows: list[Pixels]) -> list[Features]:
         """Encode a batch of windows of any size, squashed to the encoder's square.
 

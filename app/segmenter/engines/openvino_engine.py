@@ -17,6 +17,7 @@ import numpy.typing as npt
 from app.errors import DeviceOutOfMemory, InvalidSettings
 from app.segmenter.embedding import Features
 from app.segmenter.engines.engine import FloatArray, Pixels, normalised
+from app.segmenter.engines.mapped_files import drop_pages
 
 _FORMAT = 2
 """Counts changes of what is traced; files of other counts are not read."""
@@ -31,9 +32,12 @@ class OpenVinoEngine:
         Takes (1, 3, s, s) float32.
     decoder : openvino.CompiledModel
         Takes the encoder's outputs, (1, n, 2) coordinates and (1, n) labels.
+    compiled : Path
+        Folder that both were read from.
     """
 
-    def __init__(self, encoder: Any, decoder: Any) -> None:
+    def __init__(self, encoder: Any, decoder: Any, compiled: Path) -> None:
+        self._compiled = compiled
         self._side_px = int(encoder.input(0).shape[-1])
         self._encoder, self._decoder = _Requests(encoder), _Requests(decoder)
 
@@ -46,6 +50,10 @@ class OpenVinoEngine:
     def device_bytes(self) -> int:
         """Memory taken on a GPU: none."""
         return 0
+
+    def settle(self) -> None:
+        """Give the pages of the compiled files back: their weights were packed anew for this processor."""
+        drop_pages(self._compiled)
 
     def encode(self, windows: list[Pixels]) -> list[Features]:
         """Encode windows one after the other."""
@@ -155,17 +163,19 @@ def open_engine(
     except OSError as error:
         raise InvalidSettings(f"REFINE_SEGMENTER__ENGINE_FOLDER: {folder} cannot be written: {error}.") from error
     hint = "bf16" if precision == "bfloat16" or (precision == "int8" and "BF16" in _capabilities(openvino)) else "f32"
+    compiled = folder.resolve() / "compiled"
     options = {
         "PERFORMANCE_HINT": "LATENCY" if workers == 1 else "THROUGHPUT",
         "NUM_STREAMS": workers,
         "INFERENCE_NUM_THREADS": threads * workers,
-        "CACHE_DIR": str(folder / "compiled"),
+        "CACHE_DIR": str(compiled),
     }
     core = openvino.Core()
     decoder = traced_file(folder, sha256, "decoder")
     return OpenVinoEngine(
         core.compile_model(str(encoder), "CPU", {**options, "INFERENCE_PRECISION_HINT": hint}),
         core.compile_model(str(decoder), "CPU", {**options, "INFERENCE_PRECISION_HINT": "f32"}),
+        compiled,
     )
 
 

@@ -47,6 +47,9 @@ class TorchEngine:
         """Memory taken on a GPU."""
         return torch.cuda.memory_reserved(self._device) if self._device.type == "cuda" else 0
 
+    def settle(self) -> None:
+        """Give back what only loading needed: nothing, the parameters are in use."""
+
     def encode(self, windows: list[Pixels]) -> list[Features]:
         """Encode a batch; each window's features have memory of their own, so that none keeps the others alive."""
         with torch.inference_mode(), _memory_errors():
