@@ -1,3 +1,4 @@
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -85,6 +86,16 @@ def test_an_embedding_serves_many_prompts_and_is_not_changed(tiny_embedded: Sam2
     tiny_embedded.decode(embedding, prompts((150, 130)))
     tiny_embedded.encode(window(2), Claim())
     assert np.array_equal(tiny_embedded.decode(embedding, prompts()).logits, first.logits)
+
+
+def test_an_embedding_that_came_from_another_process_serves_too(tiny_embedded: Sam2Segmenter) -> None:
+    embedding = tiny_embedded.encode(window(1), Claim())
+    assert embedding.nbytes == sum(level.nbytes for level in embedding.features)
+    travelled = pickle.loads(pickle.dumps(embedding.on_host()))
+    for level in travelled.features:
+        level.flags.writeable = False  # as it is in memory that processes share
+    here, there = (tiny_embedded.decode(each, prompts()).logits for each in (embedding, travelled))
+    assert np.array_equal(here, there)
 
 
 @pytest.fixture(scope="module")

@@ -63,10 +63,15 @@ class TorchEngine:
     ) -> tuple[FloatArray, FloatArray]:
         """Run the prompt encoder and the mask decoder."""
         with torch.inference_mode(), _memory_errors():
-            levels = [torch.as_tensor(level, device=self._device) for level in features]
+            levels = [self._tensor(level) for level in features]
             points = (torch.as_tensor(coordinates, device=self._device), torch.as_tensor(labels, device=self._device))
             logits, scores = decoded(self._model, levels, *points)
             return logits[0].float().cpu().numpy(), scores[0].float().cpu().numpy()
+
+    def _tensor(self, level: Any) -> Tensor:
+        """Bring features to the device; what lies in memory that others share is copied, as torch asks for it."""
+        shared = isinstance(level, np.ndarray) and not level.flags.writeable
+        return torch.as_tensor(level.copy() if shared else level, device=self._device)
 
     def _own(self, level: Tensor) -> Any:
         copy = level.clone()
