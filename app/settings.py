@@ -20,6 +20,9 @@ PREFIX = "REFINE_"
 _PLACEHOLDERS = frozenset({"changeme", "change-me", "secret", "password", "placeholder", "xxx", "todo"})
 
 
+Engine = Literal["auto", "torch-float32", "torch-bfloat16", "openvino-float32", "openvino-bfloat16", "openvino-int8"]
+
+
 class _Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -67,9 +70,9 @@ class SegmenterSettings(_Group):
     config: str = Field("sam2.1_hiera_b+", description="SAM 2.1 config of the checkpoint: a name or a YAML file.")
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Expected digest of the checkpoint.")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
-    engine: Literal["auto", "torch-float32", "torch-bfloat16", "openvino-float32", "openvino-bfloat16"] = Field(
-        "auto", description="What runs the encoder; auto: what was measured to be the fastest here."
-    )
+    engine: Literal[
+        "auto", "torch-float32", "torch-bfloat16", "openvino-float32", "openvino-bfloat16", "openvino-int8"
+    ] = Field("auto", description="What runs the encoder; auto: what was measured to be the fastest here.")
     measure_engines: bool = Field(
         True, description="Measure the engines at the first start with auto, on a CPU; off: only by the command."
     )

@@ -35,12 +35,18 @@ class _Seen:
     """Answers about another annotation or window, and stored shapes that are not the answer's."""
 
 
-def crowd(stage: Stage, users: tuple[int, ...], seconds: float) -> list[Row]:
-    """Let so many users draw and refine at once, each one box after the other all over the slide, for a while."""
+def crowd(stage: Stage, rounds: tuple[tuple[int, float], ...]) -> list[Row]:
+    """Let users draw and refine at once, each one box after the other all over the slide.
+
+    Parameters
+    ----------
+    rounds : tuple of (int, float)
+        Number of users, and seconds.
+    """
     rows = []
     with stage.service() as service:
-        for count in users:
-            rows += _round(stage, service, count, seconds)
+        for users, seconds in rounds:
+            rows += _round(stage, service, users, seconds)
     return rows
 
 
@@ -57,19 +63,21 @@ def _round(stage: Stage, service: Service, users: int, seconds: float) -> list[R
 
     watcher = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
     with watcher, ThreadPoolExecutor(users) as pool:  # a process of its own does not wait for the users' threads
-        watching = watcher.submit(_watch_health, service.url, seconds)
+        watching = watcher.submit(_watch, service.url, process.pid, seconds)
         list(pool.map(user, range(users)))
-        health = watching.result()
-    grown = (process.memory_info().rss - before) / 2**20
+        health, resident = watching.result()
+    after = process.memory_info().rss
+    grown, late = ((after - earlier) / 2**20 for earlier in (before, resident[len(resident) // 2]))
     answers = ", ".join(f"{count} x {status}" for status, count in sorted(seen.statuses.items()))
     if seen.promised:
         answers += f"; asked to come back in {min(seen.promised):.0f} to {max(seen.promised):.0f} s"
+    memory = f"{grown:+.0f} MiB, of them {late:+.0f} in the second half"
     name = f"{users} user{'s at once' if users > 1 else ''}"
     return [
         row(f"{name}: an accepted refine", seen.accepted or [float("nan")], note=answers),
         row(f"{name}: answers mixed up", [float(seen.wrong)], unit="", note=f"of {seen.statuses[200]}"),
         row(f"{name}: health", health, note=f"longest {max(health) * 1e3:.0f} ms"),
-        row(f"{name}: resident memory", [process.memory_info().rss / 2**30], unit="GiB", note=f"{grown:+.0f} MiB"),
+        row(f"{name}: resident memory", [after / 2**30], unit="GiB", note=memory),
     ]
 
 
@@ -114,12 +122,14 @@ def _is_right(stage: Stage, annotation: int, answer: httpx.Response) -> bool:
     )
 
 
-def _watch_health(url: str, seconds: float) -> list[float]:
-    """Ask for health again and again; gives the seconds of each answer."""
+def _watch(url: str, process_id: int, seconds: float) -> tuple[list[float], list[int]]:
+    """Ask for health again and again; gives the seconds of each answer, and the resident bytes beside it."""
     end = time.monotonic() + seconds
-    spent = []
+    spent, resident = [], []
+    process = psutil.Process(process_id)
     with httpx.Client(trust_env=False, timeout=30) as client:
         while time.monotonic() < end:
             spent.append(timed(lambda: client.get(f"{url}/health").raise_for_status()))
+            resident.append(process.memory_info().rss)
             time.sleep(_HEALTH_EVERY_S)
-    return spent
+    return spent, resident

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from app.errors import ServiceError
 from app.segmenter.checkpoint import build_model
 from app.segmenter.engines.agreement import agreement, drawn_window
-from app.segmenter.engines.choice import ENGINES, HOPELESS, REFERENCE, Engine, time_window
+from app.segmenter.engines.choice import ENGINES, HOPELESS, REFERENCE, EngineName, time_window
 from app.segmenter.load import load_segmenter
 from app.segmenter.sam2_segmenter import Sam2Segmenter
 from app.segmenter.weights.checks import file_sha256
@@ -25,7 +25,7 @@ def encode(stage: Stage, device: str, runs: int, ceiling_gflops: float) -> list[
     """Measure each engine beside torch in float32, in turns."""
     weights = ChosenWeights("random", stage.checkpoint, stage.config, file_sha256(stage.checkpoint), "configured")
 
-    def load(engine: Engine) -> Sam2Segmenter:
+    def load(engine: EngineName) -> Sam2Segmenter:
         folder = stage.folder / "engines"
         return load_segmenter(SegmenterSettings(device=device, engine=engine, engine_folder=folder), weights)
 
@@ -46,7 +46,7 @@ def encode(stage: Stage, device: str, runs: int, ceiling_gflops: float) -> list[
             rows.append(row(name, [first_s], [reference_s], note="hopeless here; its first window only"))
             ours.close()
             continue
-        iou = agreement(reference, ours)
+        iou = min(agreement(reference, ours, [image]))
         pairs = [(timed(ours.encode, image, Claim()), timed(reference.encode, image, Claim())) for _ in range(runs)]
         mine, theirs = zip(*pairs, strict=True)
         share = gflop / float(sorted(mine)[len(mine) // 2]) / ceiling_gflops

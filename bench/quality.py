@@ -30,7 +30,7 @@ from shapely.geometry.base import BaseGeometry
 from app.geometry.frames import Roi, flip_geometry
 from app.geometry.polygons import iou
 from app.imagery.reader import SlideWindowReader
-from app.segmenter.engines.choice import REFERENCE, Engine
+from app.segmenter.engines.choice import REFERENCE, EngineName
 from app.segmenter.load import load_segmenter
 from app.segmenter.weights import choose
 from app.settings import SegmenterSettings, Settings
@@ -214,7 +214,9 @@ def outlined(case: Case, before: Served, engine: Served, after: Served, thesis: 
 
 def main(
     data: Annotated[Path, typer.Argument(help="Folder with slides/montage.tiff and tiles/gland_*.png.", exists=True)],
-    engine: Annotated[str, typer.Option(help=f"What is served: {', '.join(get_args(Engine))}.")] = "openvino-float32",
+    engine: Annotated[
+        str, typer.Option(help=f"What is served: {', '.join(get_args(EngineName))}.")
+    ] = "openvino-float32",
     checkpoint: Annotated[Path | None, typer.Option(help="Default: the embedded model.", exists=True)] = None,
     config: Annotated[str | None, typer.Option(help="Of the checkpoint; default: its card's.")] = None,
     most: Annotated[int, typer.Option(min=1, help="Objects of a type, at most.")] = 300,

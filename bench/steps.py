@@ -13,12 +13,14 @@ from app.gateway.pims import PimsPixels
 from app.geometry.frames import Roi, flip_geometry
 from app.geometry.masks import clean_mask, mask_in_model_frame
 from app.geometry.polygons import clip_to_slide, outline, polygonal
-from app.geometry.prompts import Prompts
+from app.geometry.prompts import PointLabel, Prompts
 from app.geometry.windows import MODEL_SIDE_PX, Window, WindowGrid, plan_window
 from app.imagery.decode import read_rgb
 from app.imagery.reader import SlideWindowReader
 from app.segmenter.engines.agreement import drawn_window
+from app.segmenter.engines.choice import REFERENCE
 from app.segmenter.load import load_segmenter
+from app.segmenter.sam2_segmenter import Sam2Segmenter
 from app.segmenter.weights.checks import file_sha256
 from app.segmenter.weights.choice import ChosenWeights
 from app.settings import SegmenterSettings
@@ -57,17 +59,24 @@ def _reading(stage: Stage, runs: int) -> list[Row]:
 
 
 def _decoding(stage: Stage, device: str, runs: int) -> list[Row]:
+    """Measure the decoder on the service's engine beside torch in float32, on one embedding."""
     weights = ChosenWeights("random", stage.checkpoint, stage.config, file_sha256(stage.checkpoint), "configured")
-    settings = SegmenterSettings.model_validate({"device": device, "engine": "torch-float32"})
-    segmenter = load_segmenter(settings, weights)
-    side = segmenter.input_side_px
-    embedding = segmenter.encode(drawn_window(0, side), Claim())
+
+    def load(engine: str) -> Sam2Segmenter:
+        chosen = {"device": device, "engine": engine, "engine_folder": stage.folder / "engines"}
+        return load_segmenter(SegmenterSettings.model_validate(chosen), weights)
+
+    ours, reference = load(stage.engine), load(REFERENCE)
+    side = reference.input_side_px
+    embedding = reference.encode(drawn_window(0, side), Claim())
     box = np.array([[side / 4, side / 4], [3 * side / 4, 3 * side / 4]])
-    prompts = Prompts(box, np.empty((0, 2)), ())  # type: ignore[arg-type]
-    segmenter.decode(embedding, prompts)
-    spent = [timed(segmenter.decode, embedding, prompts) for _ in range(runs)]
-    segmenter.close()
-    return [row("decode", spent)]
+    prompts = Prompts(box, np.array([[side / 2, side / 2]]), (PointLabel.FOREGROUND,))  # type: ignore[arg-type]
+    for one in (ours, reference):
+        one.decode(embedding, prompts)
+    pairs = [(timed(ours.decode, embedding, prompts), timed(reference.decode, embedding, prompts)) for _ in range(runs)]
+    for one in (ours, reference):
+        one.close()
+    return [row(f"decode, {stage.engine}", *zip(*pairs, strict=True))]
 
 
 def _outlining(stage: Stage, runs: int) -> list[Row]:

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.table import Table
 
 from app.cli.console import stderr, stdout
 
 
-def engines() -> None:
+def engines(
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            file_okay=False,
+            help="Images of tissue as the model sees it, for int8: an object in the middle, twice its size wide; half"
+            " of them give the ranges, half the check. Default: drawn ones.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
     """Build and time every engine for the chosen weights, and let REFINE_SEGMENTER__ENGINE=auto use the fastest.
 
     The first time takes minutes for the large model, and some 6 GB of memory. An engine whose masks differ from
     those of float32 on torch is refused. Run it again after an update, or on another machine.
     """
     from app.errors import InvalidSettings
-    from app.segmenter.device import resolve_device
-    from app.segmenter.engines.choice import ENGINES, Engine, keep, measure
-    from app.segmenter.engines.openvino_encoder import why_not
+    from app.segmenter.device import is_on_gpu
+    from app.segmenter.engines.calibration import read_calibration
+    from app.segmenter.engines.choice import ENGINES, INT8, EngineName, keep, measure
+    from app.segmenter.engines.openvino_engine import why_not
     from app.segmenter.load import load_segmenter
     from app.segmenter.sam2_segmenter import Sam2Segmenter
     from app.segmenter.weights import choose
@@ -28,18 +43,20 @@ def engines() -> None:
     settings = read_settings()
     weights, mine = choose(settings), settings.segmenter
 
-    on_cpu = resolve_device(mine.device).type == "cpu"
+    windows = read_calibration(calibration)
+    on_cpu = not is_on_gpu(mine.device)
     lacking = why_not("bfloat16") if on_cpu and why_not("float32") is None else None
 
-    def load(engine: Engine) -> Sam2Segmenter:
+    def load(engine: EngineName) -> Sam2Segmenter:
         if engine == "torch-bfloat16" and lacking:  # one window would take many minutes, only to be refused
             raise InvalidSettings(f"It would be hopeless: {lacking}.")
-        return load_segmenter(mine.model_copy(update={"engine": engine}), weights)
+        taken = [window.pixels for window in windows.taken] if engine == INT8 else []
+        return load_segmenter(mine.model_copy(update={"engine": engine}), weights, taken)
 
     table = Table("engine", "one window", "IoU with float32", "")
     measured = []
     with stderr().status("") as status:
-        found = measure(load, on_cpu=on_cpu)
+        found = measure(load, on_cpu, windows.held_out)
         for engine in ENGINES:
             status.update(f"Building and timing {engine} ...")
             one = next(found)

@@ -17,10 +17,12 @@ def serve(
     ] = None,
 ) -> None:
     """Run the HTTP service."""
+    from app.allocator import return_large_blocks
     from app.settings import check_serving, read_settings
 
     settings = read_settings()
     check_serving(settings)  # before the slow imports: who forgot a key learns it at once
+    return_large_blocks()
 
     import uvicorn
 

@@ -17,16 +17,15 @@ from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from app.errors import InvalidSettings
 from app.geometry.windows import Window, WindowGrid, window_at
-from app.segmenter.sam2_segmenter import Sam2Embedding
+from app.segmenter.embedding import Sam2Embedding
 from app.usecases.ports import EncodedWindow, ModelInfo, Plane, Slide
 
 log = logging.getLogger(__name__)
 
-_FORMAT = 1
+_FORMAT = 2
 """Counts changes of what a file holds; those of other counts are not read."""
 
 
@@ -45,7 +44,7 @@ class EmbeddingFiles:
     kept_s : float
         Older files are not used: a slide's file may be replaced under its name.
     model : ModelInfo
-        Embeddings of other weights, engines or precisions are not used; they are brought to its device.
+        Embeddings of other weights, engines or precisions are not used.
     platform : str
         Base URL; slides of other platforms have the same ids.
 
@@ -60,7 +59,6 @@ class EmbeddingFiles:
         self._max_bytes = max_bytes
         self._kept_s = kept_s
         self._whose = [_FORMAT, model.sha256, model.engine, model.precision, platform]
-        self._device = torch.device(model.device)
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="embedding-files")
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -132,21 +130,20 @@ class EmbeddingFiles:
         return self._folder / hashlib.sha256(key.encode()).hexdigest()[:32]
 
     def _unpacked(self, window: Window, arrays: dict[str, npt.NDArray[Any]]) -> EncodedWindow:
-        image, *finer = (torch.from_numpy(arrays[f"level{at}"]).to(self._device) for at in range(len(arrays) - 3))
+        features = tuple(arrays[f"level{at}"] for at in range(len(arrays) - 3))
         columns, rows = (int(side) for side in arrays["window_size"])
         height, width = (int(side) for side in arrays["shape"])
-        embedding = Sam2Embedding(image, tuple(finer), (columns, rows))
+        embedding = Sam2Embedding(features, (columns, rows))
         return EncodedWindow(window, embedding, WindowGrid(*(float(each) for each in arrays["grid"])), (height, width))
 
 
 def _packed(encoded: EncodedWindow) -> dict[str, npt.NDArray[Any]]:
-    embedding, grid = cast(Sam2Embedding, encoded.embedding), encoded.grid
-    levels = (embedding.image, *embedding.high_resolution)
+    embedding, grid = cast(Sam2Embedding, encoded.embedding).on_host(), encoded.grid
     return {
         "grid": np.array([grid.x0, grid.y0, grid.dx, grid.dy]),
         "shape": np.array(encoded.shape),
         "window_size": np.array(embedding.window_size),
-        **{f"level{at}": level.cpu().numpy() for at, level in enumerate(levels)},
+        **{f"level{at}": np.asarray(level) for at, level in enumerate(embedding.features)},
     }
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
-import torch
-
 from app.errors import InvalidSettings
-from app.segmenter.checkpoint import load_checkpoint
-from app.segmenter.device import resolve_device, usable_cores
-from app.segmenter.engines.choice import fastest
-from app.segmenter.engines.openvino_encoder import open_encoder
-from app.segmenter.engines.torch_encoder import Encoder, TorchEncoder
+from app.segmenter.device import is_on_gpu, resolve_device, usable_cores
+from app.segmenter.engines.choice import INT8, REFERENCE, EngineName, fastest, why_refused
+from app.segmenter.engines.engine import Engine, Pixels
+from app.segmenter.engines.openvino_engine import open_engine
 from app.segmenter.sam2_segmenter import Sam2Segmenter
 from app.segmenter.weights import ChosenWeights
 from app.settings import SegmenterSettings
@@ -24,8 +22,10 @@ _CORES_OF_A_WORKER = 16
 """One window keeps about so many cores busy; on more of them, several are encoded side by side."""
 
 
-def load_segmenter(settings: SegmenterSettings, weights: ChosenWeights) -> Sam2Segmenter:
-    """Load a checkpoint onto the device, and its encoder onto an engine.
+def load_segmenter(
+    settings: SegmenterSettings, weights: ChosenWeights, calibration: Sequence[Pixels] = ()
+) -> Sam2Segmenter:
+    """Load a checkpoint onto an engine and a device. torch is imported only if the engine needs it.
 
     Parameters
     ----------
@@ -33,30 +33,69 @@ def load_segmenter(settings: SegmenterSettings, weights: ChosenWeights) -> Sam2S
         The engine ``auto`` is the one that `app.segmenter.engines.choice` has measured to be the fastest here.
     weights : ChosenWeights
         The checkpoint.
+    calibration : sequence of Pixels
+        Windows to make an int8 encoder from, where there is none yet.
 
     Raises
     ------
     StartupError
         The weights or the settings are not fit to run.
     """
-    device = resolve_device(settings.device)
-    on_gpu = device.type == "cuda"
+    on_gpu = is_on_gpu(settings.device)
     workers = settings.concurrency or (1 if on_gpu else max(1, usable_cores() // _CORES_OF_A_WORKER))
     threads = settings.threads or max(1, usable_cores() // workers)
-    torch.set_num_threads(threads)
-    model: Any = load_checkpoint(weights.path, weights.config).to(device)
-    chosen = fastest(settings.engine_folder, weights.sha256) if settings.engine == "auto" else settings.engine
-    engine, _, precision = chosen.partition("-")
-    encoder: Encoder
-    if engine == "openvino":
-        if on_gpu:
-            raise InvalidSettings(f"REFINE_SEGMENTER__ENGINE is {chosen}, which runs on the CPU only, not on {device}.")
-        folder = settings.engine_folder
-        encoder = open_encoder(model, weights.sha256, folder, precision, threads=threads, workers=workers)
-        model.image_encoder = None  # one copy of the weights is enough
+    chosen = _choose(settings, weights, on_gpu)
+    if chosen == INT8 and not calibration:
+        _check_int8(settings, weights)
+    kind, _, precision = chosen.partition("-")
+    engine: Engine
+    if kind == "openvino":
+        engine = open_engine(
+            lambda: _load(weights),
+            weights.sha256,
+            settings.engine_folder,
+            precision,
+            threads=threads,
+            workers=workers,
+            calibration=calibration,
+        )
     else:
-        encoder = TorchEncoder(model, torch.bfloat16 if precision == "bfloat16" else torch.float32)
-    info = ModelInfo(weights.name, weights.origin, weights.sha256, precision, str(device), engine)
-    log.warning("%s Runs on %s (%s, %s).", weights.description, device, engine, precision)
+        engine = _on_torch(settings, weights, precision, threads)
+    device = str(resolve_device(settings.device)) if on_gpu else "cpu"
+    info = ModelInfo(weights.name, weights.origin, weights.sha256, precision, device, kind)
+    log.warning("%s Runs on %s (%s, %s).", weights.description, device, kind, precision)
     batch = settings.batch if on_gpu else 1
-    return Sam2Segmenter(model, info, device, encoder, workers=workers, batch=batch, max_waiting=settings.max_waiting)
+    return Sam2Segmenter(engine, info, workers=workers, batch=batch, max_waiting=settings.max_waiting)
+
+
+def _choose(settings: SegmenterSettings, weights: ChosenWeights, on_gpu: bool) -> EngineName:
+    """Give the engine that is set, else the one that was measured; OpenVINO is for the CPU."""
+    if settings.engine != "auto":
+        if on_gpu and settings.engine.startswith("openvino"):
+            raise InvalidSettings(f"REFINE_SEGMENTER__ENGINE is {settings.engine}, which runs on the CPU only.")
+        return settings.engine
+    chosen = fastest(settings.engine_folder, weights.sha256)
+    return REFERENCE if on_gpu and chosen.startswith("openvino") else chosen
+
+
+def _check_int8(settings: SegmenterSettings, weights: ChosenWeights) -> None:
+    """Let only an int8 encoder run that was checked against float32 for these weights."""
+    reason = why_refused(settings.engine_folder, weights.sha256, INT8)
+    if reason:
+        raise InvalidSettings(f"The engine {INT8} is refused for these weights: {reason}.")
+
+
+def _on_torch(settings: SegmenterSettings, weights: ChosenWeights, precision: str, threads: int) -> Engine:
+    import torch
+
+    from app.segmenter.engines.torch_engine import TorchEngine
+
+    torch.set_num_threads(threads)
+    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+    return TorchEngine(_load(weights), resolve_device(settings.device), dtype)
+
+
+def _load(weights: ChosenWeights) -> Any:
+    from app.segmenter.checkpoint import load_checkpoint
+
+    return load_checkpoint(weights.path, weights.config)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from app.errors import InvalidSettings
 from app.segmenter.checkpoint import build_model
 from app.segmenter.device import usable_cores
-from app.segmenter.engines import openvino_encoder
-from app.segmenter.engines.agreement import LEAST_IOU, agreement
-from app.segmenter.engines.choice import ENGINES, REFERENCE, Measured, fastest, keep, measure
-from app.segmenter.engines.torch_encoder import TorchEncoder
+from app.segmenter.engines import openvino_engine
+from app.segmenter.engines.agreement import LEAST_IOU, agreement, drawn_window
+from app.segmenter.engines.calibration import read_calibration
+from app.segmenter.engines.choice import ENGINES, INT8, REFERENCE, Measured, fastest, keep, measure
+from app.segmenter.engines.torch_engine import TorchEngine
 from app.segmenter.load import load_segmenter
 from app.segmenter.weights import ChosenWeights, choose
 from app.settings import SegmenterSettings, Settings
@@ -23,7 +28,7 @@ from tests.fakes.rooms import DarkSegmenter
 
 SHA = "0" * 64
 needs_openvino = pytest.mark.skipif(
-    openvino_encoder.why_not("float32") is not None, reason=str(openvino_encoder.why_not("float32"))
+    openvino_engine.why_not("float32") is not None, reason=str(openvino_engine.why_not("float32"))
 )
 quiet = pytest.mark.filterwarnings("ignore")  # the tracer's own, of torch.jit
 
@@ -48,8 +53,9 @@ def test_openvino_leads_to_the_masks_of_torch(folder: Path, weights: ChosenWeigh
     reference = load_segmenter(settings(folder, REFERENCE), weights)
     candidate = load_segmenter(settings(folder, "openvino-float32"), weights)
     assert (candidate.info.engine, candidate.info.precision) == ("openvino", "float32")
-    assert agreement(reference, candidate) >= LEAST_IOU
-    assert candidate._model.image_encoder is None
+    side = reference.input_side_px
+    windows = [drawn_window(seed, size) for seed, size in enumerate((side, side, 3 * side, side // 2 + 1))]
+    assert min(agreement(reference, candidate, windows)) >= LEAST_IOU
     candidate.warm_up()
     for one in (reference, candidate):
         one.close()
@@ -59,9 +65,10 @@ def test_openvino_leads_to_the_masks_of_torch(folder: Path, weights: ChosenWeigh
 @quiet
 def test_the_encoder_is_traced_once(folder: Path, weights: ChosenWeights, monkeypatch: pytest.MonkeyPatch) -> None:
     load_segmenter(settings(folder, "openvino-float32"), weights)
-    monkeypatch.setattr(openvino_encoder, "_trace", None)
+    monkeypatch.setattr("app.segmenter.load._load", None)
     load_segmenter(settings(folder, "openvino-float32"), weights)
-    assert openvino_encoder.traced_file(folder, weights.sha256).exists()
+    for part in ("encoder", "decoder"):
+        assert openvino_engine.traced_file(folder, weights.sha256, part).exists()
     assert not list(folder.glob("part-*"))
 
 
@@ -76,7 +83,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, weights: Chose
 def test_what_the_machine_cannot_run_is_refused(
     folder: Path, weights: ChosenWeights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.segmenter.engines.openvino_encoder.why_not", lambda _: "no such instructions")
+    monkeypatch.setattr("app.segmenter.engines.openvino_engine.why_not", lambda _: "no such instructions")
     with pytest.raises(InvalidSettings, match="no such instructions"):
         load_segmenter(settings(folder, "openvino-bfloat16"), weights)
 
@@ -84,13 +91,15 @@ def test_what_the_machine_cannot_run_is_refused(
 def test_bfloat16_gives_float32_features_close_to_the_reference() -> None:
     torch.manual_seed(1)
     model = build_model("embedded").eval()
-    images = torch.randn(1, 3, model.image_size, model.image_size)
-    with torch.inference_mode():
-        exact, close = TorchEncoder(model)(images), TorchEncoder(model, torch.bfloat16)(images)
+    images = [drawn_window(1, model.image_size).pixels]
+    (exact,), (close,) = (
+        TorchEngine(model, torch.device("cpu"), precision).encode(images)
+        for precision in (torch.float32, torch.bfloat16)
+    )
     for one, other in zip(exact, close, strict=True):
-        assert other.dtype == torch.float32
-        assert not torch.equal(one, other)
-        assert float((one - other).abs().mean() / one.abs().mean()) < 0.05
+        assert other.dtype == np.float32
+        assert not np.array_equal(one, other)
+        assert np.abs(one - other).mean() / np.abs(one).mean() < 0.05
 
 
 class Blind(DarkSegmenter):
@@ -110,20 +119,21 @@ def test_an_engine_that_sees_something_else_is_refused(monkeypatch: pytest.Monke
             raise InvalidSettings("cannot")
         return Blind() if engine == "torch-bfloat16" else DarkSegmenter()
 
-    measured = list(measure(load, on_cpu=True))
+    held_out = [drawn_window(seed, 256) for seed in range(2)]
+    measured = list(measure(load, True, held_out))
     assert [each.engine for each in measured] == list(ENGINES)
-    assert [each.fit for each in measured] == [True, False, True, False]
+    assert [each.fit for each in measured] == [True, False, True, False, True]
     assert measured[1].iou is not None
     assert measured[1].iou < LEAST_IOU
     assert "IoU" in str(measured[1].refused)
-    assert [each.fit for each in measure(load, on_cpu=False)] == [True, False, False, False]
+    assert [each.fit for each in measure(load, False)] == [True, False, False, False, False]
 
 
 def test_an_engine_that_takes_far_too_long_is_not_tried_any_further(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.segmenter.engines.choice.HOPELESS", 0.0)
-    reference, *others = measure(lambda _: DarkSegmenter(), on_cpu=True)
+    reference, *others = measure(lambda _: DarkSegmenter(), True)
     assert reference.fit
-    assert [each.iou for each in others] == [None] * 3
+    assert [each.iou for each in others] == [None] * 4
     assert all("times as long" in str(each.refused) for each in others)
 
 
@@ -165,13 +175,63 @@ def test_a_containers_quota_bounds_the_cores(tmp_path: Path, text: str, most: in
 def test_threads_that_meet_do_not_mix(folder: Path, weights: ChosenWeights) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    from app.segmenter.engines.agreement import drawn_window
-
     chosen = settings(folder, "openvino-float32").model_copy(update={"concurrency": 2})
     segmenter = load_segmenter(chosen, weights)
     images = [drawn_window(seed, segmenter.input_side_px) for seed in range(4)]
-    alone = [segmenter.encode(image, Claim()).image.clone() for image in images]
+    alone = [segmenter.encode(image, Claim()).features for image in images]
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda image: segmenter.encode(image, Claim()).image, images))
-    assert all(torch.allclose(one, other, atol=1e-4) for one, other in zip(alone, together, strict=True))
+        together = list(pool.map(lambda image: segmenter.encode(image, Claim()).features, images))
+    for one, other in zip(alone, together, strict=True):
+        for first, second in zip(one, other, strict=True):
+            np.testing.assert_allclose(first, second, atol=1e-4)
     segmenter.close()
+
+
+@needs_openvino
+@quiet
+def test_a_service_that_finds_its_traces_does_without_torch(folder: Path, weights: ChosenWeights) -> None:
+    load_segmenter(settings(folder, "openvino-float32"), weights).close()
+    environment = {
+        **os.environ,
+        "REFINE_SEGMENTER__ENGINE": "openvino-float32",
+        "REFINE_SEGMENTER__ENGINE_FOLDER": str(folder),
+        "REFINE_SEGMENTER__DEVICE": "cpu",
+    }
+    look = "import sys, app.main; app.main.create_app(); print([n for n in ('torch', 'sam2') if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", look], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+@needs_openvino
+@quiet
+def test_int8_is_made_from_windows_checked_on_others_and_only_then_run(tmp_path: Path, weights: ChosenWeights) -> None:
+    pytest.importorskip("nncf", reason="no NNCF (the extra int8)")
+    wanted = settings(tmp_path, INT8)
+    with pytest.raises(InvalidSettings, match="was not measured here"):
+        load_segmenter(wanted, weights)
+    calibration = read_calibration(None)
+    made = load_segmenter(wanted, weights, [window.pixels for window in calibration.taken])
+    reference = load_segmenter(settings(tmp_path, REFERENCE), weights)
+    found = agreement(reference, made, calibration.held_out)
+    assert 0.5 < np.mean(found) < 1  # the same model, in other numbers
+    keep(tmp_path, weights.sha256, [Measured(REFERENCE, 2.0, 1.0, None), Measured(INT8, 1.0, 0.9, "IoU of 0.9")])
+    with pytest.raises(InvalidSettings, match=r"refused for these weights: IoU of 0\.9"):
+        load_segmenter(wanted, weights)
+    keep(tmp_path, weights.sha256, [Measured(REFERENCE, 2.0, 1.0, None), Measured(INT8, 1.0, 0.99, None)])
+    loaded = load_segmenter(wanted.model_copy(update={"engine": "auto"}), weights)
+    assert (loaded.info.engine, loaded.info.precision) == ("openvino", "int8")
+    assert agreement(made, loaded, calibration.held_out[:1])[0] > 0.99
+    for one in (made, reference, loaded):
+        one.close()
+
+
+def test_calibration_reads_images_and_says_what_is_wrong(tmp_path: Path) -> None:
+    for seed in range(6):
+        Image.fromarray(drawn_window(seed, 64).pixels).save(tmp_path / f"{seed}.png")
+    found = read_calibration(tmp_path)
+    assert (len(found.taken), len(found.held_out)) == (3, 3)
+    (tmp_path / "7.png").write_text("no image")
+    with pytest.raises(InvalidSettings, match="cannot be read"):
+        read_calibration(tmp_path)
+    with pytest.raises(InvalidSettings, match="four at least"):
+        read_calibration(tmp_path / "nothing")

@@ -1,3 +1,4 @@
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -9,6 +10,7 @@ from app.geometry.prompts import PointLabel, Prompts
 from app.geometry.windows import WindowGrid, WindowImage
 from app.segmenter.checkpoint import build_model
 from app.segmenter.device import resolve_device
+from app.segmenter.engines.torch_engine import TorchEngine
 from app.segmenter.sam2_segmenter import Sam2Segmenter
 from app.usecases.ports import Claim, ModelInfo
 
@@ -16,7 +18,7 @@ INFO = ModelInfo("random", "configured", "0" * 64, "float32", "cpu")
 
 
 def segmenter_of(model: torch.nn.Module) -> Sam2Segmenter:
-    return Sam2Segmenter(model.eval(), INFO, torch.device("cpu"))
+    return Sam2Segmenter(TorchEngine(model.eval(), torch.device("cpu")), INFO)
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +88,16 @@ def test_an_embedding_serves_many_prompts_and_is_not_changed(tiny_embedded: Sam2
     assert np.array_equal(tiny_embedded.decode(embedding, prompts()).logits, first.logits)
 
 
+def test_an_embedding_that_came_from_another_process_serves_too(tiny_embedded: Sam2Segmenter) -> None:
+    embedding = tiny_embedded.encode(window(1), Claim())
+    assert embedding.nbytes == sum(level.nbytes for level in embedding.features)
+    travelled = pickle.loads(pickle.dumps(embedding.on_host()))
+    for level in travelled.features:
+        level.flags.writeable = False  # as it is in memory that processes share
+    here, there = (tiny_embedded.decode(each, prompts()).logits for each in (embedding, travelled))
+    assert np.array_equal(here, there)
+
+
 @pytest.fixture(scope="module")
 def tiny_embedded() -> Sam2Segmenter:
     torch.manual_seed(3)
@@ -140,6 +152,6 @@ def test_the_gpu_gives_the_masks_of_the_cpu() -> None:
     torch.manual_seed(3)
     on_cpu = segmenter_of(build_model("embedded"))
     torch.manual_seed(3)
-    on_gpu = Sam2Segmenter(build_model("embedded").eval(), INFO, torch.device("cuda"))
+    on_gpu = Sam2Segmenter(TorchEngine(build_model("embedded").eval(), torch.device("cuda")), INFO)
     first, second = (one.decode(one.encode(window(1), Claim()), prompts()) for one in (on_cpu, on_gpu))
     assert ((first.logits > 0) == (second.logits > 0)).mean() > 0.999

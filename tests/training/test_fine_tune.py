@@ -13,6 +13,7 @@ import torch
 from app.geometry.prompts import PointLabel, Prompts
 from app.geometry.windows import WindowGrid, WindowImage
 from app.segmenter.checkpoint import load_checkpoint
+from app.segmenter.engines.torch_engine import TorchEngine
 from app.segmenter.sam2_segmenter import Sam2Segmenter
 from app.segmenter.weights.choice import EMBEDDED_MODEL
 from app.usecases.ports import Claim, ModelInfo
@@ -180,7 +181,7 @@ def test_the_service_decodes_the_same(dataset: Dataset) -> None:
     item = dataset.items[0]
     model, image = embedded(), dataset.image(item)
     info = ModelInfo("embedded", "embedded", "", "float32", "cpu")
-    segmenter = Sam2Segmenter(model, info, torch.device("cpu"))
+    segmenter = Sam2Segmenter(TorchEngine(model, torch.device("cpu")), info)
     box, points = np.array(item.box).reshape(2, 2), np.array([[500.0, 480.0], [20.5, 30.5]])
     labels = (PointLabel.FOREGROUND, PointLabel.BACKGROUND)
     served = segmenter.decode(

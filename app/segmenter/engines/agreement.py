@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -10,30 +12,32 @@ from app.geometry.windows import WindowGrid, WindowImage
 from app.usecases.ports import Claim, Segmenter
 
 LEAST_IOU = 0.995
-"""Of float engines with float32 on torch."""
-_WINDOWS = 2
+"""Of each mask of a float engine with that of float32 on torch."""
+LEAST_INT8_IOU = 0.98
+"""Of int8's masks with those of float32 on torch, mean over windows that its ranges were not taken from."""
 
 
-def agreement(one: Segmenter, other: Segmenter) -> float:
+def agreement(one: Segmenter, other: Segmenter, windows: Sequence[WindowImage]) -> list[float]:
     """Compare two segmenters of the same weights.
 
     Returns
     -------
-    float
-        The smallest IoU of the masks of highest score, over the windows; 1 where neither finds anything.
+    list of float
+        For each window the IoU of the masks that have the first one's highest score, for a box around the middle; 1
+        where neither finds anything.
     """
-    side = one.input_side_px
+    return [_iou(one, other, window) for window in windows]
+
+
+def _iou(one: Segmenter, other: Segmenter, window: WindowImage) -> float:
+    side = window.pixels.shape[0]
     box = np.array([[side / 4, side / 4], [3 * side / 4, 3 * side / 4]])
     prompts = Prompts(box, np.empty((0, 2)), ())  # type: ignore[arg-type]
-    found = []
-    for seed in range(_WINDOWS):
-        image = drawn_window(seed, side)
-        best = one.decode(one.encode(image, Claim()), prompts)
-        masks = other.decode(other.encode(image, Claim()), prompts)
-        first, second = best.logits[best.best] > 0, masks.logits[best.best] > 0
-        union = (first | second).sum()
-        found.append(float((first & second).sum() / union) if union else 1.0)
-    return min(found)
+    best = one.decode(one.encode(window, Claim()), prompts)
+    masks = other.decode(other.encode(window, Claim()), prompts)
+    first, second = best.logits[best.best] > 0, masks.logits[best.best] > 0
+    union = (first | second).sum()
+    return float((first & second).sum() / union) if union else 1.0
 
 
 def drawn_window(seed: int, side: int) -> WindowImage:

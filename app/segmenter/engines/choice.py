@@ -5,32 +5,34 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import Literal, get_args
-
-import torch
+from typing import Any, Literal, get_args
 
 from app.errors import ServiceError
-from app.segmenter.engines.agreement import LEAST_IOU, agreement, drawn_window
-from app.segmenter.engines.openvino_encoder import why_not
+from app.geometry.windows import WindowImage
+from app.segmenter.engines.agreement import LEAST_INT8_IOU, LEAST_IOU, agreement, drawn_window
+from app.segmenter.engines.openvino_engine import why_not
 from app.usecases.ports import Claim, Segmenter
 
-Engine = Literal["torch-float32", "torch-bfloat16", "openvino-float32", "openvino-bfloat16"]
-ENGINES: tuple[Engine, ...] = get_args(Engine)
-REFERENCE: Engine = "torch-float32"
+EngineName = Literal["torch-float32", "torch-bfloat16", "openvino-float32", "openvino-bfloat16", "openvino-int8"]
+ENGINES: tuple[EngineName, ...] = get_args(EngineName)
+REFERENCE: EngineName = "torch-float32"
+INT8: EngineName = "openvino-int8"
 HOPELESS = 4.0
 """Times the reference's: an engine whose first window takes longer is not tried any further. Without instructions for
 a type, a machine can take a minute for a window."""
 _RUNS = 3
+_DRAWN = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
     """One engine, as this machine ran it."""
 
-    engine: Engine
+    engine: EngineName
     encode_s: float | None
     """Median of one window; None if it could not run."""
     iou: float | None
@@ -43,13 +45,9 @@ class Measured:
         return self.refused is None
 
 
-def fastest(folder: Path, sha256: str) -> Engine:
+def fastest(folder: Path, sha256: str) -> EngineName:
     """Give the engine that was measured to be the fastest for these weights here; without a record, the reference."""
-    try:
-        record = json.loads(_record(folder, sha256).read_text())
-    except (OSError, ValueError):
-        return REFERENCE
-    recorded = record.get("fastest") if isinstance(record, dict) else None
+    recorded = _read(folder, sha256).get("fastest")
     chosen = next((engine for engine in ENGINES if engine == recorded), REFERENCE)
     return REFERENCE if chosen.startswith("openvino") and why_not(chosen.partition("-")[2]) else chosen
 
@@ -59,7 +57,19 @@ def has_record(folder: Path, sha256: str) -> bool:
     return _record(folder, sha256).exists()
 
 
-def measure(load: Callable[[Engine], Segmenter], on_cpu: bool) -> Iterator[Measured]:
+def why_refused(folder: Path, sha256: str, name: EngineName) -> str | None:
+    """Tell why an engine must not run for these weights here, or None if it was measured and found fit."""
+    measured = _read(folder, sha256).get("measured", [])
+    found = next((each for each in measured if each.get("engine") == name), None)
+    if found is None:
+        return "it was not measured here (`python -m app engines` does it)"
+    reason: str | None = found.get("refused")
+    return reason
+
+
+def measure(
+    load: Callable[[EngineName], Segmenter], on_cpu: bool, held_out: Sequence[WindowImage] = ()
+) -> Iterator[Measured]:
     """Run every engine beside the reference, one after the other; the reference comes first.
 
     Parameters
@@ -68,6 +78,8 @@ def measure(load: Callable[[Engine], Segmenter], on_cpu: bool) -> Iterator[Measu
         Gives a segmenter that runs on an engine.
     on_cpu : bool
         OpenVINO is for the CPU only.
+    held_out : sequence of WindowImage
+        Windows on which int8 is checked: others than those it was made from.
     """
     reference = load(REFERENCE)
     reference_s = _time(reference)
@@ -87,14 +99,24 @@ def measure(load: Callable[[Engine], Segmenter], on_cpu: bool) -> Iterator[Measu
             yield Measured(engine, first_s, None, f"its first window took {times} as long as the reference's")
             candidate.close()
             continue
-        iou = agreement(reference, candidate)
-        refused = None if iou >= LEAST_IOU else f"its masks have an IoU of {iou:.4f} with the reference's only"
+        iou, least = _agreement(engine, reference, candidate, held_out)
+        refused = None if iou >= least else f"its masks have an IoU of {iou:.4f} with the reference's, not {least}"
         yield Measured(engine, _time(candidate), iou, refused)
         candidate.close()
     reference.close()
 
 
-def keep(folder: Path, sha256: str, measured: list[Measured]) -> Engine:
+def _agreement(
+    engine: EngineName, reference: Segmenter, candidate: Segmenter, held_out: Sequence[WindowImage]
+) -> tuple[float, float]:
+    """Give how well an engine agrees with the reference, and how well it must."""
+    if engine == INT8:
+        return statistics.fmean(agreement(reference, candidate, held_out)), LEAST_INT8_IOU
+    drawn = [drawn_window(seed, reference.input_side_px) for seed in range(_DRAWN)]
+    return min(agreement(reference, candidate, drawn)), LEAST_IOU
+
+
+def keep(folder: Path, sha256: str, measured: list[Measured]) -> EngineName:
     """Write down which engine was the fastest of those that are fit, and give it."""
     chosen = min((each for each in measured if each.fit), key=lambda each: each.encode_s or float("inf"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -103,8 +125,17 @@ def keep(folder: Path, sha256: str, measured: list[Measured]) -> Engine:
     return chosen.engine
 
 
+def _read(folder: Path, sha256: str) -> dict[str, Any]:
+    """Read the record; an empty one where there is none, or none that makes sense."""
+    try:
+        record = json.loads(_record(folder, sha256).read_text())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
 def _record(folder: Path, sha256: str) -> Path:
-    return folder / f"{sha256[:16]}-torch{torch.__version__}.json"
+    return folder / f"{sha256[:16]}-torch{version('torch')}.json"
 
 
 def time_window(segmenter: Segmenter) -> float:

@@ -14,15 +14,14 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-import torch
-
-from app.segmenter.device import resolve_device
+from app.segmenter.device import is_on_gpu
 from app.segmenter.engines.choice import fastest, has_record
-from app.segmenter.engines.openvino_encoder import why_not
+from app.segmenter.engines.openvino_engine import why_not
 from app.segmenter.weights import ChosenWeights
 from app.settings import SegmenterSettings
 
@@ -53,7 +52,7 @@ def measure_once(
     """
     if not _is_open(settings, weights):
         return
-    mark = settings.engine_folder / f"{weights.sha256[:16]}-torch{torch.__version__}.begun"
+    mark = settings.engine_folder / f"{weights.sha256[:16]}-torch{version('torch')}.begun"
     refusal = _refusal(settings.engine_folder, mark, needed_bytes(weights.path.stat().st_size), free_bytes())
     if refusal:
         log.warning("Which engine is the fastest was not measured: %s; %s.", refusal, _FALLBACK)
@@ -105,7 +104,7 @@ def _is_open(settings: SegmenterSettings, weights: ChosenWeights) -> bool:
         settings.engine == "auto"
         and settings.measure_engines
         and not has_record(settings.engine_folder, weights.sha256)
-        and resolve_device(settings.device).type == "cpu"
+        and not is_on_gpu(settings.device)
         and why_not("float32") is None
     )
 

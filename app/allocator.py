@@ -1,0 +1,28 @@
+"""How the C library keeps memory that the service has given back: too much of it by default."""
+
+from __future__ import annotations
+
+import ctypes
+
+_MMAP_THRESHOLD, _ARENA_MAX = -3, -8
+"""Names of ``mallopt`` in glibc's malloc.h."""
+_LARGE_BYTES = 2**20
+_ARENAS = 2
+
+
+def return_large_blocks() -> bool:
+    """Give large blocks back to the system when they are freed, and keep few pools for the threads' small ones.
+
+    Windows and embeddings are arrays of megabytes that many threads take in turn. By default glibc learns to keep such
+    blocks, in a pool for each few threads, and a service grows by what it has long freed.
+
+    Returns
+    -------
+    bool
+        Whether the C library took it; others than glibc do without.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False
+    return all(mallopt(name, value) == 1 for name, value in ((_MMAP_THRESHOLD, _LARGE_BYTES), (_ARENA_MAX, _ARENAS)))

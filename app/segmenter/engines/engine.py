@@ -1,0 +1,92 @@
+"""What runs a model: the door that every engine fulfils, and what they share."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from app.segmenter.embedding import Features
+
+Pixels = npt.NDArray[np.uint8]
+"""(h, w, 3) uint8, RGB."""
+FloatArray = npt.NDArray[np.float32]
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+"""ImageNet's statistics, RGB in [0, 1]; source: the package's transforms."""
+
+
+class Engine(Protocol):
+    """Runs the encoder and the decoder of one checkpoint. Safe to call from several threads."""
+
+    @property
+    def side_px(self) -> int:
+        """Side of the square that the encoder sees."""
+        ...
+
+    @property
+    def device_bytes(self) -> int:
+        """Memory taken on a GPU."""
+        ...
+
+    def settle(self) -> None:
+        """Give back what only loading needed; called when the model has run once."""
+        ...
+
+    def encode(self, windows: list[Pixels]) -> list[Features]:
+        """Encode a batch of windows of any size, squashed to the encoder's square.
+
+        Raises
+        ------
+        DeviceOutOfMemory
+            Try again later.
+        """
+        ...
+
+    def decode(
+        self, features: Features, coordinates: FloatArray, labels: npt.NDArray[np.int32]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Run the prompt encoder and the mask decoder.
+
+        Parameters
+        ----------
+        features : Features
+            From any engine of the same weights.
+        coordinates : (1, n, 2) float32
+            Encoder pixels, as indices of pixels.
+        labels : (1, n) int32
+            0 background, 1 foreground, 2 and 3 the first and the second corner of the box.
+
+        Returns
+        -------
+        (3, s/4, s/4) float32, (3,) float32
+            Raw values of three proposals over the window, and the model's estimate of each one's IoU.
+
+        Raises
+        ------
+        DeviceOutOfMemory
+            Try again later.
+        """
+        ...
+
+
+def normalised(pixels: Pixels, side_px: int) -> FloatArray:
+    """Squash a window to the encoder's square: bilinear, antialiased, as the package does it.
+
+    Returns
+    -------
+    (1, 3, s, s) float32
+        Of ImageNet's mean and deviation.
+    """
+    planes = np.empty((1, 3, side_px, side_px), np.float32)
+    for at in range(3):
+        plane = pixels[:, :, at].astype(np.float32)
+        if plane.shape != (side_px, side_px):
+            resized = Image.fromarray(plane).resize((side_px, side_px), Image.Resampling.BILINEAR)
+            plane = np.asarray(resized)
+        np.multiply(plane, 1 / (255 * STD[at]), out=planes[0, at])
+        planes[0, at] -= MEAN[at] / STD[at]
+    return planes

@@ -1,0 +1,130 @@
+"""A model on torch itself: the reference for every other engine, and the only one on a GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from app.errors import DeviceOutOfMemory
+from app.segmenter.embedding import Features
+from app.segmenter.engines.engine import MEAN, STD, FloatArray, Pixels
+
+
+class TorchEngine:
+    """A SAM 2.1 model on a device.
+
+    Parameters
+    ----------
+    model : SAM2Base
+        In evaluation mode.
+    device : torch.device
+        Where it runs.
+    precision : torch.dtype
+        Of the encoder: float32, or bfloat16 for products of matrices; the rest stays as it is.
+    """
+
+    def __init__(self, model: nn.Module, device: torch.device, precision: torch.dtype = torch.float32) -> None:
+        self._model = cast(Any, model.to(device))
+        self._device = device
+        self._precision = precision
+        self._mean = torch.tensor(MEAN, device=device).view(1, 3, 1, 1)
+        self._std = torch.tensor(STD, device=device).view(1, 3, 1, 1)
+
+    @property
+    def side_px(self) -> int:
+        """Side of the square that the encoder sees."""
+        return int(self._model.image_size)
+
+    @property
+    def device_bytes(self) -> int:
+        """Memory taken on a GPU."""
+        return torch.cuda.memory_reserved(self._device) if self._device.type == "cuda" else 0
+
+    def settle(self) -> None:
+        """Give back what only loading needed: nothing, the parameters are in use."""
+
+    def encode(self, windows: list[Pixels]) -> list[Features]:
+        """Encode a batch; each window's features have memory of their own, so that none keeps the others alive."""
+        with torch.inference_mode(), _memory_errors():
+            images = torch.cat([self._normalised(pixels) for pixels in windows])
+            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._precision == torch.bfloat16):
+                levels = [level.float() for level in features(self._model, images)]
+            return [tuple(self._own(level[at : at + 1]) for level in levels) for at in range(len(windows))]
+
+    def decode(
+        self, features: Features, coordinates: FloatArray, labels: npt.NDArray[np.int32]
+    ) -> tuple[FloatArray, FloatArray]:
+        """Run the prompt encoder and the mask decoder."""
+        with torch.inference_mode(), _memory_errors():
+            levels = [self._tensor(level) for level in features]
+            points = (torch.as_tensor(coordinates, device=self._device), torch.as_tensor(labels, device=self._device))
+            logits, scores = decoded(self._model, levels, *points)
+            return logits[0].float().cpu().numpy(), scores[0].float().cpu().numpy()
+
+    def _tensor(self, level: Any) -> Tensor:
+        """Bring features to the device; what lies in memory that others share is copied, as torch asks for it."""
+        shared = isinstance(level, np.ndarray) and not level.flags.writeable
+        return torch.as_tensor(level.copy() if shared else level, device=self._device)
+
+    def _own(self, level: Tensor) -> Any:
+        copy = level.clone()
+        return copy.numpy() if self._device.type == "cpu" else copy
+
+    def _normalised(self, pixels: Pixels) -> Tensor:
+        """Squash to the encoder's square, (1, 3, s, s) float32, on the device."""
+        image = torch.from_numpy(pixels).to(self._device).permute(2, 0, 1).unsqueeze(0).float() / 255
+        size = (self.side_px, self.side_px)
+        if image.shape[-2:] != size:
+            image = interpolate(image, size, mode="bilinear", align_corners=False, antialias=True)
+        return (image - self._mean) / self._std
+
+
+def features(model: Any, images: Tensor) -> tuple[Tensor, ...]:
+    """Run the encoder and its neck as the package's image predictor does.
+
+    Returns
+    -------
+    tuple of Tensor
+        (n, c/8, s/4, s/4), (n, c/4, s/8, s/8) and (n, c, s/16, s/16), the last
+        with the embedding for "no memory" added.
+    """
+    *finer, coarsest = model.forward_image(images)["backbone_fpn"][-model.num_feature_levels :]
+    if model.directly_add_no_mem_embed:
+        coarsest = coarsest + model.no_mem_embed.view(1, -1, 1, 1)
+    return (*finer, coarsest)
+
+
+def decoded(model: Any, levels: list[Tensor], coordinates: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Run the prompt encoder and the mask decoder for one window; gives logits and scores of three proposals."""
+    *finer, coarsest = levels
+    sparse, dense = model.sam_prompt_encoder(points=(coordinates, labels), boxes=None, masks=None)
+    logits, scores, _, _ = model.sam_mask_decoder(
+        image_embeddings=coarsest,
+        image_pe=model.sam_prompt_encoder.get_dense_pe(),
+        sparse_prompt_embeddings=sparse,
+        dense_prompt_embeddings=dense,
+        multimask_output=True,
+        repeat_image=False,
+        high_res_features=finer,
+    )
+    return logits, scores
+
+
+@contextmanager
+def _memory_errors() -> Iterator[None]:
+    """Name the one failure of a device that passes by itself."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise DeviceOutOfMemory("The device has no memory left for this window.", retry_after_s=5.0) from error
+    except RuntimeError as error:
+        if "not enough memory" in str(error):  # what the CPU's allocator says
+            raise DeviceOutOfMemory("The machine has no memory left for this window.", retry_after_s=5.0) from error
+        raise
