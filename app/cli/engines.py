@@ -23,6 +23,9 @@ def engines(
             show_default=False,
         ),
     ] = None,
+    int8: Annotated[
+        bool, typer.Option(help="Try int8, too; without it only engines that agree with float32 nearly exactly.")
+    ] = True,
 ) -> None:
     """Build and time every engine for the chosen weights, and let REFINE_SEGMENTER__ENGINE=auto use the fastest.
 
@@ -50,6 +53,8 @@ def engines(
     def load(engine: EngineName) -> Sam2Segmenter:
         if engine == "torch-bfloat16" and lacking:  # one window would take many minutes, only to be refused
             raise InvalidSettings(f"It would be hopeless: {lacking}.")
+        if engine == INT8 and not int8:
+            raise InvalidSettings("It was left out.")
         taken = [window.pixels for window in windows.taken] if engine == INT8 else []
         return load_segmenter(mine.model_copy(update={"engine": engine}), weights, taken)
 

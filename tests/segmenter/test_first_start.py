@@ -47,7 +47,7 @@ def python(code: str) -> tuple[str, ...]:
 
 @needs_openvino
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_the_first_start_measures_and_the_second_does_not(tmp_path: Path, weights: ChosenWeights) -> None:
     """The real service with the real embedded model, twice."""
     engines = tmp_path / "engines"
@@ -76,7 +76,7 @@ def started_and_stopped(environment: dict[str, str], port: int) -> str:
     """Serve until the service answers; gives its log."""
     command = [sys.executable, "-m", "app", "serve", "--host", "127.0.0.1", "--port", str(port)]
     with subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.PIPE, text=True) as serving:
-        give_up = time.monotonic() + 200
+        give_up = time.monotonic() + 400
         try:
             while True:
                 assert serving.poll() is None
@@ -199,5 +199,5 @@ def test_the_least_of_machine_and_container_is_free(tmp_path: Path) -> None:
 
 def test_the_estimate_covers_what_was_measured() -> None:
     """Peaks of decision 0015."""
-    for checkpoint_mb, peak_gb in ((7, 0.94), (324, 5.0)):
+    for checkpoint_mb, peak_gb in ((7, 0.94), (324, 6.67)):
         assert peak_gb <= needed_bytes(checkpoint_mb * 10**6) / 1e9 <= 1.6 * peak_gb + 0.5
