@@ -29,6 +29,7 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish() -> None:
-    """End what tests share beyond their folders."""
+    """End what tests share beyond their folders, after their fixtures."""
     ray_lab.close()

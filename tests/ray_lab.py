@@ -5,10 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 
 from app.settings import Settings
+from app.usecases.ports import QueueLoad
+
+if TYPE_CHECKING:
+    from scale.segmenter import RaySegmenter
 
 _open = ExitStack()
 _base: list[str] = []
@@ -46,3 +51,22 @@ def serving(settings: Settings, url: str = "", **options: object) -> Iterator[st
     base, _, name = url.rpartition("/")
     with deployed(base, Options.model_validate(options), settings, name=name) as given:
         yield given
+
+
+@contextmanager
+def segmenter(factory: str, settings: Settings, **options: object) -> Iterator[RaySegmenter]:
+    """Give replicas of a model as one segmenter, without an HTTP edge."""
+    base_url()
+    from ray import serve
+
+    from scale.application import model
+    from scale.options import Options
+    from scale.segmenter import RaySegmenter
+
+    name = f"model-{next(_numbers)}"
+    chosen = Options.model_validate({"factory": factory, **options})
+    handle = serve.run(model(chosen, settings), name=name, route_prefix=None)
+    try:
+        yield RaySegmenter(handle, settings.refine.deadline_s, lambda: QueueLoad(0, 0, 0.0))
+    finally:
+        serve.delete(name)
