@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from ray import serve
@@ -17,6 +19,8 @@ _DECODING = 32
 _AHEAD = 32
 """Windows ahead of a click that may be in the line beside those of clicks."""
 _DRAIN_S = 5.0
+_AS_SET: Mapping[str, str] = MappingProxyType({})
+"""The weights that the settings name; else what `scale.options.Weights` holds."""
 _deployment: Any = serve.deployment
 """Its type forgets what it gives."""
 
@@ -49,8 +53,8 @@ def assemble(options: Options, settings: Settings | None) -> Application:
     return application
 
 
-def model(options: Options, settings: Settings | None) -> Application:
-    """Describe the replicas of the model alone."""
+def model(options: Options, settings: Settings | None, weights: Mapping[str, str] = _AS_SET) -> Application:
+    """Describe the replicas of the model alone; other `weights` than those that run are swapped while they run."""
     known = settings or Settings()
     here = known.segmenter.max_waiting + _AHEAD + known.segmenter.batch + _DECODING
     deployment = _deployment(Model, name="model").options(
@@ -61,7 +65,7 @@ def model(options: Options, settings: Settings | None) -> Application:
         graceful_shutdown_timeout_s=_drain_s(options, known),
         health_check_period_s=5.0,
         health_check_timeout_s=30.0,
-        user_config={},
+        user_config=dict(weights),
     )
     application: Application = deployment.bind(options.factory, settings, here)
     return application

@@ -54,7 +54,7 @@ def serving(settings: Settings, url: str = "", **options: object) -> Iterator[st
 
 
 @contextmanager
-def segmenter(factory: str, settings: Settings, **options: object) -> Iterator[RaySegmenter]:
+def segmenter(factory: str, settings: Settings, name: str = "", **options: object) -> Iterator[RaySegmenter]:
     """Give replicas of a model as one segmenter, without an HTTP edge."""
     base_url()
     from ray import serve
@@ -63,7 +63,7 @@ def segmenter(factory: str, settings: Settings, **options: object) -> Iterator[R
     from scale.options import Options
     from scale.segmenter import RaySegmenter
 
-    name = f"model-{next(_numbers)}"
+    name = name or f"model-{next(_numbers)}"
     chosen = Options.model_validate({"factory": factory, **options})
     handle = serve.run(model(chosen, settings), name=name, route_prefix=None)
     try:
