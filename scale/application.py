@@ -25,15 +25,15 @@ _deployment: Any = serve.deployment
 """Its type forgets what it gives."""
 
 
-def build(options: Options) -> Application:
+def build(arguments: dict[str, Any]) -> Application:
     """Describe the service; each replica reads its settings from its own environment.
 
     Parameters
     ----------
-    options : Options
-        The ``args`` of ``serve.yaml``.
+    arguments : dict
+        The ``args`` of ``serve.yaml``: what `Options` holds.
     """
-    return assemble(options, None)
+    return assemble(Options.model_validate(arguments), None)
 
 
 def assemble(options: Options, settings: Settings | None) -> Application:

@@ -75,6 +75,6 @@ batched = partial(TimedSegmenter, encode_s=0.5, batch=8)
 slow_to_load = partial(TimedSegmenter, encode_s=0.02, load_s=2.0)
 
 
-def slow_to_load_replicas(options: Options) -> Application:
+def slow_to_load_replicas(arguments: dict[str, object]) -> Application:
     """Build replicas of a model, without an edge, as ``serve deploy`` builds the service."""
-    return model(options, Settings(segmenter=SegmenterSettings(device="cpu")))
+    return model(Options.model_validate(arguments), Settings(segmenter=SegmenterSettings(device="cpu")))
