@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -211,12 +212,17 @@ def test_edges_share_what_one_of_them_has_encoded(cytomine: EmbeddedCytomine) ->
         answers = [lab.refine(number, dry_run=True).json() for _ in range(3)]
         assert answers[0]["timings_ms"]["encode"] > 0
         assert [answer["timings_ms"]["encode"] for answer in answers[1:]] == [0, 0]
+        assert served_by(url, "refine", "dry run") == [3]  # requests for one annotation meet in one edge
+        others = [lab.refine(lab.draw(BOX), dry_run=True) for _ in range(12)]
+        assert {answer.status_code for answer in others} == {200}
+        until(lambda: len(served_by(url, "refine", "dry run")) == 2)
         (first, _) = replicas("ingress", name).values()
         kill(first)
         until(lambda: lab.refine(number, dry_run=True).status_code == 200)
 
 
 def test_the_command_ends_everything_that_it_started(cytomine: EmbeddedCytomine, tmp_path: Path) -> None:
+    temporary = Path(tempfile.mkdtemp())  # the paths of Ray's sockets must be short
     account = cytomine.store.add_user("refine-service")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
@@ -227,7 +233,7 @@ def test_the_command_ends_everything_that_it_started(cytomine: EmbeddedCytomine,
         "REFINE_PLATFORM__PRIVATE_KEY": account.private_key,
         "REFINE_API__SHARED_SECRET": SECRET,
         "REFINE_SEGMENTER__DEVICE": "cpu",
-        "TMPDIR": str(tmp_path),
+        "TMPDIR": str(temporary),
     }
     command = [sys.executable, "-m", "scale", "serve", "--replicas", "1", "--host", "127.0.0.1", "--port", str(port)]
     with (tmp_path / "log").open("wb") as log:
@@ -243,7 +249,20 @@ def test_the_command_ends_everything_that_it_started(cytomine: EmbeddedCytomine,
     assert process.wait(60) == 0, (tmp_path / "log").read_text()[-3000:]
     _, left = psutil.wait_procs(started, timeout=20)
     assert left == []
-    assert [path.name for path in tmp_path.iterdir()] == ["log"]
+    assert list(temporary.iterdir()) == []
+    temporary.rmdir()
+
+
+def served_by(url: str, use_case: str, outcome: str) -> list[float]:
+    """Tell how many requests each edge has answered."""
+    page = httpx.get(f"{url}/metrics", trust_env=False).text
+    samples = [sample for family in text_string_to_metric_families(page) for sample in family.samples]
+    return [
+        sample.value
+        for sample in samples
+        if sample.name == "refine_requests_total"
+        and (sample.labels["use_case"], sample.labels["outcome"]) == (use_case, outcome)
+    ]
 
 
 def is_ready(url: str) -> bool:
