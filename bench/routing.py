@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import threading
 import time
 from collections import Counter, OrderedDict
@@ -32,7 +33,7 @@ from scale.run import cluster
 _ENCODE_S, _DECODE_S = 0.2, 0.02
 _SHAPES = ((256, 64, 64), (32, 256, 256), (64, 128, 128))
 _KEPT = 24
-"""Embeddings that a replica, or an edge, remembers."""
+"""Embeddings that a replica holds; an edge knows of as many for each replica."""
 _HASHED = "ray.serve.experimental.consistent_hash_router.ConsistentHashRouter"
 _HELD = "bench.routing:ToTheHolder"
 Features = tuple[npt.NDArray[np.float32], ...]
@@ -80,7 +81,8 @@ class ToTheHolder(RequestRouter):
         """Rank the replicas for a request."""
         asked = pending_request.args[-1] if pending_request and len(pending_request.args) == 3 else None
         named = [each for each in candidate_replicas if each.replica_id.unique_id == asked]
-        return [named] if named else [candidate_replicas]
+        two = random.sample(candidate_replicas, min(2, len(candidate_replicas)))
+        return [named] if named else [two]
 
 
 @dataclass
@@ -94,8 +96,8 @@ class _Seen:
 class _Edge:
     """What an HTTP edge does with a window, in one of the three ways."""
 
-    def __init__(self, handle: Any, way: str) -> None:
-        self._handle, self._way = handle, way
+    def __init__(self, handle: Any, way: str, keeps: int) -> None:
+        self._handle, self._way, self._keeps = handle, way, keeps
         self._guard = threading.Lock()
         self._known: OrderedDict[int, tuple[str, list[ray.ObjectRef[Any]]]] = OrderedDict()
         self.seen = _Seen()
@@ -114,6 +116,10 @@ class _Edge:
             self.seen.hits += hit
             self.seen.request_s.append(time.perf_counter() - start)
 
+    def known(self) -> list[int]:
+        """List the windows whose embeddings should be at hand."""
+        return list(self._known)
+
     def _handle_for(self, window: int) -> Any:
         return self._handle.options(session_id=f"w{window}") if self._way == "hashed" else self._handle
 
@@ -124,7 +130,7 @@ class _Edge:
         with self._guard:
             self.seen.encodes[name] += 1
             self._known[window] = (name, at)
-            if len(self._known) > (_KEPT if self._way == "shared" else 4 * _KEPT):
+            if len(self._known) > self._keeps:
                 self._known.popitem(last=False)
         return name, at
 
@@ -149,14 +155,15 @@ def measure(way: str, replicas: int, people: int, requests: int, windows: int) -
         name=way,
         route_prefix=None,
     )
-    edge = _Edge(handle, way)
+    edge = _Edge(handle, way, replicas * _KEPT)
     asked = np.minimum(np.random.default_rng(7).zipf(1.3, requests), windows)
     start = time.perf_counter()
     with ThreadPoolExecutor(people) as pool:
         list(pool.map(edge.refine, asked.tolist()))
     spent = time.perf_counter() - start
-    serve.delete(way)
     seen = edge.seen
+    again = _encodes_after_a_death(edge, way, people)
+    serve.delete(way)
     shares = sorted(seen.encodes.values())
     return {
         "way": way,
@@ -167,7 +174,22 @@ def measure(way: str, replicas: int, people: int, requests: int, windows: int) -
         "request_p95_ms": 1e3 * float(np.percentile(seen.request_s, 95)),
         "encodes": sum(shares),
         "busiest_over_mean": shares[-1] * replicas / sum(shares),
+        "encoded_again_after_a_death": again,
     }
+
+
+def _encodes_after_a_death(edge: _Edge, way: str, people: int) -> float:
+    """Kill a replica, ask for everything that was known once more, and tell which share had to be encoded again."""
+    seen, edge.seen = edge.seen, _Seen()
+    known = edge.known()
+    named = ray.util.list_named_actors(all_namespaces=True)
+    victim = next(each for each in named if each["name"].startswith(f"SERVE_REPLICA::{way}#"))
+    ray.kill(ray.get_actor(victim["name"], namespace=victim["namespace"]))
+    time.sleep(1)
+    with ThreadPoolExecutor(people) as pool:
+        list(pool.map(edge.refine, known))
+    again, edge.seen = edge.seen, seen
+    return sum(again.encodes.values()) / len(known)
 
 
 def main(
