@@ -100,13 +100,12 @@ def free_bytes(
 
 
 def _is_open(settings: SegmenterSettings, weights: ChosenWeights) -> bool:
-    """Whether there is a question at all: a choice to make on the CPU, and no answer yet."""
+    """Whether there is a question at all: a choice to make, and no answer yet."""
     return (
         settings.engine == "auto"
         and settings.measure_engines
         and not has_record(settings.engine_folder, weights.sha256)
-        and not is_on_gpu(settings.device)
-        and why_not("float32") is None
+        and (is_on_gpu(settings.device) or why_not("float32") is None)
     )
 
 
