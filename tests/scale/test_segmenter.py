@@ -19,6 +19,7 @@ from app.usecases.ports import Claim, QueueLoad
 from scale.segmenter import RaySegmenter
 from tests import ray_lab
 from tests.contract.test_segmenter import box, window
+from tests.lab import long_on_ray
 from tests.scale.models import NEW, OLD
 from tests.scale.replicas import kill, replicas, until
 
@@ -103,6 +104,7 @@ def test_users_take_turns_at_each_replica(pair: RaySegmenter) -> None:
     assert done.index("modest") <= 6
 
 
+@long_on_ray
 def test_a_replica_that_dies_is_replaced_and_nobody_notices() -> None:
     with (
         ray_lab.segmenter("tests.scale.models:fixed", SETTINGS, "dying", replicas=2) as segmenter,
@@ -141,6 +143,7 @@ def declared(**weights: str) -> dict[str, object]:
     }
 
 
+@long_on_ray
 def test_weights_are_swapped_under_load_without_an_error() -> None:
     """An answer comes from the old weights or the new ones, says which, and never from a mixture."""
     ray_lab.base_url()
@@ -175,6 +178,7 @@ def test_weights_are_swapped_under_load_without_an_error() -> None:
     ray_lab.declare()
 
 
+@long_on_ray
 def test_a_model_that_cannot_be_started_is_told() -> None:
     broken = Settings(segmenter=SegmenterSettings(config="broken"))
     with (

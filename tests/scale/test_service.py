@@ -20,13 +20,15 @@ import httpx
 import psutil
 import pytest
 import shapely
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.settings import Settings
 from demo.cytomine.faults import Fault
 from demo.cytomine.server import EmbeddedCytomine
 from tests import ray_lab
-from tests.lab import BOX, DISC, DISC_RADIUS, DISC_X, DISC_Y, HEADERS, SECRET, Lab, settings_for, settle
+from tests.lab import BOX, DISC, DISC_RADIUS, DISC_X, DISC_Y, HEADERS, SECRET, Lab, long_on_ray, settings_for, settle
+from tests.scale.models import NEW, OLD
 from tests.scale.replicas import kill, replicas, until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -127,6 +129,7 @@ def test_one_page_has_the_figures_of_all_replicas(lab: Lab) -> None:
     assert "refine_queue_waiting" not in found["ingress"]  # it would count twice
 
 
+@long_on_ray
 def test_too_many_are_told_when_to_come_back(cytomine: EmbeddedCytomine) -> None:
     url = ray_lab.new_url()
     with ray_lab.serving(impatient(cytomine, waiting=2), url, replicas=2, factory=FIXED):
@@ -145,6 +148,7 @@ def test_too_many_are_told_when_to_come_back(cytomine: EmbeddedCytomine) -> None
         assert_nothing_half_done(lab, drawn)
 
 
+@long_on_ray
 def test_replicas_die_under_load_and_nothing_is_half_done(lab: Lab, record_property: pytest.RecordProperty) -> None:
     name = lab.service_url.rpartition("/")[2]
     edges, models = replicas("ingress", name), replicas("model", name)
@@ -188,6 +192,7 @@ def test_replicas_die_under_load_and_nothing_is_half_done(lab: Lab, record_prope
     assert_nothing_half_done(lab, drawn)
 
 
+@long_on_ray
 def test_what_has_begun_is_finished_before_the_end(cytomine: EmbeddedCytomine) -> None:
     url = ray_lab.new_url()
     with ThreadPoolExecutor(2) as pool:
@@ -203,6 +208,7 @@ def test_what_has_begun_is_finished_before_the_end(cytomine: EmbeddedCytomine) -
     assert_nothing_half_done(lab, drawn)
 
 
+@long_on_ray
 def test_edges_share_what_one_of_them_has_encoded(cytomine: EmbeddedCytomine) -> None:
     url = ray_lab.new_url()
     with ray_lab.serving(impatient(cytomine), url, factory=FIXED, ingresses=2):
@@ -221,6 +227,61 @@ def test_edges_share_what_one_of_them_has_encoded(cytomine: EmbeddedCytomine) ->
         until(lambda: lab.refine(number, dry_run=True).status_code == 200)
 
 
+@long_on_ray
+def test_the_file_for_serve_deploy_runs_and_swaps_weights_while_people_refine(cytomine: EmbeddedCytomine) -> None:
+    ray_lab.declare(of_the_file(cytomine, sha256=OLD))
+    url = f"{ray_lab.base_url()}/from-the-file"
+    until(lambda: is_ready(url), 120)
+    lab, over = settle(cytomine, "file", url), threading.Event()
+
+    def person(number: int) -> list[tuple[int, str]]:
+        seen = []
+        while not over.is_set():
+            answer = lab.refine(draw(lab, number).annotation)
+            seen.append((answer.status_code, answer.json().get("model", {}).get("sha256", "")))
+        return seen
+
+    with ThreadPoolExecutor(3) as pool:
+        people = [pool.submit(person, number) for number in range(3)]
+        try:
+            time.sleep(1)
+            ray_lab.declare(of_the_file(cytomine, sha256=NEW))
+            until(lambda: sha256_of(lab) == NEW)
+            time.sleep(3)
+        finally:
+            over.set()
+        for each in people:
+            seen = each.result()
+            assert {status for status, _ in seen} == {200}
+            assert (seen[0][1], seen[-1][1], {sha256 for _, sha256 in seen}) == (OLD, NEW, {OLD, NEW})
+    ray_lab.declare()
+
+
+def of_the_file(cytomine: EmbeddedCytomine, **weights: str) -> dict[str, object]:
+    """Give the application of ``serve.yaml``, with a small model and an environment of its own."""
+    (application,) = yaml.safe_load((ROOT / "scale/serve.yaml").read_text())["applications"]
+    account = cytomine.store.add_user("refine-service")
+    environment = {
+        "REFINE_PLATFORM__HOST": cytomine.base_url,
+        "REFINE_PLATFORM__PUBLIC_KEY": account.public_key,
+        "REFINE_PLATFORM__PRIVATE_KEY": account.private_key,
+        "REFINE_API__SHARED_SECRET": SECRET,
+    }
+    application["args"] |= {"replicas": 2, "max_replicas": 2, "factory": "tests.scale.models:slow_to_load"}
+    (model,) = application["deployments"]
+    return application | {
+        "name": "from-the-file",
+        "route_prefix": "/from-the-file",
+        "runtime_env": {"env_vars": environment},
+        "deployments": [model | {"user_config": weights}],
+    }
+
+
+def sha256_of(lab: Lab) -> str:
+    return str(lab.refine(draw(lab, 5).annotation, dry_run=True).json()["model"]["sha256"])
+
+
+@long_on_ray
 def test_the_command_ends_everything_that_it_started(cytomine: EmbeddedCytomine, tmp_path: Path) -> None:
     temporary = Path(tempfile.mkdtemp())  # the paths of Ray's sockets must be short
     account = cytomine.store.add_user("refine-service")
