@@ -59,12 +59,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or read_settings()
     check_serving(settings)
-    _log_to_stderr(settings.api.log_level)
+    log_to_stderr(settings.api.log_level)
     segmenter = load_segmenter(settings.segmenter, choose(settings))
+    return connect(settings, segmenter, _embedding_files(settings, segmenter.info))
+
+
+def connect(settings: Settings, segmenter: Segmenter, store: EmbeddingStore | None = None) -> FastAPI:
+    """Plug a model into the platform that the settings name."""
     core = CoreHttp(settings.platform)
     pixels = PimsPixels(settings.platform, settings.imagery.max_image_bytes)
     gateway = CoreGateway(core)
-    store = _embedding_files(settings, segmenter.info)
     return assemble(settings, gateway, SlideWindowReader(pixels), segmenter, core.close, pixels.close, store=store)
 
 
@@ -151,7 +155,7 @@ def _lifespan(
     return lifespan
 
 
-def _log_to_stderr(level: str) -> None:
+def log_to_stderr(level: str) -> None:
     """Send our own log to standard error, each line with its request's id."""
     handler = logging.StreamHandler(sys.stderr)
     handler.addFilter(RequestIdFilter())

@@ -13,6 +13,7 @@ from contextlib import contextmanager, nullcontext
 import anyio
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
+from starlette._utils import get_route_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.callers import Callers
@@ -64,7 +65,7 @@ class GuardMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http" or not self._does_work(scope["path"]):
+        if scope["type"] != "http" or not self._does_work(get_route_path(scope)):
             await self._app(scope, receive, send)
             return
         self._in_flight += 1
@@ -80,10 +81,11 @@ class GuardMiddleware:
         if self._in_flight > self._settings.max_in_flight:
             raise ModelBusy(f"{self._settings.max_in_flight} requests are being worked on already.", retry_after_s=2.0)
         caller = None
-        if self._asks_who(scope["path"]):
+        path = get_route_path(scope)  # below the prefix under which a server may have mounted the application
+        if self._asks_who(path):
             caller = await run_in_threadpool(self._callers.identify, scope)
         with nullcontext() if caller is None else self._shares.turn(caller.user_id):
-            body = await self._read_body(Headers(scope=scope), receive, self._limit_of(scope["path"]))
+            body = await self._read_body(Headers(scope=scope), receive, self._limit_of(path))
             presence = Presence(receive)
             scope.setdefault("state", {}).update(caller=caller, gone=presence.is_gone)
             with presence.watched():
@@ -142,6 +144,9 @@ class Presence:
         watcher = asyncio.ensure_future(self._watch())
         try:
             yield
+        except asyncio.CancelledError:  # how some servers tell that the client has gone
+            self._gone.set()
+            raise
         finally:
             watcher.cancel()
 

@@ -1,3 +1,4 @@
+import asyncio
 import logging
 import threading
 from collections.abc import Iterator
@@ -52,6 +53,15 @@ def test_tokens_can_be_switched_off(settings: Settings, gateway: FakeGateway) ->
         answer = client.post(WORK, headers={"authorization": "Bearer 62"})
     assert answer.status_code == 401
     assert answer.json()["detail"] == "Credentials are missing: the header X-Refine-Secret is needed."
+
+
+def test_a_prefix_of_the_server_opens_nothing(settings: Settings, gateway: FakeGateway) -> None:
+    app = assemble(settings, gateway, DiscReader(), DarkSegmenter())
+    with TestClient(app, root_path="/mounted") as client:
+        assert client.get("/mounted/health").status_code == 200
+        assert client.post(f"/mounted{WORK}").status_code == 401
+        assert client.post(f"/mounted{WORK}", headers={"X-Refine-Secret": SECRET}).status_code == 200
+    assert gateway.reads
 
 
 def test_no_secret_is_401(client: TestClient, gateway: FakeGateway) -> None:
@@ -173,6 +183,24 @@ def test_a_client_that_leaves_is_noticed_by_whoever_works_for_it() -> None:
             return [first["type"], second["type"]], presence.is_gone()
 
     assert anyio.run(work) == (["http.request", "http.disconnect"], True)
+
+
+def test_a_request_that_the_server_cancels_was_given_up() -> None:
+    presence = Presence(anyio.sleep_forever)
+
+    async def work() -> None:
+        with presence.watched():
+            await anyio.sleep_forever()
+
+    async def cancelled() -> None:
+        task = asyncio.ensure_future(work())
+        await anyio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    anyio.run(cancelled)
+    assert presence.is_gone()
 
 
 def test_log_lines_carry_the_request_id() -> None:

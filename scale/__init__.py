@@ -1,0 +1,1 @@
+"""More than one machine: the same service on Ray Serve. The only package that knows Ray."""

@@ -1,0 +1,56 @@
+"""The two deployments, plugged together: what ``serve deploy`` builds, and ``python -m scale serve`` runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray import serve
+from ray.serve import Application
+
+from app.settings import Settings
+from scale.ingress import Ingress
+from scale.model import Model
+from scale.options import Options
+
+_DECODING = 32
+"""Requests at a replica that are not in the encoder's line."""
+_AHEAD = 32
+"""Windows ahead of a click that may be in the line beside those of clicks."""
+_DRAIN_S = 5.0
+
+
+def build(options: Options) -> Application:
+    """Describe the service; each replica reads its settings from its own environment.
+
+    Parameters
+    ----------
+    options : Options
+        The ``args`` of ``serve.yaml``.
+    """
+    return assemble(options, None)
+
+
+def assemble(options: Options, settings: Settings | None) -> Application:
+    """Describe the service with settings that are given to its replicas, or with those of their environments."""
+    known = settings or Settings()
+    drain_s = options.drain_s or known.refine.deadline_s + _DRAIN_S
+    here = known.segmenter.max_waiting + _AHEAD + known.segmenter.batch + _DECODING
+    deployment: Any = serve.deployment  # its type forgets what it gives
+    model = deployment(Model, name="model").options(
+        **options.scaling,
+        ray_actor_options={"num_cpus": options.cpus, "num_gpus": options.gpus},
+        max_ongoing_requests=here,  # waiting is the business of the replica's own line, which is fair
+        max_queued_requests=here,
+        graceful_shutdown_timeout_s=drain_s,
+        health_check_period_s=5.0,
+        health_check_timeout_s=30.0,
+        user_config={},
+    )
+    ingress = deployment(Ingress, name="ingress").options(
+        num_replicas=options.ingresses,
+        ray_actor_options={"num_cpus": 0},
+        max_ongoing_requests=known.api.max_in_flight + 64,  # the guards say no before Serve does, and answer health
+        graceful_shutdown_timeout_s=drain_s,
+    )
+    application: Application = ingress.bind(model.bind(options.factory, settings, here), settings)
+    return application
