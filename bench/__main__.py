@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import datetime
 import logging
-import platform
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import typer
@@ -19,6 +17,7 @@ from app.segmenter.device import resolve_device, usable_cores
 from bench.ceilings import ceilings
 from bench.crowd import crowd
 from bench.encode import encode
+from bench.machine import commit, machine
 from bench.page import write_results
 from bench.request import request
 from bench.rows import Row
@@ -51,17 +50,16 @@ def main(
             progress.update(task, advance=1, description=name)
             rows += _answer(name, stage, device, runs, most, quick)()
         progress.update(task, advance=1, description="done")
-    commit = _commit()
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     meta = {
-        "commit": commit,
+        "commit": commit(),
         "date": today,
         "config": config,
         "weights": "random",
         "engine": engine,
-        **_machine(device),
+        **machine(device),
     }
-    page = write_results(out, f"{today}-{commit}", meta, rows)
+    page = write_results(out, f"{today}-{commit()}", meta, rows)
     Console().print(f"The page is {page}")
 
 
@@ -76,22 +74,6 @@ def _answer(
         "crowd": lambda: crowd(stage, (1, 32), 40 if quick else 300),
         "startup": lambda: startup(stage, 3 if quick else 20),
     }[name]
-
-
-def _commit() -> str:
-    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
-    return found.stdout.strip() or "unknown"
-
-
-def _machine(device: str) -> dict[str, Any]:
-    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    wanted = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16")
-    return {
-        "device": torch.cuda.get_device_name() if device.startswith("cuda") else platform.machine(),
-        "cores": usable_cores(),
-        "instructions": " ".join(flag for flag in wanted if f" {flag} " in flags) or "unknown",
-        "torch": torch.__version__,
-    }
 
 
 if __name__ == "__main__":

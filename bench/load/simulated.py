@@ -11,6 +11,7 @@ import math
 import os
 import time
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -28,7 +29,7 @@ from bench.load.world import object_in
 HIERA_B_PLUS = ((256, 64, 64), (32, 256, 256), (64, 128, 128))
 """Features of one window in SAM 2.1 with Hiera-B+: 16 MiB as float32."""
 VARIABLE = "BENCH_SIMULATION"
-"""Of the environment: how the processes of a deployment learn what they simulate."""
+"""Of the environment: the file in which the processes of a deployment find what they simulate."""
 _LOGITS_PX = 256
 _SCORE = 0.9
 
@@ -49,7 +50,7 @@ class Simulation:
     max_waiting: int = 32
 
     def to_text(self) -> str:
-        """Write it as one line."""
+        """Write it as JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
@@ -139,8 +140,8 @@ class SimulatedSegmenter:
 
 
 def from_environment(_: Settings) -> SimulatedSegmenter:
-    """Make what the environment asks for; the settings of the service tell nothing of it."""
-    return SimulatedSegmenter(Simulation.from_text(os.environ[VARIABLE]))
+    """Make what the file of the environment asks for; the settings of the service tell nothing of it."""
+    return SimulatedSegmenter(Simulation.from_text(Path(os.environ[VARIABLE]).read_text()))
 
 
 def _logits(window: SimulatedEmbedding, prompts: Prompts) -> npt.NDArray[np.float32]:

@@ -1,17 +1,25 @@
-"""What the crowd is let loose on: the service on plain uvicorn, or on Ray Serve."""
+"""What the crowd is let loose on: the service on plain uvicorn, or on Ray Serve with replicas of the model."""
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
+from pydantic import SecretStr
 
+from app.settings import ApiSettings, PlatformSettings, SegmenterSettings, Settings
 from bench.load.simulated import VARIABLE, Simulation
 from bench.load.stage import LoadStage
-from demo.service import running_service
+from demo.service import SECRET_HEADER, running_service
+
+_REPLICA = "ray::ServeReplica:refine:model"
+"""What Ray calls the process of a replica of the model."""
+_SIMULATED = "bench.load.simulated:from_environment"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,38 +44,109 @@ class Target:
 
 
 @contextmanager
-def plain(stage: LoadStage, simulation: Simulation | None, **settings: str) -> Iterator[Target]:
+def plain(stage: LoadStage, simulation: Simulation | None) -> Iterator[Target]:
     """Run the service on uvicorn, one process; without a simulation with the embedded model."""
-    command = ("bench.load.plain",) if simulation else ("app", "serve")
-    keys = (stage.account.public_key, stage.account.private_key)
+    settings = settings_of(stage)
+    more = {}
+    if simulation:
+        _write(stage, simulation)
+        more[VARIABLE] = str(_file(stage))
     with running_service(
         free_port(),
         stage.cytomine.base_url,
-        keys,
+        (stage.account.public_key, stage.account.private_key),
         stage.secret,
         stage.folder / "service.log",
-        command=command,
-        start_s=120.0,
-        **{**service_settings(simulation), **settings},
+        start_s=300.0,
+        command=("bench.load.plain",) if simulation else ("app", "serve"),
+        REFINE_SEGMENTER__DEVICE=settings.segmenter.device,
+        REFINE_SEGMENTER__ENGINE=settings.segmenter.engine,
+        REFINE_API__LOG_LEVEL=settings.api.log_level,
+        **more,
     ) as service:
-        process = psutil.Process(service.process.pid)
-        yield Target("plain", 1, service.url, service.headers, lambda: [process.pid])
+        pid = service.process.pid
+        yield Target("plain", 1, service.url, service.headers, lambda: [pid])
 
 
-def service_settings(simulation: Simulation | None) -> dict[str, str]:
-    """Give the environment that both deployments get; without a simulation the embedded model runs in them."""
-    return {
-        "REFINE_SEGMENTER__DEVICE": "cpu",
-        "REFINE_SEGMENTER__ENGINE": "torch-float32",
-        "REFINE_API__LOG_LEVEL": "error",
-        **({VARIABLE: simulation.to_text()} if simulation else {}),
-    }
+@contextmanager
+def ray_cluster(stage: LoadStage, object_bytes: int = 2 * 2**30) -> Iterator[str]:
+    """Start a Ray of our own, on which `on_ray` deploys; gives its base URL."""
+    from scale.run import cluster  # Ray is an extra
+
+    os.environ[VARIABLE] = str(_file(stage))  # its processes inherit it
+    try:
+        with cluster(object_bytes=object_bytes) as base_url:
+            yield base_url
+    finally:
+        del os.environ[VARIABLE]
+
+
+@contextmanager
+def on_ray(base_url: str, stage: LoadStage, simulation: Simulation | None, replicas: int) -> Iterator[Target]:
+    """Deploy the service on a Ray that runs; without a simulation with the embedded model."""
+    from scale.options import LOCAL_MODEL, Options
+    from scale.run import deployed
+
+    if simulation:
+        _write(stage, simulation)
+    options = Options(replicas=replicas, factory=_SIMULATED if simulation else LOCAL_MODEL)
+    with deployed(base_url, options, settings_of(stage)) as url:
+        yield Target("Ray Serve", replicas, url, {SECRET_HEADER: stage.secret}, _ray_pids)
+
+
+def settings_of(stage: LoadStage) -> Settings:
+    """Give the settings of both deployments: the platform of the stage, and the small model where none is simulated."""
+    account = stage.account
+    return Settings(
+        platform=PlatformSettings(
+            host=stage.cytomine.base_url, public_key=account.public_key, private_key=SecretStr(account.private_key)
+        ),
+        segmenter=SegmenterSettings(device="cpu", engine="torch-float32"),
+        api=ApiSettings(shared_secret=SecretStr(stage.secret), log_level="error"),
+    )
+
+
+def replica_pids() -> list[int]:
+    """List the processes of the model's replicas, of the Ray that this process has started."""
+    return [process.pid for process in _children() if _title(process).startswith(_REPLICA)]
+
+
+def replicas_at_work() -> int:
+    """Count the replicas of the model that have loaded it and answer."""
+    from ray import serve
+
+    application = serve.status().applications.get("refine")
+    states = application.deployments["model"].replica_states if application else {}
+    return sum(count for state, count in states.items() if str(state).endswith("RUNNING"))
 
 
 def free_port() -> int:
     """Find a port of loopback that nothing listens on."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
+
+
+def _file(stage: LoadStage) -> Path:
+    return (stage.folder / "simulation.json").resolve()
+
+
+def _write(stage: LoadStage, simulation: Simulation) -> None:
+    _file(stage).write_text(simulation.to_text())
+
+
+def _ray_pids() -> list[int]:
+    return [each.pid for each in _children() if _title(each).startswith("ray::") or "/ray/" in _title(each)]
+
+
+def _children() -> list[psutil.Process]:
+    return list(psutil.Process().children(recursive=True))
+
+
+def _title(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 def _cpu_s(pid: int) -> float:
