@@ -39,7 +39,7 @@ class Killed:
     last_failure_s: float | None
     """The end of the last attempt that failed; None: none did."""
     slow_until_s: float
-    """The last wish that was answered much later than before; 0: none was."""
+    """When the last answer came that took much longer than before; 0: none did."""
     whole_again_s: float | None
     """When as many replicas as before had loaded the model and answered."""
     trace: tuple[tuple[float, float, int], ...]
@@ -75,7 +75,7 @@ class Killer:
         failed = [note for note in touched if note.uncertain and note.status != 503]
         usual = spread(before)
         late_s = _SLOW * usual.p95 if usual else 0.0
-        slow = [note.wished_s for note in touched if note.latency_s > late_s]
+        slow = [note.done_s - self.at_s for note in touched if note.latency_s > late_s]
         return Killed(
             replicas=self._replicas,
             at_s=self.at_s,
@@ -85,7 +85,7 @@ class Killer:
             before_s=usual,
             after_s=spread(note.latency_s for note in touched if note.accepted),
             last_failure_s=max((note.done_s - self.at_s for note in failed), default=None),
-            slow_until_s=max(0.0, max(slow, default=self.at_s) - self.at_s),
+            slow_until_s=max(slow, default=0.0),
             whole_again_s=self.whole_again_s,
             trace=tuple((note.wished_s - self.at_s, note.latency_s, note.status) for note in refines),
         )

@@ -66,7 +66,8 @@ def kill(killed: Killed) -> bytes:
         kinds[kind].append((wished_s, latency_s))
     for (name, places), color in zip(kinds.items(), ("#3366cc", "#997700", "#cc3366"), strict=True):
         if places:
-            axes.scatter(*zip(*places, strict=True), s=14, color=color, label=name)
+            moments, latencies = zip(*places, strict=True)
+            axes.scatter(moments, latencies, s=14, color=color, label=name)
     axes.axvline(0, color="#cc3366", linestyle="--")
     if killed.whole_again_s is not None:
         axes.axvline(killed.whole_again_s, color="#339966", linestyle="--", label="all replicas at work again")
