@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import logging
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -25,7 +25,7 @@ from bench.load.simulated import Simulation
 from bench.load.stage import LoadStage, load_stage
 from bench.load.targets import Target, on_ray, plain, ray_cluster
 from bench.machine import commit, machine
-from bench.page import write_page
+from bench.page import Section, write_page
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 console = Console()
@@ -90,9 +90,8 @@ def run(
 def all_questions(
     quick: Annotated[bool, typer.Option(help="Minutes in place of half an hour.")] = False,
     folder: Annotated[Path, typer.Option(help="Keeps the slide.")] = Path("out/load"),
-    out: Annotated[
-        Path, typer.Option(help="Where the page goes, and where `python -m bench` left its results.")
-    ] = Path("bench/results"),
+    images: Annotated[Path | None, typer.Option(help="Gets the plots as files, too.")] = None,
+    out: Annotated[Path, typer.Option(help="For the page; has results of `python -m bench`.")] = Path("bench/results"),
 ) -> None:
     """Ask every question, and write a page."""
     _quiet()
@@ -101,8 +100,19 @@ def all_questions(
         found = capacity(folder, plan, out, tell)
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     meta = {"commit": commit(), "date": today, "run": "quick" if quick else "full", **machine("cpu")}
-    page = write_page(out, f"capacity-{today}-{commit()}", "How many people?", meta, sections_of(found), data_of(found))
+    sections = sections_of(found)
+    page = write_page(out, f"capacity-{today}-{commit()}", "How many people?", meta, sections, data_of(found))
+    if images:
+        _write_plots(images, sections)
     console.print(f"The page is {page}")
+
+
+def _write_plots(folder: Path, sections: Sequence[Section]) -> None:
+    """Write the plots for pages that cannot hold them."""
+    for section in sections:
+        for plot in section.plots:
+            name = plot.about.lower().replace(" ", "-")
+            (folder / f"capacity-{name}.png").write_bytes(plot.png)
 
 
 @contextmanager
