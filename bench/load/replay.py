@@ -96,7 +96,7 @@ class _Stage:
         self._crowd = crowd
         self._start = start
         self._notes: list[Note] = []
-        self._background: set[asyncio.Task[Note]] = set()
+        self._background: set[asyncio.Task[None]] = set()
 
     async def play(self, part: int, parts: int) -> list[Note]:
         sessions = list(enumerate(self._crowd.arrivals()))[part::parts]
@@ -130,7 +130,7 @@ class _Stage:
     def note(self, note: Note) -> None:
         self._notes.append(note)
 
-    def in_background(self, asking: Coroutine[Any, Any, Note]) -> None:
+    def in_background(self, asking: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(asking)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
@@ -168,8 +168,7 @@ class _Person:
         if isinstance(step, AddPoint):
             await self._put("point", drawn, shapely.Point(step.x, step.y))
         elif isinstance(step, Prefetch):
-            asking = self._ask("prefetch", f"{service}/embeddings", {"annotation_id": number}, number, waits=False)
-            self._stage.in_background(asking)  # the page does it; nobody waits
+            self._stage.in_background(self._prefetch(f"{service}/embeddings", number, self.at_s))
         elif isinstance(step, Refine):
             note = await self._ask("refine", f"{service}/annotations/{number}/refine", {}, number)
             if not note.accepted:
@@ -180,7 +179,14 @@ class _Person:
         body = {"image": drawn.slide.id, "location": platform_wkt(shape, drawn.slide.height)}
         return (await self._ask(kind, f"{self._stage.crowd.core_url}/api/annotation.json", body, 0)).annotation
 
-    async def _ask(self, kind: Kind, url: str, body: dict[str, Any], about: int, *, waits: bool = True) -> Note:
+    async def _prefetch(self, url: str, about: int, at_s: float) -> None:
+        """Let the service prepare a box; the page asks for it, and the person goes on meanwhile."""
+        sent_s = self._stage.now
+        answer = await self._sent(url, {"annotation_id": about})
+        moments = (at_s, at_s, sent_s, self._stage.now)
+        self._stage.note(_note("prefetch", self._number, about, 0, moments, answer))
+
+    async def _ask(self, kind: Kind, url: str, body: dict[str, Any], about: int) -> Note:
         """Send a request at its moment, and again when told; gives the note of the last attempt."""
         wished_s = due_s = self.at_s
         for attempt in itertools.count():
@@ -190,11 +196,10 @@ class _Person:
             done_s = self._stage.now
             note = _note(kind, self._number, about, attempt, (wished_s, due_s, sent_s, done_s), answer)
             self._stage.note(note)
-            if note.accepted or not waits or not _may_pass(note) or attempt >= self._stage.crowd.patience:
+            if note.accepted or not _may_pass(note) or attempt >= self._stage.crowd.patience:
                 break
             due_s = done_s + (note.retry_after_s or _AWAY_S)
-        if waits:
-            self.at_s = note.done_s
+        self.at_s = note.done_s
         return note
 
     async def _sent(self, url: str, body: dict[str, Any]) -> httpx.Response | None:

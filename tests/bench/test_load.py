@@ -56,6 +56,14 @@ def test_every_kind_of_request_was_sent_and_done(run: Run) -> None:
     assert len(of(run, "refine")) == len(of(run, "draw")) + len(of(run, "point"))
 
 
+def test_a_box_is_prepared_while_the_person_looks_at_it(run: Run) -> None:
+    for prefetch in of(run, "prefetch"):
+        drawn = next(note for note in of(run, "draw") if note.annotation == prefetch.annotation)
+        pressed = next(note for note in of(run, "refine") if note.annotation == prefetch.annotation)
+        assert drawn.done_s == prefetch.wished_s <= prefetch.sent_s
+        assert prefetch.wished_s < pressed.wished_s
+
+
 def test_moments_are_in_order(run: Run) -> None:
     for note in run.notes:
         assert 0 <= note.wished_s <= note.due_s <= note.sent_s <= note.done_s
