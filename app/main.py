@@ -36,6 +36,23 @@ from app.usecases.segment_roi import SegmentRoi
 log = logging.getLogger(__name__)
 
 
+class Replicas(Protocol):
+    """The processes of a service that is spread over several."""
+
+    @property
+    def metrics(self) -> Metrics:
+        """Figures of all of them; those of the model's replicas are among them."""
+        ...
+
+    def ready(self) -> bool:
+        """Whether a replica of the model works."""
+        ...
+
+    def close(self) -> None:
+        """Take this process out of them."""
+        ...
+
+
 class ActingGateway(SlideGateway, Identities, Protocol):
     """A platform that knows its users and can be seen with their eyes."""
 
@@ -64,12 +81,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     return connect(settings, segmenter, _embedding_files(settings, segmenter.info))
 
 
-def connect(settings: Settings, segmenter: Segmenter, store: EmbeddingStore | None = None) -> FastAPI:
+def connect(
+    settings: Settings, segmenter: Segmenter, store: EmbeddingStore | None = None, replicas: Replicas | None = None
+) -> FastAPI:
     """Plug a model into the platform that the settings name."""
     core = CoreHttp(settings.platform)
     pixels = PimsPixels(settings.platform, settings.imagery.max_image_bytes)
     gateway = CoreGateway(core)
-    return assemble(settings, gateway, SlideWindowReader(pixels), segmenter, core.close, pixels.close, store=store)
+    reader = SlideWindowReader(pixels)
+    closers = (core.close, pixels.close)
+    return assemble(settings, gateway, reader, segmenter, *closers, store=store, replicas=replicas)
 
 
 def assemble(
@@ -79,13 +100,22 @@ def assemble(
     segmenter: Segmenter,
     *closers: Callable[[], None],
     store: EmbeddingStore | None = None,
+    replicas: Replicas | None = None,
 ) -> FastAPI:
-    """Plug rooms that are ready into an application; `closers` run when it stops."""
+    """Plug rooms that are ready into an application; `closers` run when it stops.
+
+    Parameters
+    ----------
+    store : EmbeddingStore, optional
+        Where windows are kept beyond this process.
+    replicas : Replicas, optional
+        If this is one of several processes: the others. The segmenter's own are among them.
+    """
     refine = settings.refine
     encoded = Embeddings(reader, segmenter, refine.embedding_cache_bytes, store, reuse=refine.reuse_windows)
     segment = SegmentRoi(encoded, segmenter)
     ahead = Ahead(encoded)
-    closers = (ahead.close, segmenter.close, *([store.close] if store else []), *closers)
+    closers = (ahead.close, segmenter.close, *(each.close for each in (store, replicas) if each), *closers)
     verbs = Verbs(
         lambda caller: gateway if caller is None else gateway.acting_as(caller),
         segment,
@@ -96,10 +126,12 @@ def assemble(
     )
 
     warm = threading.Event()
-    metrics = Metrics()
+    metrics = replicas.metrics if replicas else Metrics()
     metrics.watch_cache(encoded)
-    metrics.watch_queue(segmenter)
-    status = Status(version("cytomine-refine"), segmenter.info.device != "cpu", segmenter.info, warm.is_set)
+    if not replicas:
+        metrics.watch_queue(segmenter)
+    is_ready = (lambda: warm.is_set() and replicas.ready()) if replicas else warm.is_set
+    status = Status(version("cytomine-refine"), lambda: segmenter.info, is_ready)
     base = settings.base_path
     app = FastAPI(
         title="Refine with SAM",

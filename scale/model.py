@@ -12,17 +12,21 @@ from importlib import import_module
 from typing import Any, TypeVar
 
 import ray
+from ray import serve
 from ray.exceptions import GetTimeoutError, RayError
 
+from app.api.metrics import Metrics
 from app.errors import ModelNotReady, ServiceError
 from app.geometry.prompts import Prompts
 from app.geometry.windows import WindowImage
+from app.main import log_to_stderr
 from app.segmenter.load import load_segmenter
 from app.segmenter.weights import choose
 from app.settings import SegmenterSettings, Settings, read_settings
-from app.usecases.ports import Segmenter
+from app.usecases.ports import ModelInfo, QueueLoad, Segmenter
 from scale.messages import About, Decoded, Encoded, Lost, OtherWeights, Ticket
 from scale.options import Weights
+from scale.replicas import Page, Replicas
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +67,27 @@ class Model:
         self._now: Segmenter | None = None
         self._before: Segmenter | None = None
         self._wanted: Weights | None = None
+        self._replicas: Replicas | None = None
         self._given_up: dict[str, threading.Event] = {}
         self._update: asyncio.Task[None] | None = None
+
+    @property
+    def info(self) -> ModelInfo:
+        """Which model works here."""
+        return self._segmenter().info
+
+    @property
+    def load(self) -> QueueLoad:
+        """How long its line is."""
+        return self._segmenter().load
+
+    def __del__(self) -> None:
+        """End what runs here, when Serve has let everything finish."""
+        if self._replicas:
+            self._replicas.close()
+        for segmenter in (self._now, self._before):
+            if segmenter:
+                segmenter.close()
 
     async def reconfigure(self, weights: dict[str, Any]) -> None:
         """Take other weights.
@@ -76,9 +99,18 @@ class Model:
         if self._now is None:
             self._wanted = wanted
             await self._in_thread(self._take, wanted)
+            self._tell()
         elif wanted != self._wanted:
             self._wanted = wanted
             self._update = asyncio.create_task(self._in_thread(self._try_to_take, wanted))
+
+    def _tell(self) -> None:
+        """Let the other replicas know of this one."""
+        log_to_stderr(self._settings.api.log_level)
+        context, metrics = serve.get_replica_context(), Metrics()
+        metrics.watch_queue(self)
+        own = f"model-{context.replica_tag}"
+        self._replicas = Replicas(context.app_name, own, lambda: Page(metrics.text().decode(), self.load))
 
     async def about(self) -> About | ServiceError:
         """Tell which model works here, and how long its line is."""

@@ -27,7 +27,7 @@ class Options(BaseModel):
     drain_s: float | None = Field(
         None, gt=0, description="How long a replica that is to stop may finish what it has begun; the deadline and 5 s."
     )
-    store_bytes: int = Field(4 * 2**30, ge=0, description="The most that windows kept for all HTTP edges take.")
+    store_bytes: int = Field(2**30, ge=0, description="The most that windows take which several HTTP edges share.")
     factory: str = Field(
         LOCAL_MODEL, pattern=r"^[\w.]+:\w+$", description="What makes the model of a replica from the settings."
     )

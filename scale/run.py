@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import shutil
@@ -25,6 +26,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 _LOCAL = "127.0.0.1"
 _OBJECTS_BYTES = 512 * 2**20
 _READY_S = 300.0
+_STOP_S = 120.0
 
 
 class NotReady(RuntimeError):
@@ -32,7 +34,9 @@ class NotReady(RuntimeError):
 
 
 @contextmanager
-def cluster(*, cpus: int = 64, port: int = 0, host: str = _LOCAL, object_bytes: int = _OBJECTS_BYTES) -> Iterator[str]:
+def cluster(
+    *, cpus: int = 64, port: int = 0, host: str = _LOCAL, object_bytes: int = _OBJECTS_BYTES, quiet: bool = True
+) -> Iterator[str]:
     """Start a Ray of our own with Serve on it, and end both with all their processes; gives the base URL.
 
     Parameters
@@ -45,6 +49,8 @@ def cluster(*, cpus: int = 64, port: int = 0, host: str = _LOCAL, object_bytes: 
         Address that Serve listens on; Ray itself stays on loopback.
     object_bytes : int
         Memory for embeddings and windows on their way.
+    quiet : bool
+        Whether what the replicas log stays in files, which are deleted at the end.
     """
     port = port or _free_port()
     _prepare_environment()
@@ -55,7 +61,8 @@ def cluster(*, cpus: int = 64, port: int = 0, host: str = _LOCAL, object_bytes: 
             num_cpus=cpus,
             object_store_memory=object_bytes,
             include_dashboard=False,
-            log_to_driver=False,
+            log_to_driver=not quiet,
+            logging_level=logging.WARNING,
             _node_ip_address=_LOCAL,
             _temp_dir=folder,
         )
@@ -69,7 +76,10 @@ def cluster(*, cpus: int = 64, port: int = 0, host: str = _LOCAL, object_bytes: 
 
 @contextmanager
 def deployed(base_url: str, options: Options, settings: Settings | None = None, *, name: str = "") -> Iterator[str]:
-    """Deploy the service on a cluster that runs, wait until it is ready, and drain and delete it at the end.
+    """Deploy the service on a cluster that runs, wait until it is ready, and delete it at the end.
+
+    At the end new requests are refused, those that have begun are finished, and only then do the replicas stop: a
+    refine still needs a replica of the model after it has read its window.
 
     Parameters
     ----------
@@ -85,21 +95,24 @@ def deployed(base_url: str, options: Options, settings: Settings | None = None, 
     str
         The service's base URL.
     """
-    settings = settings or Settings()
-    application = assemble(options, settings)
-    serve.run(application, name=name or "refine", route_prefix=f"/{name}")
+    service = name or "refine"
+    base_path = (settings or Settings()).base_path
+    edges = serve.run(assemble(options, settings), name=service, route_prefix=f"/{name}")
     url = f"{base_url}/{name}".rstrip("/")
     try:
-        wait_until_ready(f"{url}{settings.base_path}/ready")
+        wait_until_ready(f"{url}{base_path}/ready")
         yield url
+        edges.broadcast("stop").results(timeout_s=_STOP_S)
     finally:
-        serve.delete(name or "refine")
+        serve.delete(service)
 
 
 @contextmanager
-def running(options: Options, settings: Settings | None = None, *, port: int = 0, host: str = _LOCAL) -> Iterator[str]:
+def running(
+    options: Options, settings: Settings | None = None, *, port: int = 0, host: str = _LOCAL, quiet: bool = True
+) -> Iterator[str]:
     """Run the service on a Ray of its own; gives its base URL once it is ready."""
-    with cluster(port=port, host=host) as base_url, deployed(base_url, options, settings) as url:
+    with cluster(port=port, host=host, quiet=quiet) as base_url, deployed(base_url, options, settings) as url:
         yield url
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import cv2
 import httpx
@@ -22,7 +24,10 @@ from app.main import create_app
 from app.settings import ApiSettings, PlatformSettings, SegmenterSettings, Settings
 from demo.cytomine.server import EmbeddedCytomine
 from demo.cytomine.store import Mask, NewAnnotation, User
+from tests import ray_lab
 
+ON_RAY = os.environ.get("REFINE_TEST_SERVER", "uvicorn") == "ray"
+"""What the tests of the whole run against; ``make test-scale`` runs them against Ray Serve."""
 SECRET = "a secret of the tests, long enough"
 HEADERS = {"X-Refine-Secret": SECRET}
 WIDTH, HEIGHT = 1200, 900
@@ -130,18 +135,21 @@ def free_port() -> int:
 @contextmanager
 def with_addition(folder: Path, jwt_secret: str) -> Iterator[tuple[EmbeddedCytomine, str]]:
     """Run an embedded Cytomine whose Core has the addition, and the service; gives it and the service's URL."""
-    port = free_port()
-    refine_url = f"http://127.0.0.1:{port}/sam"
+    url = ray_lab.new_url() if ON_RAY else f"http://127.0.0.1:{free_port()}"
     with (
-        EmbeddedCytomine(folder, jwt_secret=jwt_secret, refine_url=refine_url) as cytomine,
-        serving(settings_for(cytomine), port) as service_url,
+        EmbeddedCytomine(folder, jwt_secret=jwt_secret, refine_url=f"{url}/sam") as cytomine,
+        serving(settings_for(cytomine), url) as service_url,
     ):
         yield cytomine, service_url
 
 
+def serving(settings: Settings, url: str = "") -> AbstractContextManager[str]:
+    """Serve the real application, on uvicorn or on Ray Serve; gives its base URL, `url` where that is given."""
+    return ray_lab.serving(settings, url) if ON_RAY else _serving_from_a_thread(settings, urlsplit(url).port or 0)
+
+
 @contextmanager
-def serving(settings: Settings, port: int = 0) -> Iterator[str]:
-    """Serve the real application from a thread; gives its base URL."""
+def _serving_from_a_thread(settings: Settings, port: int) -> Iterator[str]:
     listener = socket.create_server(("127.0.0.1", port))
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(create_app(settings), log_level="warning", timeout_graceful_shutdown=2)

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import get_args
+from typing import Protocol, get_args
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
-from prometheus_client.metrics_core import CounterMetricFamily
+from prometheus_client.metrics_core import CounterMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
 from app.usecases.embeddings import Embeddings, Source
-from app.usecases.ports import Segmenter
+from app.usecases.ports import ModelInfo, QueueLoad
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Model(Protocol):
+    """What the figures of a model are taken from."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Which one works here."""
+        ...
+
+    @property
+    def load(self) -> QueueLoad:
+        """How long the line in front of its encoder is."""
+        ...
 
 
 class Metrics:
@@ -45,30 +59,21 @@ class Metrics:
         ).set_function(lambda: encoded.kept_bytes)
         self._registry.register(_Windows(encoded))
 
-    def watch_queue(self, segmenter: Segmenter) -> None:
+    def watch_queue(self, model: Model) -> None:
         """Show the line in front of the encoder, and which model works there."""
         shown: tuple[tuple[str, str, Callable[[], float]], ...] = (
-            ("refine_queue_waiting", "Windows that wait for the encoder", lambda: segmenter.load.waiting),
-            ("refine_queue_running", "Windows in the encoder", lambda: segmenter.load.running),
-            ("refine_queue_oldest_seconds", "How long the first in line has waited", lambda: segmenter.load.oldest_s),
+            ("refine_queue_waiting", "Windows that wait for the encoder", lambda: model.load.waiting),
+            ("refine_queue_running", "Windows in the encoder", lambda: model.load.running),
+            ("refine_queue_oldest_seconds", "How long the first in line has waited", lambda: model.load.oldest_s),
             (
                 "refine_device_memory_bytes",
                 "Memory taken on the GPU",
-                lambda: segmenter.load.device_bytes,
+                lambda: model.load.device_bytes,
             ),
         )
         for name, about, value in shown:
             Gauge(name, about, registry=self._registry).set_function(value)
-        info = segmenter.info
-        Info("refine_model", "The model that works here", registry=self._registry).info(
-            {
-                "name": info.name,
-                "engine": info.engine,
-                "precision": info.precision,
-                "device": info.device,
-                "sha256": info.sha256,
-            }
-        )
+        self._registry.register(_Model(model))
 
     def done(self, use_case: str, outcome: str, timings_ms: Mapping[str, float]) -> None:
         """Count a request that was answered."""
@@ -80,9 +85,13 @@ class Metrics:
         """Count a request that ended in a problem."""
         self._problems.labels(kind).inc()
 
-    def page(self) -> Response:
+    def text(self) -> bytes:
         """Render the figures in Prometheus' text form."""
-        return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
+        return generate_latest(self._registry)
+
+    def page(self) -> Response:
+        """Answer with the figures."""
+        return Response(self.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 class _Windows(Collector):
@@ -98,3 +107,18 @@ class _Windows(Collector):
         for source in get_args(Source):
             counted.add_metric([source], self._encoded.given[source])
         yield counted
+
+
+class _Model(Collector):
+    """Tells which model works, and counts what its encoder did, when asked."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the model and the counts."""
+        info, load = self._model.info, self._model.load
+        told = {name: getattr(info, name) for name in ("name", "engine", "precision", "device", "sha256")}
+        yield InfoMetricFamily("refine_model", "The model that works here", value=told)
+        yield CounterMetricFamily("refine_encoder_windows", "Windows that were encoded", value=load.windows)
+        yield CounterMetricFamily("refine_encoder_batches", "Batches of windows that were encoded", value=load.batches)

@@ -70,8 +70,7 @@ class Status:
     """What the health routes tell."""
 
     version: str
-    gpu: bool
-    model: ModelInfo
+    model: Callable[[], ModelInfo]
     is_ready: Callable[[], bool]
 
 
@@ -211,13 +210,13 @@ def status_routes(base_path: str, status: Status, metrics: Metrics) -> APIRouter
     router = APIRouter()
 
     def health() -> HealthBody:
-        embedded = status.model.origin == "embedded"
+        model = status.model()
         return HealthBody(
             version=status.version,
-            gpu=status.gpu,
+            gpu=model.device != "cpu",
             ready=status.is_ready(),
-            model=model_body(status.model),
-            warning="The embedded demo model runs: not for annotation work." if embedded else None,
+            model=model_body(model),
+            warning="The embedded demo model runs: not for annotation work." if model.origin == "embedded" else None,
         )
 
     @router.get("/")

@@ -57,6 +57,7 @@ class EncoderQueue(Generic[Job, Result]):
         self._last_turn: LRUCache[Hashable, int] = LRUCache(_USERS)
         self._turns = 0
         self._running = 0
+        self._windows = self._batches = 0
         self._usual_s = 0.0
         self._threads: list[threading.Thread] = []
         self._closed = False
@@ -66,7 +67,8 @@ class EncoderQueue(Generic[Job, Result]):
         """How long the line is, and how old."""
         with self._changed:
             oldest = min((ticket.since for ticket in self._line), default=time.monotonic())
-            return QueueLoad(len(self._line), self._running, time.monotonic() - oldest)
+            waited_s = time.monotonic() - oldest
+            return QueueLoad(len(self._line), self._running, waited_s, windows=self._windows, batches=self._batches)
 
     def run(self, job: Job, claim: Claim) -> Result:
         """Wait for a turn and give the job's result.
@@ -162,6 +164,8 @@ class EncoderQueue(Generic[Job, Result]):
             spent_s = time.monotonic() - start
             with self._changed:
                 self._running -= len(tickets)
+                self._windows += len(tickets)
+                self._batches += 1
                 self._usual_s = 0.8 * self._usual_s + 0.2 * spent_s if self._usual_s else spent_s
             del tickets  # a worker that waits keeps nobody's pixels
 

@@ -246,6 +246,10 @@ class QueueLoad:
     """How long the first in line has waited."""
     device_bytes: int = 0
     """Memory taken on a GPU."""
+    windows: int = 0
+    """Encoded since the start."""
+    batches: int = 0
+    """In which they were encoded."""
 
 
 class Segmenter(Protocol):

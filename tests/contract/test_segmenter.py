@@ -1,0 +1,148 @@
+"""One suite for the model's door, run on a segmenter in this process and on replicas of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from app.errors import CallerGone, ModelBusy
+from app.geometry.frames import WindowXY
+from app.geometry.prompts import Prompts
+from app.geometry.windows import WindowGrid, WindowImage
+from app.settings import SegmenterSettings, Settings
+from app.usecases.ports import Claim, Segmenter
+from tests import ray_lab
+from tests.lab import ON_RAY
+
+SETTINGS = Settings(segmenter=SegmenterSettings(device="cpu", max_waiting=3))
+NOBODY = np.empty((0, 2))
+KINDS = ["local", "remote"] if ON_RAY else ["local"]
+
+
+def window(x: int, y: int, radius: int = 40) -> WindowImage:
+    """Draw a dark disc on white."""
+    rows, columns = np.indices((256, 256))
+    inside = np.hypot(columns - x, rows - y) < radius
+    return WindowImage(np.where(inside[..., None], np.uint8(40), np.uint8(255)).repeat(3, 2), WindowGrid(0, 0, 1, 1))
+
+
+def box(x: int, y: int, half: int = 50) -> Prompts:
+    return Prompts(WindowXY(np.array([[x - half, y - half], [x + half, y + half]])), WindowXY(NOBODY), ())
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def segmenter(request: pytest.FixtureRequest) -> Iterator[Segmenter]:
+    """Encodes in a fifth of a second; three may wait."""
+    from tests.scale.models import fixed
+
+    if request.param == "local":
+        made = fixed(SETTINGS)
+        yield made
+        made.close()
+    else:
+        with ray_lab.segmenter("tests.scale.models:fixed", SETTINGS) as remote:
+            yield remote
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def embedded(request: pytest.FixtureRequest) -> Iterator[Segmenter]:
+    """Runs the embedded model."""
+    if request.param == "local":
+        from app.segmenter.load import load_segmenter
+        from app.segmenter.weights import choose
+
+        made = load_segmenter(SETTINGS.segmenter, choose(SETTINGS))
+        yield made
+        made.close()
+    else:
+        with ray_lab.segmenter("scale.model:load", SETTINGS) as remote:
+            yield remote
+
+
+def until(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+
+
+def test_tells_what_it_is(segmenter: Segmenter) -> None:
+    segmenter.warm_up()
+    assert segmenter.info.name == "timed"
+    assert segmenter.input_side_px == 256
+
+
+def test_finds_what_is_in_the_window(segmenter: Segmenter) -> None:
+    embedding = segmenter.encode(window(100, 120), Claim())
+    masks = segmenter.decode(embedding, box(100, 120))
+    found = masks.logits[masks.best] > 0
+    assert embedding.nbytes > 0
+    assert (found[120, 100], found.sum()) == (True, pytest.approx(np.pi * 40**2, rel=0.02))
+
+
+def test_embeddings_do_not_meet(segmenter: Segmenter) -> None:
+    places = [(60, 60), (190, 60), (60, 190)]
+    with ThreadPoolExecutor(3) as pool:
+        embeddings = list(pool.map(lambda place: segmenter.encode(window(*place), Claim()), places))
+        found = list(pool.map(lambda at: segmenter.decode(embeddings[at], box(*places[at])), [0, 1, 2, 1, 0]))
+    for at, masks in zip([0, 1, 2, 1, 0], found, strict=True):
+        x, y = places[at]
+        rows, columns = np.nonzero(masks.logits[1] > 0)
+        assert (columns.mean(), rows.mean()) == (pytest.approx(x, abs=1), pytest.approx(y, abs=1))
+
+
+def test_a_full_line_refuses_with_its_facts(segmenter: Segmenter) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        futures = [pool.submit(segmenter.encode, window(9, 9), Claim(user)) for user in range(6)]
+        refused = [future.exception() for future in futures if future.exception()]
+    assert refused
+    for error in refused:
+        assert type(error) is ModelBusy
+        assert error.facts == {"waiting": 3}
+        assert error.retry_after_s >= 1
+
+
+def test_who_cannot_be_served_in_time_is_told(segmenter: Segmenter) -> None:
+    with pytest.raises(ModelBusy):
+        segmenter.encode(window(9, 9), Claim(deadline=time.monotonic() + 0.01))
+
+
+def test_who_gives_up_leaves_the_line(segmenter: Segmenter) -> None:
+    gone: list[bool] = []
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(segmenter.encode, window(9, 9), Claim("a"))
+        time.sleep(0.05)
+        second = pool.submit(segmenter.encode, window(9, 9), Claim("b", given_up=lambda: bool(gone)))
+        time.sleep(0.05)
+        gone.append(True)
+        assert isinstance(second.exception(), CallerGone)
+        assert first.result().nbytes > 0
+
+
+def test_a_click_goes_before_work_ahead_of_a_click(segmenter: Segmenter) -> None:
+    done: list[str] = []
+
+    def encode(name: str, claim: Claim) -> None:
+        segmenter.encode(window(9, 9), claim)
+        done.append(name)
+
+    with ThreadPoolExecutor(3) as pool:
+        for name, claim in (("first", Claim("a")), ("ahead", Claim("b", ahead=True)), ("click", Claim("c"))):
+            pool.submit(encode, name, claim)
+            time.sleep(0.05)
+    assert done == ["first", "click", "ahead"]
+
+
+def test_the_masks_are_those_of_the_model(embedded: Segmenter) -> None:
+    image = window(128, 128)
+    masks = embedded.decode(embedded.encode(image, Claim()), box(128, 128))
+    assert masks.logits.shape[0] == len(masks.scores) == 3
+    again = embedded.decode(embedded.encode(image, Claim()), box(128, 128))
+    assert np.allclose(masks.logits, again.logits, atol=1e-4)
+    found = masks.logits[masks.best] > 0
+    scale = found.shape[0] / 256
+    assert found.sum() / scale**2 == pytest.approx(np.pi * 40**2, rel=0.25)

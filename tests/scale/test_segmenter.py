@@ -1,0 +1,177 @@
+"""Replicas die, lose what they made, and are given other weights; whoever asks gets the right masks all the same."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+import ray
+from ray import serve
+
+from app.errors import CallerGone
+from app.settings import SegmenterSettings, Settings
+from app.usecases.ports import Claim
+from scale.application import model
+from scale.options import Options
+from scale.segmenter import RaySegmenter
+from tests import ray_lab
+from tests.contract.test_segmenter import box, window
+from tests.scale.models import NEW, OLD
+from tests.scale.replicas import kill, replicas, until
+
+SETTINGS = Settings(segmenter=SegmenterSettings(device="cpu", max_waiting=8))
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[RaySegmenter]:
+    """Two replicas that take a fifth of a second for a window."""
+    with ray_lab.segmenter("tests.scale.models:fixed", SETTINGS, replicas=2) as segmenter:
+        yield segmenter
+
+
+def made_by(segmenter: RaySegmenter, number: int = 0) -> int:
+    embedding = segmenter.encode(window(60 + number, 60), Claim(number))
+    return ray.get(embedding.at).embedding.process
+
+
+def of_the_dead(value: object) -> ray.ObjectRef:
+    """Give a reference to what went down with the process that owned it."""
+
+    class Owner:
+        def own(self, value: object) -> list[ray.ObjectRef]:
+            return [ray.put(value)]
+
+    owner = ray.remote(Owner).options(num_cpus=0).remote()
+    (reference,) = ray.get(owner.own.remote(value))
+    kill(owner)
+    return reference
+
+
+def test_windows_are_shared_among_the_replicas(pair: RaySegmenter) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        processes = Counter(pool.map(lambda number: made_by(pair, number), range(8)))
+    assert len(processes) == 2
+    assert min(processes.values()) >= 3
+
+
+def test_any_replica_decodes_what_one_encoded(pair: RaySegmenter) -> None:
+    embedding = pair.encode(window(100, 100), Claim())
+    with ThreadPoolExecutor(8) as pool:
+        masks = list(pool.map(lambda _: pair.decode(embedding, box(100, 100)), range(16)))
+    assert len({each.logits.tobytes() for each in masks}) == 1
+
+
+def test_a_lost_embedding_is_made_again_once(pair: RaySegmenter) -> None:
+    embedding = pair.encode(window(100, 100), Claim())
+    expected = pair.decode(embedding, box(100, 100))
+    lost = replace(embedding, at=of_the_dead(ray.get(embedding.at)))
+    with ThreadPoolExecutor(4) as pool:
+        masks = list(pool.map(lambda _: pair.decode(lost, box(100, 100)), range(4)))
+    assert {each.logits.tobytes() for each in masks} == {expected.logits.tobytes()}
+    start = time.monotonic()
+    pair.decode(lost, box(100, 100))
+    assert time.monotonic() - start < 0.2  # it was kept
+
+
+def test_a_window_that_is_being_encoded_is_finished_though_it_was_given_up(pair: RaySegmenter) -> None:
+    given_up = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        encoding = pool.submit(pair.encode, window(10, 10), Claim(given_up=given_up.is_set))
+        time.sleep(0.08)
+        given_up.set()
+        assert encoding.result().nbytes > 0
+    with pytest.raises(CallerGone):
+        pair.encode(window(10, 10), Claim(given_up=given_up.is_set))
+
+
+def test_users_take_turns_at_each_replica(pair: RaySegmenter) -> None:
+    """One user fills both lines; another who comes last is served long before the first one's last."""
+    done: list[str] = []
+
+    def encode(user: str) -> None:
+        pair.encode(window(10, 10), Claim(user))
+        done.append(user)
+
+    with ThreadPoolExecutor(13) as pool:
+        for _ in range(12):
+            pool.submit(encode, "greedy")
+        time.sleep(0.1)
+        pool.submit(encode, "modest")
+    assert done.index("modest") <= 6
+
+
+def test_a_replica_that_dies_is_replaced_and_nobody_notices() -> None:
+    with (
+        ray_lab.segmenter("tests.scale.models:fixed", SETTINGS, "dying", replicas=2) as segmenter,
+        ThreadPoolExecutor(6) as pool,
+    ):
+        kept = segmenter.encode(window(100, 100), Claim())
+        expected = segmenter.decode(kept, box(100, 100))
+        names = set(replicas("model", "dying"))
+        over = time.monotonic() + 6
+
+        def work(number: int) -> int:
+            done = 0
+            while time.monotonic() < over:
+                made = segmenter.encode(window(100, 100), Claim(number, deadline=time.monotonic() + 30))
+                assert segmenter.decode(made, box(100, 100)).logits.tobytes() == expected.logits.tobytes()
+                done += 1
+            return done
+
+        futures = [pool.submit(work, number) for number in range(6)]
+        time.sleep(1)
+        victim = next(iter(names))
+        kill(replicas("model", "dying")[victim])
+        assert sum(future.result() for future in futures) > 20
+        until(lambda: len(set(replicas("model", "dying")) - {victim}) >= len(names))
+        assert segmenter.decode(kept, box(100, 100)).logits.tobytes() == expected.logits.tobytes()
+
+
+def test_weights_are_swapped_under_load_without_an_error() -> None:
+    """An answer comes from the old weights or the new ones, says which, and never from a mixture."""
+    options = Options(replicas=2, factory="tests.scale.models:slow_to_load")
+    name = "swapped"
+    with ray_lab.segmenter(options.factory, SETTINGS, name, replicas=2) as segmenter, ThreadPoolExecutor(4) as pool:
+        kept = segmenter.encode(window(100, 100), Claim())
+        over = threading.Event()
+
+        def work(number: int) -> list[str]:
+            seen = []
+            while not over.is_set():
+                made = segmenter.encode(window(100, 100), Claim(number))
+                segmenter.decode(made, box(100, 100))
+                seen.append(segmenter.info.sha256)
+                segmenter.decode(kept, box(100, 100))
+            return seen
+
+        futures = [pool.submit(work, number) for number in range(4)]
+        time.sleep(1)
+        serve.run(model(options, SETTINGS, {"sha256": NEW}), name=name, route_prefix=None)
+        until(lambda: segmenter.encode(window(9, 9), Claim()).info.sha256 == NEW)
+        time.sleep(3)
+        over.set()
+        for future in futures:
+            seen = future.result()
+            assert (seen[0], seen[-1], set(seen)) == (OLD, NEW, {OLD, NEW})
+
+
+def test_weights_that_cannot_be_loaded_leave_the_old_ones_at_work() -> None:
+    options = Options(factory="tests.scale.models:quick")
+    with ray_lab.segmenter(options.factory, SETTINGS, "kept") as segmenter:
+        serve.run(model(options, SETTINGS, {"config": "broken"}), name="kept", route_prefix=None)
+        time.sleep(1)
+        assert segmenter.encode(window(9, 9), Claim()).info.sha256 == OLD
+
+
+def test_a_model_that_cannot_be_started_is_told() -> None:
+    broken = Settings(segmenter=SegmenterSettings(config="broken"))
+    with (
+        pytest.raises(RuntimeError, match="failed"),
+        ray_lab.segmenter("tests.scale.models:quick", broken),
+    ):
+        pass
