@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,9 +22,9 @@ from bench.load.targets import Target, on_ray, plain, ray_cluster
 Tell = Callable[[str], None]
 
 ENCODE_S = 0.2
-PEOPLE = Habits(pace=0.25, boxes=3)
-"""People who do everything in a quarter of the time, so that a short run sees whole sessions. Work ahead of the click
-has only a quarter of its time, too."""
+PEOPLE = Habits(pace=0.5, boxes=3)
+"""People who do everything in half the time, so that a short run sees more of them. Work ahead of the click has only
+half of its time, too."""
 STRANGERS = Habits(boxes=1, again=0, prefetched=0, pace=0.01)
 """People who draw one box, refine it once and go: a plain open load, whose rate is what it says."""
 BUSY = Habits(boxes=float("inf"), again=0, prefetched=0, pace=0)
@@ -64,6 +64,20 @@ class Swept:
     observed: Observed
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a deployment takes before anybody asks."""
+
+    target: str
+    replicas: int
+    model: str
+    start_s: float
+    """From its beginning to ready."""
+    idle_cores: float
+    memory_bytes: int
+    """Of all its processes; what they share is counted in each."""
+
+
 @dataclass
 class Findings:
     """The answers."""
@@ -81,10 +95,7 @@ class Findings:
     killed: Killed | None = None
     killed_run: Observed | None = None
     window_bytes: Spread | None = None
-    idle_cores: dict[str, float] = field(default_factory=dict)
-    memory_bytes: dict[str, int] = field(default_factory=dict)
-    start_s: dict[str, float] = field(default_factory=dict)
-    """From the deployment's beginning to ready."""
+    standing: list[Standing] = field(default_factory=list)
 
 
 class Capacity:
@@ -124,18 +135,17 @@ class Capacity:
 
     def _people(self) -> None:
         """See what work ahead of the click is worth, and what a refine of realistic people costs."""
-        found, seconds = self.findings, 2 * self._plan.run_s
+        found, seconds = self.findings, 3 * self._plan.run_s
         found.window_bytes = window_bytes(self._stage, 40)
         for prefetched in (PEOPLE.prefetched, 0.0):
             with self._plain(HEAVY) as target:
                 habits = replace(PEOPLE, prefetched=prefetched)
                 self._tell(f"People, {prefetched:.0%} of the boxes prepared")
-                seen = self._observe(target, habits, seconds, per_second=0.4, drain_s=20)
-                if prefetched:
-                    found.prefetched = seen
-                    found.memory_bytes["plain"] = target.memory_bytes()
-                else:
-                    found.not_prefetched = seen
+                seen = self._observe(target, habits, seconds, per_second=0.35, drain_s=20)
+            if prefetched:
+                found.prefetched = seen
+            else:
+                found.not_prefetched = seen
 
     def _sweep(self, target: Target, rates: tuple[float, ...]) -> None:
         for rate in rates:
@@ -146,7 +156,7 @@ class Capacity:
     def _real(self, target: Target) -> None:
         self._tell(f"The embedded model on {target.name}")
         self.findings.real.append(
-            self._observe(target, PEOPLE, self._plan.run_s, per_second=0.25, known_objects=False, drain_s=40)
+            self._observe(target, PEOPLE, 2 * self._plan.run_s, per_second=0.5, known_objects=False, drain_s=40)
         )
 
     def _overhead(self, base: str) -> None:
@@ -168,9 +178,8 @@ class Capacity:
     def _heavy(self, base: str) -> None:
         """Let the embeddings have their real size."""
         for replicas in (self._plan.replicas[0], self._plan.replicas[-1]):
-            with self._on_ray(base, ROOM, replicas) as target:
+            with self._on_ray(base, ROOM, replicas):
                 self._carried(replicas)
-                self.findings.memory_bytes[f"{target.name}, {replicas}"] = target.memory_bytes()
 
     def _carried(self, replicas: int) -> None:
         self._tell(f"Windows through the model's door, {replicas} replicas")
@@ -179,7 +188,7 @@ class Capacity:
     def _kill(self, target: Target) -> None:
         self._tell("A replica is killed while people work")
         killer = Killer(self._plan.kill_at_s)
-        crowd = self._stage.crowd(target.url, PEOPLE, self._plan.kill_at_s + 20, per_second=0.4, drain_s=30, seed=3)
+        crowd = self._stage.crowd(target.url, PEOPLE, self._plan.kill_at_s + 20, per_second=0.8, drain_s=30, seed=3)
         seen, notes = observe(self._stage, target, crowd, meanwhile=killer)
         self.findings.killed, self.findings.killed_run = killer.seen(notes), seen
 
@@ -187,32 +196,30 @@ class Capacity:
         self, target: Target, habits: Habits, seconds: float, *, known_objects: bool = True, **how: float
     ) -> Observed:
         crowd = self._stage.crowd(target.url, habits, seconds, **how)
-        idle = self.findings.idle_cores.get(_name(target), 0.0)
+        idle = self.findings.standing[-1].idle_cores
         return observe(self._stage, target, crowd, idle=idle, known_objects=known_objects)[0]
 
     @contextmanager
     def _plain(self, simulation: Simulation | None) -> Iterator[Target]:
-        with self._started(lambda: plain(self._stage, simulation)) as target:
+        with self._started(plain(self._stage, simulation), simulation) as target:
             yield target
 
     @contextmanager
     def _on_ray(self, base: str, simulation: Simulation | None, replicas: int) -> Iterator[Target]:
-        with self._started(lambda: on_ray(base, self._stage, simulation, replicas)) as target:
+        with self._started(on_ray(base, self._stage, simulation, replicas), simulation) as target:
             yield target
 
     @contextmanager
-    def _started(self, start: Callable[[], object]) -> Iterator[Target]:
+    def _started(self, start: AbstractContextManager[Target], simulation: Simulation | None) -> Iterator[Target]:
         self._tell("Starting")
         begun = time.monotonic()
-        with ExitStack() as stack:
-            target: Target = stack.enter_context(start())  # type: ignore[arg-type]
-            self.findings.start_s[_name(target)] = time.monotonic() - begun
-            self.findings.idle_cores[_name(target)] = idle_cpu_per_s(target)
+        with start as target:
+            ready_s, model = time.monotonic() - begun, "simulated" if simulation else "embedded"
+            standing = Standing(
+                target.name, target.replicas, model, ready_s, idle_cpu_per_s(target), target.memory_bytes()
+            )
+            self.findings.standing.append(standing)
             yield target
-
-
-def _name(target: Target) -> str:
-    return f"{target.name}, {target.replicas}"
 
 
 def capacity(folder: Path, plan: Plan, results: Path, tell: Tell) -> Findings:

@@ -93,7 +93,22 @@ def _replicas(found: Findings) -> Section:
         "the edge and the people on the same cores: where those are busy, replicas do not help.",
     )
     plot = Plot("Windows a second by replicas", plots.replicas(found.carried, found.busy))
-    return Section("What replicas carry", text, (Table(door_head, door), Table(whole_head, whole)), (plot,))
+    tables = (Table(door_head, door), Table(whole_head, whole), _standing(found))
+    return Section("What replicas carry", text, tables, (plot,))
+
+
+def _standing(found: Findings) -> Table:
+    """Tell what each deployment takes while nobody asks."""
+    head = ("deployment", "model", "ready after", "cores, idle", "memory of its processes")
+    rows = {
+        (f"{each.target}, {each.replicas}", each.model): (
+            f"{each.start_s:.1f} s",
+            f"{each.idle_cores:.2f}",
+            f"{each.memory_bytes / 2**30:.2g} GiB",
+        )
+        for each in found.standing
+    }
+    return Table(head, tuple((*name, *figures) for name, figures in rows.items()))
 
 
 def _sweep(found: Findings) -> Section:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.load.capacity import Findings, Plan, Swept
+from bench.load.capacity import Findings, Plan, Standing, Swept
 from bench.load.carried import Carried
 from bench.load.costs import Engine, engine_of
 from bench.load.failure import Killed, Killer
@@ -65,6 +65,7 @@ def found() -> Findings:
         killed=killed,
         killed_run=observed("Ray Serve", 2),
         window_bytes=waited(4e5),
+        standing=[Standing("plain", 1, "simulated", 5.0, 0.0, 2**30)],
     )
 
 
@@ -74,6 +75,7 @@ def test_every_question_has_its_section_and_the_files_are_whole(found: Findings,
     assert text.count("\n## ") == 7
     assert html.count("data:image/png;base64,iVBOR") == 4
     assert "points lost: 2" in text
+    assert "| plain, 1 | simulated | 5.0 s | 0.00 | 1 GiB |" in text
     assert "| window ready | 20.0 | 60.0 | 30.0 | 90.0 | 10.0 | 30.0 | 100 |" in text
     kept = json.loads(page.with_suffix(".json").read_text())
     assert [need["users"] for need in kept["sizing"]["gpu"]] == list(USERS)
