@@ -95,13 +95,13 @@ def all_questions(
 ) -> None:
     """Ask every question, and write a page."""
     _quiet()
-    plan = Plan.quick() if quick else Plan()
+    plan, code = Plan.quick() if quick else Plan(), commit()
     with _telling() as tell:
         found = capacity(folder, plan, out, tell)
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    meta = {"commit": commit(), "date": today, "run": "quick" if quick else "full", **machine("cpu")}
+    meta = {"commit": code, "date": today, "run": "quick" if quick else "full", **machine("cpu")}
     sections = sections_of(found)
-    page = write_page(out, f"capacity-{today}-{commit()}", "How many people?", meta, sections, data_of(found))
+    page = write_page(out, f"capacity-{today}-{code}", "How many people?", meta, sections, data_of(found))
     if images:
         _write_plots(images, sections)
     console.print(f"The page is {page}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -25,9 +26,11 @@ ENCODE_S = 0.2
 PEOPLE = Habits(pace=0.5, boxes=3)
 """People who do everything in half the time, so that a short run sees more of them. Work ahead of the click has only
 half of its time, too."""
+KEEN = replace(PEOPLE, boxes=math.inf, pace=0.25)
+"""People who hurry and stay, so that a moment of a run is as good as another."""
 STRANGERS = Habits(boxes=1, again=0, prefetched=0, pace=0.01)
 """People who draw one box, refine it once and go: a plain open load, whose rate is what it says."""
-BUSY = Habits(boxes=float("inf"), again=0, prefetched=0, pace=0)
+BUSY = Habits(boxes=math.inf, again=0, prefetched=0, pace=0)
 """People who never think: as many requests at a time as there are people."""
 LIGHT = Simulation(encode_s=ENCODE_S, side_px=128, embedding_share=0.01)
 """Small windows and embeddings: what is left is the way of a request."""
@@ -53,7 +56,7 @@ class Plan:
     @classmethod
     def quick(cls) -> Plan:
         """Give a plan that takes minutes."""
-        return cls(60, 14.0, 8.0, 12.0, (1.5, 3.0, 4.0, 6.0), (3.0, 6.0, 9.0))
+        return cls(60, 12.0, 6.0, 10.0, (2.0, 4.0, 6.0), (5.0, 10.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +191,7 @@ class Capacity:
     def _kill(self, target: Target) -> None:
         self._tell("A replica is killed while people work")
         killer = Killer(self._plan.kill_at_s)
-        crowd = self._stage.crowd(target.url, PEOPLE, self._plan.kill_at_s + 20, per_second=0.8, drain_s=30, seed=3)
+        crowd = self._stage.crowd(target.url, KEEN, self._plan.kill_at_s + 15, users=12, drain_s=30, seed=3)
         seen, notes = observe(self._stage, target, crowd, meanwhile=killer)
         self.findings.killed, self.findings.killed_run = killer.seen(notes), seen
 

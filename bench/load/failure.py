@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from bench.load.notes import Note, Spread, between, spread
 from bench.load.targets import replica_pids, replicas_at_work
@@ -15,8 +16,9 @@ _LOOK_EVERY_S = 0.1
 _GIVE_UP_S = 90.0
 _AFTER_S = 10.0
 """How long after the kill people are looked at."""
-_SLOW = 1.5
-"""Recovered is who waits no longer than so many times the 95th percentile before."""
+_IN_A_ROW = 5
+_SLOW = 2.0
+"""People wait longer than usual while the median of so many answers in a row is so many times the usual one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Killed:
     last_failure_s: float | None
     """The end of the last attempt that failed; None: none did."""
     slow_until_s: float
-    """When the last answer came that took much longer than before; 0: none did."""
+    """When people last waited longer than usual; 0: they never did."""
     whole_again_s: float | None
     """When as many replicas as before had loaded the model and answered."""
     trace: tuple[tuple[float, float, int], ...]
@@ -74,8 +76,6 @@ class Killer:
         touched = [note for note in refines if self.at_s <= note.done_s and note.sent_s < self.at_s + _AFTER_S]
         failed = [note for note in touched if note.uncertain and note.status != 503]
         usual = spread(before)
-        late_s = _SLOW * usual.p95 if usual else 0.0
-        slow = [note.done_s - self.at_s for note in touched if note.latency_s > late_s]
         return Killed(
             replicas=self._replicas,
             at_s=self.at_s,
@@ -85,10 +85,19 @@ class Killer:
             before_s=usual,
             after_s=spread(note.latency_s for note in touched if note.accepted),
             last_failure_s=max((note.done_s - self.at_s for note in failed), default=None),
-            slow_until_s=max(slow, default=0.0),
+            slow_until_s=self._slow_until_s(refines, usual.median if usual else float("inf")),
             whole_again_s=self.whole_again_s,
             trace=tuple((note.wished_s - self.at_s, note.latency_s, note.status) for note in refines),
         )
+
+    def _slow_until_s(self, refines: Sequence[Note], usual_s: float) -> float:
+        """Find the last answer of those in a row after the kill whose median is much longer than usual."""
+        answers = sorted(
+            (note for note in refines if note.accepted and note.done_s > self.at_s), key=lambda note: note.done_s
+        )
+        rows = [answers[at : at + _IN_A_ROW] for at in range(len(answers) - _IN_A_ROW + 1)]
+        slow = [row for row in rows if median(note.latency_s for note in row) > _SLOW * usual_s]
+        return slow[-1][-1].done_s - self.at_s if slow else 0.0
 
 
 def _waited(is_so: Callable[[], bool], since: float) -> float | None:

@@ -16,7 +16,7 @@ from bench.load.stage import Asked, LoadStage, asked_of
 from bench.load.targets import Target
 from bench.load.verdict import Verdict, judge
 
-_IDLE_S = 3.0
+_IDLE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)

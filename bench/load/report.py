@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
+
 from bench.load import plots
 from bench.load.capacity import ENCODE_S, PEOPLE, Findings, Swept
 from bench.load.costs import GPU_DECODE_S, GPU_WINDOWS_PER_S, SPOILT, TISSUE_WINDOW_BYTES, Assumption
@@ -225,11 +227,11 @@ def _kill(found: Findings) -> Section:
     verdict = run.verdict
     share = killed.failed / killed.refines if killed.refines else 0.0
     text = (
-        f"One of {killed.replicas} replicas of the model gets SIGKILL while realistic sessions run. In the ten seconds "
-        f"after it {killed.refines} attempts to refine were under way or came: {killed.failed} failed ({share:.0%}), "
+        f"One of {killed.replicas} replicas of the model gets SIGKILL while twelve people hurry through their boxes. In the "
+        f"ten seconds after it {killed.refines} attempts to refine were under way or came: {killed.failed} failed ({share:.0%}), "
         f"{killed.turned_away} were asked to come back. Median latency {_median(killed.before_s)} before, "
-        f"{_median(killed.after_s)} in these seconds; waits beyond 1.5 times the usual 95th percentile ended "
-        f"{killed.slow_until_s:.1f} s after the kill. As many replicas as before were at work "
+        f"{_median(killed.after_s)} in these seconds; people last waited "
+        f"twice as long as usual {killed.slow_until_s:.1f} s after the kill. As many replicas as before were at work "
         + (
             f"after {killed.whole_again_s:.1f} s." if killed.whole_again_s is not None else "not again while we looked."
         ),
@@ -247,8 +249,9 @@ def _sizing(found: Findings) -> Section:
     text = (
         "Concurrent users are people in a session at that moment. There are so many engines that they are busy at most "
         f"{ceiling.utilisation:.0%} of the time and at most one in twenty waits longer than {ceiling.wait_p95_s:g} s "
-        f"for one, and so many cores of the HTTP edge that they are busy {ceiling.edge:.0%} of it. Work ahead of the "
-        "click moves windows to an earlier moment and saves none, so it is not counted on.",
+        f"for one, and so many cores of the HTTP edge that they are busy {ceiling.edge:.0%} of it, each with a "
+        "process of its own: Python keeps no more than one busy. Work ahead of the click moves windows to an earlier "
+        "moment and saves none, so it is not counted on.",
     )
     known = assumptions(found)
     rows = tuple((each.name, f"{shown(each.value)} {each.unit}".strip(), each.source) for each in known)
@@ -305,7 +308,7 @@ def assumptions(found: Findings) -> list[Assumption]:
         ("decoder on a GPU", GPU_DECODE_S, "s", guessed),
         (f"encoder on CPU ({found.engine.name})", found.engine.encode_s, "s", found.engine.source),
         ("decoder on CPU", found.engine.decode_s, "s", found.engine.source),
-        ("CPU of a refine outside the model", costs.edge_cpu_s, "s", f"{here}, the dearer of the deployments"),
+        ("CPU of a refine outside the model", costs.edge_cpu_s, "s", f"{here}: plain, and what Ray Serve adds"),
         (
             "bytes of a window",
             TISSUE_WINDOW_BYTES,
@@ -332,11 +335,10 @@ def _inputs(found: Findings) -> tuple[Demand, Costs, Costs]:
         raise ValueError("The sizing needs the run of realistic people.")
     accepted = seen.verdict.accepted
     latency = seen.latency_s["refine"]
-    edge_s = max([seen.cpu_s_per_refine, *(each.observed.cpu_s_per_refine for each in found.swept if _calm(each))])
     costs = Costs(
         encode_s=found.engine.encode_s,
         decode_s=found.engine.decode_s,
-        edge_cpu_s=edge_s,
+        edge_cpu_s=seen.cpu_s_per_refine + _more_cpu_s(found),
         window_bytes=TISSUE_WINDOW_BYTES,
         core_reads=seen.asked.core_reads / accepted,
         core_writes=seen.asked.core_writes / accepted,
@@ -347,9 +349,11 @@ def _inputs(found: Findings) -> tuple[Demand, Costs, Costs]:
     return demand, costs, on_gpu(costs, GPU_WINDOWS_PER_S, GPU_DECODE_S)
 
 
-def _calm(each: Swept) -> bool:
-    """Whether a run of Ray Serve was neither starved nor so short of requests that what idles outweighs them."""
-    return each.observed.target != "plain" and each.observed.machine_busy < 0.9 and each.per_s >= 3
+def _more_cpu_s(found: Findings) -> float:
+    """Give what Ray Serve adds to a refine's processor time: one replica kept busy, beside plain at the same rates."""
+    plain = [each.observed.cpu_s_per_refine for each in found.swept if each.observed.target == "plain"]
+    other = [each.cpu_s_per_refine for each in found.busy if each.replicas == 1]
+    return max(0.0, float(np.mean(other)) - float(np.mean(plain))) if plain and other else 0.0
 
 
 def _mean_bytes(found: Findings) -> float:

@@ -123,6 +123,14 @@ def test_a_kill_is_summed_up_from_what_people_noticed() -> None:
     killed = killer.seen([*before, *around])
     assert (killed.refines, killed.failed, killed.turned_away) == (4, 1, 1)
     assert killed.last_failure_s == pytest.approx(0.6)
-    assert killed.slow_until_s == pytest.approx(2.0)  # the one that was under way
+    assert killed.slow_until_s == 0.0  # two answers are no row
     assert killed.whole_again_s is None
     assert len(killed.trace) == 44
+
+
+def test_people_wait_longer_until_several_answers_in_a_row_are_as_fast_as_before() -> None:
+    before = [refine(3 + n / 10, 3.3 + n / 10) for n in range(40)]
+    slow = [refine(10 + n / 10, 12 + n / 10) for n in range(6)]
+    fast = [refine(14 + n / 10, 14.3 + n / 10) for n in range(6)]
+    killed = Killer(10.0).seen([*before, *slow, *fast])
+    assert killed.slow_until_s == pytest.approx(4.4)  # the second fast one ends the last row with a slow median
