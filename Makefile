@@ -20,7 +20,7 @@ VIEWER := demo/viewer
 PAGE   := $(VIEWER)/dist/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: serve-ray test-scale help install format lint test bench test-core test-web image openapi demo finetune embedded-model viewer test-browser
+.PHONY: help install format lint test bench capacity test-core test-web image openapi demo serve-ray test-scale finetune embedded-model viewer test-browser
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -79,6 +79,9 @@ serve-ray: $(READY) ## Serve with several replicas of the model, on Ray (REPLICA
 
 test-scale: $(READY) ## The tests of Ray Serve, then those of contract and whole against it
 	TEST_SERVER=ray $(PY) -m pytest tests/scale tests/contract tests/end_to_end
+
+capacity: $(READY) ## How many people a deployment carries, and what 10,000 need; needs Ray, the extra "scale" (QUICK=1 in minutes)
+	$(PY) -m bench.load capacity $(if $(QUICK),--quick) --images docs/images
 
 finetune: $(READY) ## Export, fine-tune, evaluate, package and serve: DATA=folder of tiles [OUT=]
 	$(PY) -m training whole "$(DATA)" --out "$(OUT)"

@@ -1,4 +1,4 @@
-"""What a figure depends on: the commit and the machine."""
+"""Which code ran, and on what machine: what every page of results says first."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from app.segmenter.device import usable_cores
 
 
 def commit() -> str:
-    """Give the short hash of what is checked out."""
+    """Name the commit that is checked out."""
     found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
     return found.stdout.strip() or "unknown"
 
 
 def machine(device: str) -> dict[str, Any]:
-    """Describe the machine."""
+    """Describe the machine, and a device of it."""
     flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     wanted = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16")
     return {

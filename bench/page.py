@@ -1,4 +1,4 @@
-"""The results as files: JSON for machines, a page with plots for people."""
+"""The results as files: JSON for machines, text and a page with plots for people."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,63 +16,138 @@ import matplotlib
 matplotlib.use("Agg")
 import jinja2
 import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 from bench.rows import Row
 
 _PAGE = jinja2.Environment(autoescape=True).from_string(
-    """<!doctype html><html lang="en"><meta charset="utf-8"><title>Refine bench</title>
+    """<!doctype html><html lang="en"><meta charset="utf-8"><title>{{ title }}</title>
 <style>body{font:15px/1.5 system-ui;margin:2rem auto;max-width:70rem;padding:0 1rem}
-table{border-collapse:collapse}td,th{border-bottom:1px solid #ddd;padding:.3rem .6rem;text-align:left}
+table{border-collapse:collapse;margin:1rem 0}td,th{border-bottom:1px solid #ddd;padding:.3rem .6rem;text-align:left}
 td.n{text-align:right;font-variant-numeric:tabular-nums}img{max-width:100%}</style>
-<h1>How fast is a refine?</h1>
-<p>{% for key, value in meta.items() %}{{ key }}: {{ value }}{{ "; " if not loop.last }}{% endfor %}.
-The reference is the thesis' pipeline, run in turns with ours.</p>
-<img alt="Ours as a share of the reference" src="data:image/png;base64,{{ plot }}">
-<table><tr><th>figure<th>ours<th>reference<th>ratio<th>95 %<th>n<th>share of the ceiling<th>
-{% for row in rows %}<tr><td>{{ row.name }}<td class="n">{{ shown(row.ours) }} {{ row.unit }}
-<td class="n">{{ shown(row.reference) }}<td class="n">{{ shown(row.ratio) }}<td class="n">{{ shown(row.p95) }}
-<td class="n">{{ row.n }}<td class="n">{{ shown(row.share_of_ceiling) }}<td>{{ row.note }}
-{% endfor %}</table></html>"""
+<h1>{{ title }}</h1>
+<p>{{ told }}.</p>
+{% for part in sections %}{% if part.title %}<h2>{{ part.title }}</h2>
+{% endif %}{% for text in part.text %}<p>{{ text }}</p>
+{% endfor %}{% for plot in part.plots %}<img alt="{{ plot.about }}" src="data:image/png;base64,{{ plot.base64 }}">
+{% endfor %}{% for table in part.tables %}<table><tr>{% for name in table.head %}<th>{{ name }}{% endfor %}
+
+{% for row in table.rows %}<tr>
+{%- for cell in row %}<td{{ " class=n" if not loop.first and cell[:1].isdigit() }}>{{ cell }}{% endfor %}
+
+{% endfor %}</table>
+{% endfor %}{% endfor %}</html>"""
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """A picture, as PNG."""
+
+    about: str
+    png: bytes
+
+    @property
+    def base64(self) -> str:
+        """For a page that stands alone."""
+        return base64.b64encode(self.png).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Cells as they are shown."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A question and its answer."""
+
+    title: str
+    text: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+    plots: tuple[Plot, ...] = ()
+
+
 def write_results(out: Path, name: str, meta: dict[str, Any], rows: Sequence[Row]) -> Path:
-    """Write ``<name>.json``, ``.md`` and ``.html``; gives the page."""
+    """Write the rows of a bench as ``<name>.json``, ``.md`` and ``.html``; gives the page."""
+    kept = [{**asdict(row), "ratio": row.ratio} for row in rows]
+    head = ("figure", "ours", "reference", "ratio", "95 %", "n", "share of the ceiling", "")
+    section = Section(
+        "",
+        ("The reference is the thesis' pipeline, run in turns with ours.",),
+        (Table(head, tuple(_cells(row) for row in rows)),),
+        (Plot("Ours as a share of the reference", _ratios(rows)),),
+    )
+    return write_page(out, name, "How fast is a refine?", meta, [section], {"rows": kept})
+
+
+def write_page(
+    out: Path, name: str, title: str, meta: dict[str, Any], sections: Sequence[Section], data: dict[str, Any]
+) -> Path:
+    """Write ``<name>.json`` with the data, ``.md`` and ``.html`` with the sections; gives the page."""
     out.mkdir(parents=True, exist_ok=True)
-    kept = [
-        {**{key: _number(value) for key, value in asdict(row).items()}, "ratio": _number(row.ratio)} for row in rows
-    ]
-    (out / f"{name}.json").write_text(json.dumps({"meta": meta, "rows": kept}, indent=2, allow_nan=False) + "\n")
-    (out / f"{name}.md").write_text(_markdown(meta, rows))
+    figures = json.dumps(_finite({"meta": meta, **data}), indent=2, allow_nan=False)
+    (out / f"{name}.json").write_text(figures + "\n")
+    told = "; ".join(f"{key}: {value}" for key, value in meta.items())
+    (out / f"{name}.md").write_text(_markdown(title, told, sections))
     page = out / f"{name}.html"
-    page.write_text(_PAGE.render(meta=meta, rows=rows, shown=_shown, plot=_plot(rows)) + "\n")
+    page.write_text(_PAGE.render(title=title, told=told, sections=sections) + "\n")
     return page
 
 
-def _number(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _shown(value: float | None) -> str:
+def shown(value: float | None) -> str:
+    """Write a figure with three digits; nothing where there is none."""
     return "" if value is None or not math.isfinite(value) else f"{value:.3g}" if value < 1e4 else f"{value:,.0f}"
 
 
-def _markdown(meta: dict[str, Any], rows: Sequence[Row]) -> str:
-    lines = ["# How fast is a refine?", "", "; ".join(f"{key}: {value}" for key, value in meta.items()) + ".", ""]
-    lines += [
-        "| figure | ours | reference | ratio | 95 % | n | share of the ceiling | |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        figures = (row.reference, row.ratio, row.p95)
-        lines.append(
-            f"| {row.name} | {_shown(row.ours)} {row.unit} | {' | '.join(_shown(each) for each in figures)} "
-            f"| {row.n} | {_shown(row.share_of_ceiling)} | {row.note} |"
-        )
-    return "\n".join(lines) + "\n"
+def png_of(figure: Figure) -> bytes:
+    """Draw a figure, and close it."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=110)
+    plt.close(figure)
+    return stream.getvalue()
 
 
-def _plot(rows: Sequence[Row]) -> str:
+def _cells(row: Row) -> tuple[str, ...]:
+    figures = (row.reference, row.ratio, row.p95)
+    return (
+        row.name,
+        f"{shown(row.ours)} {row.unit}",
+        *map(shown, figures),
+        str(row.n),
+        shown(row.share_of_ceiling),
+        row.note,
+    )
+
+
+def _finite(value: Any) -> Any:
+    """Put null where a figure could not be taken."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _markdown(title: str, told: str, sections: Sequence[Section]) -> str:
+    lines = [f"# {title}", "", f"{told}.", ""]
+    for section in sections:
+        lines += [f"## {section.title}", ""] if section.title else []
+        for text in section.text:
+            lines += [text, ""]
+        for table in section.tables:
+            lines += [_line(table.head), "|" + "---|" * len(table.head), *map(_line, table.rows), ""]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _ratios(rows: Sequence[Row]) -> bytes:
     """Draw every ratio as a bar, on a logarithmic axis; 1 is the reference."""
     compared = [row for row in rows if row.ratio is not None and math.isfinite(row.ratio)][::-1]
     figure, axes = plt.subplots(figsize=(9, 1 + 0.4 * len(compared)), layout="constrained")
@@ -80,7 +155,4 @@ def _plot(rows: Sequence[Row]) -> str:
     axes.axvline(1, color="#cc3366", label="reference")
     axes.set(xscale="log", xlabel="ours / reference")
     axes.legend(loc="lower right")
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=110)
-    plt.close(figure)
-    return base64.b64encode(stream.getvalue()).decode()
+    return png_of(figure)

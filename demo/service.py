@@ -50,6 +50,7 @@ def running_service(
     log: Path,
     *,
     start_s: float = 300.0,
+    command: tuple[str, ...] = ("app", "serve"),
     **settings: str,
 ) -> Iterator[Service]:
     """Start the service on loopback, wait until it is ready, and stop it at the end.
@@ -60,6 +61,8 @@ def running_service(
         Public and private key of the service account.
     log : Path
         Gets the service's output.
+    command : tuple of str
+        A module that serves, and its arguments.
     settings
         More environment variables.
 
@@ -82,8 +85,8 @@ def running_service(
         **settings,
     }
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "app", "serve"], env=environment, cwd=_ROOT, stdout=output, stderr=output
+        process = subprocess.Popen(  # noqa: S603  modules of ours
+            [sys.executable, "-m", *command], env=environment, cwd=_ROOT, stdout=output, stderr=output
         )
     service = Service(f"http://127.0.0.1:{port}", secret, process)
     try:

@@ -1,0 +1,89 @@
+"""What the sizing counts with: measured here, measured by `python -m bench`, or assumed; each with its source."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from app.gateway.core import CoreGateway
+from app.gateway.http import CoreHttp
+from app.gateway.pims import PimsPixels
+from app.geometry.windows import MODEL_SIDE_PX, plan_window
+from app.usecases.ports import Plane
+from bench.load.notes import Spread, spread
+from bench.load.stage import LoadStage
+from bench.load.targets import settings_of
+from bench.load.world import drawn_around, random_object
+
+GPU_WINDOWS_PER_S = 34.8
+"""SAM 2.1 with Hiera-B+, frames of a video a second, not compiled; source: the README of facebookresearch/sam2 at
+commit 05d9e57. Its GPU is an A100 by the paper. It includes more than the encoder, so the encoder alone is faster."""
+GPU_DECODE_S = 0.01
+"""Guessed: small kernels that wait for each other."""
+SPOILT = 0.1
+"""Guessed: boxes that were prepared and then left as they are."""
+TISSUE_WINDOW_BYTES = 1.6e6
+"""The mean of ten windows of 1024 x 1024 px at full resolution as PNG (0.5 to 2.3 MB), CMU-1-Small-Region.svs, H&E, of
+OpenSlide's test data. Boxes of less than 512 px have smaller windows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assumption:
+    """One number of the sizing."""
+
+    name: str
+    value: float
+    unit: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What `python -m bench` has measured of the real model on this kind of machine."""
+
+    name: str
+    encode_s: float
+    decode_s: float
+    source: str
+
+
+def engine_of(results: Path) -> Engine:
+    """Read the last results of `python -m bench` that have the real model.
+
+    Raises
+    ------
+    FileNotFoundError
+        There are none.
+    """
+    for file in sorted(results.glob("20*.json"), reverse=True):
+        found = json.loads(file.read_text())
+        rows = {row["name"]: row["ours"] for row in found["rows"]}
+        encode_s, decode_s = rows.get(f"encode, {found['meta'].get('engine')}"), rows.get("decode")
+        if encode_s and decode_s:
+            meta = found["meta"]
+            name = f"{meta['config']}, {meta['engine']}, {meta['cores']} cores"
+            return Engine(name, encode_s, decode_s, f"bench/results/{file.name}")
+    raise FileNotFoundError(f"{results} has no results of `python -m bench` with an encoder and a decoder.")
+
+
+def window_bytes(stage: LoadStage, count: int) -> Spread:
+    """Fetch the windows of boxes that people draw, as the service does, and look at their size."""
+    rng = np.random.default_rng(5)
+    settings = settings_of(stage)
+    core, pixels = CoreHttp(settings.platform), PimsPixels(settings.platform, settings.imagery.max_image_bytes)
+    sizes = []
+    for _ in range(count):
+        place = stage.slides[int(rng.integers(len(stage.slides)))]
+        slide = CoreGateway(core).slide(place.id)
+        box = drawn_around(rng, random_object(rng, place.width, place.height))
+        window = plan_window(box, place.width, place.height)
+        length = min(MODEL_SIDE_PX, max(window.region.width, window.region.height))
+        sizes.append(float(len(pixels.region(slide, Plane(), window.region, length))))
+    core.close()
+    pixels.close()
+    found = spread(sizes)
+    assert found  # noqa: S101  there are some
+    return found
