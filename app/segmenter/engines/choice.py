@@ -24,7 +24,7 @@ INT8: EngineName = "openvino-int8"
 HOPELESS = 4.0
 """Times the reference's: an engine whose first window takes longer is not tried any further. Without instructions for
 a type, a machine can take a minute for a window."""
-_RUNS = 3
+_RUNS = 4
 _DRAWN = 2
 
 
@@ -34,7 +34,7 @@ class Measured:
 
     engine: EngineName
     encode_s: float | None
-    """Median of one window; None if it could not run."""
+    """The quickest of some windows, since whatever else the machine does only slows them; None if it could not run."""
     iou: float | None
     """Of its masks with the reference's."""
     refused: str | None
@@ -148,4 +148,4 @@ def time_window(segmenter: Segmenter) -> float:
 
 def _time(segmenter: Segmenter) -> float:
     """Measure one window, after one to warm up."""
-    return statistics.median([time_window(segmenter) for _ in range(_RUNS + 1)][1:])
+    return min([time_window(segmenter) for _ in range(_RUNS + 1)][1:])
