@@ -238,7 +238,7 @@ def test_the_file_for_serve_deploy_runs_and_swaps_weights_while_people_refine(cy
         seen = []
         while not over.is_set():
             answer = lab.refine(draw(lab, number).annotation)
-            seen.append((answer.status_code, answer.json().get("model", {}).get("sha256", "")))
+            seen.append((answer.status_code, answer.json().get("model", {}).get("checkpoint_sha256", "")))
         return seen
 
     with ThreadPoolExecutor(3) as pool:
@@ -278,7 +278,7 @@ def of_the_file(cytomine: EmbeddedCytomine, **weights: str) -> dict[str, object]
 
 
 def sha256_of(lab: Lab) -> str:
-    return str(lab.refine(draw(lab, 5).annotation, dry_run=True).json()["model"]["sha256"])
+    return str(lab.refine(draw(lab, 5).annotation, dry_run=True).json()["model"]["checkpoint_sha256"])
 
 
 @long_on_ray
