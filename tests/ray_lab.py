@@ -74,6 +74,7 @@ def segmenter(factory: str, settings: Settings, name: str = "", **options: objec
 
 def declare(*applications: dict[str, object]) -> None:
     """Let the cluster run these applications, as ``serve deploy`` does; others that were declared before are ended."""
+    base_url()
     from ray.serve.context import _get_global_client
     from ray.serve.schema import ServeDeploySchema
 
