@@ -74,7 +74,7 @@ bench: $(READY) ## Measure the service beside the thesis' pipeline (QUICK=1 in m
 	$(PY) -m bench $(if $(QUICK),--quick) --config "$(CONFIG)" --engine "$(BENCH_ENGINE)"
 
 capacity: $(READY) ## How many people a deployment carries, and what 10,000 need; needs Ray, the extra "scale" (QUICK=1 in minutes)
-	$(PY) -m bench.load capacity $(if $(QUICK),--quick) --images docs/images
+	$(PY) -m bench.load capacity $(if $(QUICK),--quick) --docs docs
 
 finetune: $(READY) ## Export, fine-tune, evaluate, package and serve: DATA=folder of tiles [OUT=]
 	$(PY) -m training whole "$(DATA)" --out "$(OUT)"
