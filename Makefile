@@ -81,7 +81,7 @@ test-scale: $(READY) ## The tests of Ray Serve, then those of contract and whole
 	TEST_SERVER=ray $(PY) -m pytest tests/scale tests/contract tests/end_to_end
 
 capacity: $(READY) ## How many people a deployment carries, and what 10,000 need; needs Ray, the extra "scale" (QUICK=1 in minutes)
-	$(PY) -m bench.load capacity $(if $(QUICK),--quick) --images docs/images
+	$(PY) -m bench.load capacity $(if $(QUICK),--quick) --docs docs
 
 finetune: $(READY) ## Export, fine-tune, evaluate, package and serve: DATA=folder of tiles [OUT=]
 	$(PY) -m training whole "$(DATA)" --out "$(OUT)"

@@ -60,6 +60,10 @@ class Table:
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
+    def markdown(self) -> list[str]:
+        """Give its lines."""
+        return [_line(self.head), "|" + "---|" * len(self.head), *map(_line, self.rows)]
+
 
 @dataclass(frozen=True, slots=True)
 class Section:
@@ -96,6 +100,26 @@ def write_page(
     page = out / f"{name}.html"
     page.write_text(_PAGE.render(title=title, told=told, sections=sections) + "\n")
     return page
+
+
+def refresh(document: Path, page: str, sections: Sequence[Section]) -> None:
+    """Bring the tables of a document up to date with a page.
+
+    A line ``<!-- table: n of TITLE -->`` begins the place of the n-th table of a section, ``<!-- from -->`` that of the
+    page's name; the next ``<!-- end -->`` ends it.
+    """
+    text = document.read_text()
+    places = {
+        f"table: {number} of {section.title}": "\n".join(table.markdown())
+        for section in sections
+        for number, table in enumerate(section.tables, 1)
+    }
+    for name, content in {**places, "from": f"`bench/results/{page}.md`"}.items():
+        begin, end = f"<!-- {name} -->\n", "<!-- end -->"
+        before, found, after = text.partition(begin)
+        if found:
+            text = f"{before}{begin}{content}\n{end}{after.partition(end)[2]}"
+    document.write_text(text)
 
 
 def shown(value: float | None) -> str:
@@ -139,7 +163,7 @@ def _markdown(title: str, told: str, sections: Sequence[Section]) -> str:
         for text in section.text:
             lines += [text, ""]
         for table in section.tables:
-            lines += [_line(table.head), "|" + "---|" * len(table.head), *map(_line, table.rows), ""]
+            lines += [*table.markdown(), ""]
     return "\n".join(lines).rstrip("\n") + "\n"
 
 

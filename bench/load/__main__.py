@@ -25,7 +25,7 @@ from bench.load.simulated import Simulation
 from bench.load.stage import LoadStage, load_stage
 from bench.load.targets import Target, on_ray, plain, ray_cluster
 from bench.machine import commit, machine
-from bench.page import Section, write_page
+from bench.page import Section, refresh, write_page
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 console = Console()
@@ -90,7 +90,7 @@ def run(
 def all_questions(
     quick: Annotated[bool, typer.Option(help="Minutes in place of half an hour.")] = False,
     folder: Annotated[Path, typer.Option(help="Keeps the slide.")] = Path("out/load"),
-    images: Annotated[Path | None, typer.Option(help="Gets the plots as files, too.")] = None,
+    docs: Annotated[Path | None, typer.Option(help="Its capacity.md and images are brought up to date.")] = None,
     out: Annotated[Path, typer.Option(help="For the page; has results of `python -m bench`.")] = Path("bench/results"),
 ) -> None:
     """Ask every question, and write a page."""
@@ -102,8 +102,9 @@ def all_questions(
     meta = {"commit": code, "date": today, "run": "quick" if quick else "full", **machine("cpu")}
     sections = sections_of(found)
     page = write_page(out, f"capacity-{today}-{code}", "How many people?", meta, sections, data_of(found))
-    if images:
-        _write_plots(images, sections)
+    if docs:
+        _write_plots(docs / "images", sections)
+        refresh(docs / "capacity.md", page.stem, sections)
     console.print(f"The page is {page}")
 
 

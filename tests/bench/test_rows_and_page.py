@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.page import write_results
+from bench.page import Section, Table, refresh, write_results
 from bench.rows import Row, row
 
 META = {"commit": "abc1234", "date": "2026-01-01", "engine": "torch-float32"}
@@ -51,3 +51,15 @@ def test_the_table_has_a_line_for_every_row(page: Path) -> None:
     assert "| read | 1 s | 4 | 0.25 | 1 | 1 |  |  |" in lines
     widths = {line.count("|") for line in lines if line.startswith("|")}
     assert len(widths) == 1
+
+
+def test_tables_of_a_document_are_brought_up_to_date_and_nothing_else(tmp_path: Path) -> None:
+    document = tmp_path / "capacity.md"
+    document.write_text(
+        "Before\n<!-- table: 1 of Needs -->\nold\n<!-- end -->\nbetween <!-- from -->\nx\n<!-- end -->\nafter\n"
+    )
+    refresh(document, "today", [Section("Needs", tables=(Table(("users", "GPUs"), (("10", "1"),)),))])
+    assert document.read_text() == (
+        "Before\n<!-- table: 1 of Needs -->\n| users | GPUs |\n|---|---|\n| 10 | 1 |\n<!-- end -->\n"
+        "between <!-- from -->\n`bench/results/today.md`\n<!-- end -->\nafter\n"
+    )
