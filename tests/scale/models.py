@@ -8,16 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from ray.serve import Application
 
 from app.geometry.masks import Masks
 from app.geometry.prompts import Prompts
 from app.geometry.windows import WindowImage
 from app.segmenter.queue import EncoderQueue
-from app.settings import SegmenterSettings, Settings
+from app.settings import Settings
 from app.usecases.ports import Claim, ModelInfo, QueueLoad
-from scale.application import model
-from scale.options import Options
 from tests.fakes.rooms import DarkEmbedding, DarkSegmenter
 
 OLD, NEW = "0" * 64, "1" * 64
@@ -73,8 +70,3 @@ fixed = partial(TimedSegmenter, encode_s=0.2)
 slow = partial(TimedSegmenter, encode_s=1.0)
 batched = partial(TimedSegmenter, encode_s=0.5, batch=8)
 slow_to_load = partial(TimedSegmenter, encode_s=0.02, load_s=2.0)
-
-
-def slow_to_load_replicas(arguments: dict[str, object]) -> Application:
-    """Build replicas of a model, without an edge, as ``serve deploy`` builds the service."""
-    return model(Options.model_validate(arguments), Settings(segmenter=SegmenterSettings(device="cpu")))

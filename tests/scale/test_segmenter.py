@@ -137,7 +137,7 @@ def declared(**weights: str) -> dict[str, object]:
     return {
         "name": "swapped",
         "route_prefix": None,
-        "import_path": "tests.scale.models:slow_to_load_replicas",
+        "import_path": "tests.scale.applications:models",
         "args": {"replicas": 2, "factory": "tests.scale.models:slow_to_load"},
         "deployments": [{"name": "model", "user_config": weights}],
     }
