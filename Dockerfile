@@ -7,12 +7,15 @@ ARG BASE_IMAGE=python:3.11-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build
 ARG TORCH_INDEX_URL=""
+# openvino,scale: for Ray, see docs/scale.md
+ARG EXTRAS=openvino
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 COPY constraints.txt pyproject.toml README.md ./
 COPY docker/install.sh docker/install.sh
 COPY app app
-RUN VENV=/venv TORCH_INDEX_URL="${TORCH_INDEX_URL}" sh docker/install.sh
+COPY scale scale
+RUN VENV=/venv TORCH_INDEX_URL="${TORCH_INDEX_URL}" EXTRAS="${EXTRAS}" sh docker/install.sh
 
 FROM build AS weights
 ARG WEIGHTS=volume

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Fill $VENV with what the service needs, and nothing that is needed to build or to test it.
 set -eu
-: "${VENV:=/venv}" "${TORCH_INDEX_URL:=}"
+: "${VENV:=/venv}" "${TORCH_INDEX_URL:=}" "${EXTRAS:=openvino}"
 
 python3 -m venv "$VENV"
 pip() { "$VENV/bin/python" -m pip "$@"; }
@@ -13,7 +13,7 @@ index=${TORCH_INDEX_URL:+--index-url $TORCH_INDEX_URL}
 pip install -q $index -c constraints.txt torch
 pip install -q -c constraints.txt numpy setuptools wheel
 SAM2_BUILD_CUDA=0 pip install -q -c constraints.txt --no-deps --no-build-isolation sam2
-pip install -q -c constraints.txt '.[openvino]'
+pip install -q -c constraints.txt ".[$EXTRAS]"
 pip uninstall -q -y wheel pip
 find "$VENV" -name '__pycache__' -type d -prune -exec rm -rf {} +
 find "$VENV" -path '*/torch/test' -type d -prune -exec rm -rf {} +

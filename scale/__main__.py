@@ -8,7 +8,10 @@ from typing import Annotated
 
 import typer
 
+from app.cli.console import Commands
+
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

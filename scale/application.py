@@ -25,21 +25,23 @@ _deployment: Any = serve.deployment
 """Its type forgets what it gives."""
 
 
-def build(options: Options) -> Application:
+def build(arguments: dict[str, Any]) -> Application:
     """Describe the service; each replica reads its settings from its own environment.
 
     Parameters
     ----------
-    options : Options
-        The ``args`` of ``serve.yaml``.
+    arguments : dict
+        The ``args`` of ``serve.yaml``: what `Options` holds.
     """
-    return assemble(options, None)
+    return assemble(Options.model_validate(arguments), None)
 
 
 def assemble(options: Options, settings: Settings | None) -> Application:
     """Describe the service with settings that are given to its replicas, or with those of their environments."""
     known = settings or Settings()
+    together = {"request_router_config": {"request_router_class": "scale.routing:SameEdge"}}
     ingress = _deployment(Ingress, name="ingress").options(
+        **(together if options.ingresses > 1 else {}),
         num_replicas=options.ingresses,
         ray_actor_options={"num_cpus": 0},
         max_ongoing_requests=known.api.max_in_flight + 64,  # the guards say no before Serve does, and answer health

@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 import socket
 import tempfile
 import time
@@ -55,6 +56,7 @@ def cluster(
     port = port or _free_port()
     _prepare_environment()
     folder = tempfile.mkdtemp(prefix="ray")
+    on_end = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address="local",
@@ -66,6 +68,8 @@ def cluster(
             _node_ip_address=_LOCAL,
             _temp_dir=folder,
         )
+        if callable(on_end):  # Ray has put its own in this one's place, which aborts
+            signal.signal(signal.SIGTERM, on_end)
         serve.start(proxy_location=ProxyLocation.HeadOnly, http_options=HTTPOptions(host=host, port=port))
         yield f"http://{_LOCAL}:{port}"
     finally:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import cv2
 import httpx
 import numpy as np
+import pytest
 import shapely
 import uvicorn
 from PIL import Image
@@ -26,8 +27,10 @@ from demo.cytomine.server import EmbeddedCytomine
 from demo.cytomine.store import Mask, NewAnnotation, User
 from tests import ray_lab
 
-ON_RAY = os.environ.get("REFINE_TEST_SERVER", "uvicorn") == "ray"
+ON_RAY = os.environ.get("TEST_SERVER", "uvicorn") == "ray"
 """What the tests of the whole run against; ``make test-scale`` runs them against Ray Serve."""
+long_on_ray = pytest.mark.skipif(not ON_RAY, reason="takes minutes on Ray; make test-scale runs it")
+in_one_process = pytest.mark.skipif(ON_RAY, reason="looks into the process that serves, or starts one of its own")
 SECRET = "a secret of the tests, long enough"
 HEADERS = {"X-Refine-Secret": SECRET}
 WIDTH, HEIGHT = 1200, 900

@@ -70,3 +70,15 @@ def segmenter(factory: str, settings: Settings, name: str = "", **options: objec
         yield RaySegmenter(handle, settings.refine.deadline_s, lambda: QueueLoad(0, 0, 0.0))
     finally:
         serve.delete(name)
+
+
+def declare(*applications: dict[str, object]) -> None:
+    """Let the cluster run these applications, as ``serve deploy`` does; others that were declared before are ended."""
+    base_url()
+    from ray.serve.context import _get_global_client
+    from ray.serve.schema import ServeDeploySchema
+
+    client = _get_global_client()
+    client.deploy_apps(ServeDeploySchema.model_validate({"applications": list(applications)}))
+    for application in applications:
+        client._wait_for_application_running(str(application["name"]), timeout_s=120)

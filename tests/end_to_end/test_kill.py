@@ -15,7 +15,7 @@ import shapely
 from demo.cytomine.faults import Fault
 from demo.cytomine.server import EmbeddedCytomine
 from demo.service import Service, running_service
-from tests.lab import BOX, DISC_X, DISC_Y, SECRET, Lab, settle
+from tests.lab import BOX, DISC_X, DISC_Y, SECRET, Lab, in_one_process, settle
 
 
 @pytest.fixture
@@ -42,6 +42,7 @@ STEPS = [
 ]
 
 
+@in_one_process
 @pytest.mark.parametrize(("step", "fault"), STEPS, ids=[step for step, _ in STEPS])
 def test_killed_at(doomed: tuple[Lab, Service], step: str, fault: Fault) -> None:
     lab, service = doomed

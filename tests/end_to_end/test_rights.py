@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import count
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -22,7 +23,19 @@ from app.settings import ApiSettings, PlatformSettings, SegmenterSettings, Setti
 from demo.cytomine.identity import Identity, sign
 from demo.cytomine.server import EmbeddedCytomine
 from demo.cytomine.store import Mask, Role, User
-from tests.lab import BOX, DISC_X, DISC_Y, HEIGHT, SECRET, WIDTH, Lab, draw_image, serving, settings_for
+from tests.lab import (
+    BOX,
+    DISC_X,
+    DISC_Y,
+    HEIGHT,
+    SECRET,
+    WIDTH,
+    Lab,
+    draw_image,
+    in_one_process,
+    serving,
+    settings_for,
+)
 
 JWT_SECRET = "a secret that signs the tokens of these tests, sixty-four bytes l"
 TABLE = Path(__file__).resolve().parents[2] / "docs" / "rights.md"
@@ -145,7 +158,7 @@ def refine_signed(cytomine: EmbeddedCytomine, signing_url: str, kind: str, perso
     """Ask for a refine with a person's API keys, as a script does."""
     scene = scene_of(cytomine, signing_url, kind)
     path = f"/sam/annotations/{scene.annotation}/refine"
-    headers = signed(scene.people[person], path)
+    headers = signed(scene.people[person], urlsplit(signing_url).path + path)
     return httpx.post(f"{signing_url}{path}", headers=headers, timeout=60, trust_env=False).status_code
 
 
@@ -153,7 +166,7 @@ def the_ways(cytomine: EmbeddedCytomine, service_url: str, signing_url: str) -> 
     """Try each way to prove who asks, good and bad, as the owner of the annotation."""
     scene = scene_of(cytomine, service_url, "classic")
     owner, path = scene.people["owner"], f"/sam/annotations/{scene.annotation}/refine"
-    good = signed(owner, path)
+    good = signed(owner, urlsplit(signing_url).path + path)
 
     def ask(url: str, headers: dict[str, str]) -> int:
         body = {"json": {"dry_run": True}} if "date" not in headers else {}
@@ -262,6 +275,7 @@ def test_two_callers_at_once_do_not_share_their_rights(cytomine: EmbeddedCytomin
     assert statuses == [200, 403] * 4
 
 
+@in_one_process
 def test_a_refine_leaves_a_line_and_no_token_in_the_log(
     cytomine: EmbeddedCytomine, service_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -15,12 +15,11 @@ from ray import serve
 
 from app.errors import CallerGone
 from app.settings import SegmenterSettings, Settings
-from app.usecases.ports import Claim
-from scale.application import model
-from scale.options import Options
+from app.usecases.ports import Claim, QueueLoad
 from scale.segmenter import RaySegmenter
 from tests import ray_lab
 from tests.contract.test_segmenter import box, window
+from tests.lab import long_on_ray
 from tests.scale.models import NEW, OLD
 from tests.scale.replicas import kill, replicas, until
 
@@ -105,6 +104,7 @@ def test_users_take_turns_at_each_replica(pair: RaySegmenter) -> None:
     assert done.index("modest") <= 6
 
 
+@long_on_ray
 def test_a_replica_that_dies_is_replaced_and_nobody_notices() -> None:
     with (
         ray_lab.segmenter("tests.scale.models:fixed", SETTINGS, "dying", replicas=2) as segmenter,
@@ -132,42 +132,53 @@ def test_a_replica_that_dies_is_replaced_and_nobody_notices() -> None:
         assert segmenter.decode(kept, box(100, 100)).logits.tobytes() == expected.logits.tobytes()
 
 
+def declared(**weights: str) -> dict[str, object]:
+    """Describe two replicas and their weights, as the file for ``serve deploy`` does."""
+    return {
+        "name": "swapped",
+        "route_prefix": None,
+        "import_path": "tests.scale.applications:models",
+        "args": {"replicas": 2, "factory": "tests.scale.models:slow_to_load"},
+        "deployments": [{"name": "model", "user_config": weights}],
+    }
+
+
+@long_on_ray
 def test_weights_are_swapped_under_load_without_an_error() -> None:
     """An answer comes from the old weights or the new ones, says which, and never from a mixture."""
-    options = Options(replicas=2, factory="tests.scale.models:slow_to_load")
-    name = "swapped"
-    with ray_lab.segmenter(options.factory, SETTINGS, name, replicas=2) as segmenter, ThreadPoolExecutor(4) as pool:
-        kept = segmenter.encode(window(100, 100), Claim())
-        over = threading.Event()
+    ray_lab.base_url()
+    ray_lab.declare(declared())
+    segmenter = RaySegmenter(serve.get_deployment_handle("model", "swapped"), 45.0, lambda: QueueLoad(0, 0, 0.0))
+    processes = set(replicas("model", "swapped"))
+    kept, over = segmenter.encode(window(100, 100), Claim()), threading.Event()
 
-        def work(number: int) -> list[str]:
-            seen = []
-            while not over.is_set():
-                made = segmenter.encode(window(100, 100), Claim(number))
-                segmenter.decode(made, box(100, 100))
-                seen.append(segmenter.info.sha256)
-                segmenter.decode(kept, box(100, 100))
-            return seen
+    def work(number: int) -> list[str]:
+        seen = []
+        while not over.is_set():
+            made = segmenter.encode(window(100, 100), Claim(number))
+            segmenter.decode(made, box(100, 100))
+            seen.append(segmenter.info.sha256)
+            segmenter.decode(kept, box(100, 100))
+        return seen
 
+    with ThreadPoolExecutor(4) as pool:
         futures = [pool.submit(work, number) for number in range(4)]
-        time.sleep(1)
-        serve.run(model(options, SETTINGS, {"sha256": NEW}), name=name, route_prefix=None)
-        until(lambda: segmenter.encode(window(9, 9), Claim()).info.sha256 == NEW)
-        time.sleep(3)
-        over.set()
+        try:
+            time.sleep(1)
+            ray_lab.declare(declared(sha256=NEW))
+            until(lambda: {segmenter.encode(window(9, 9), Claim()).info.sha256 for _ in range(8)} == {NEW}, 30)
+            ray_lab.declare(declared(sha256=NEW, config="broken"))  # cannot be loaded: those before stay
+            time.sleep(3)
+        finally:
+            over.set()
         for future in futures:
             seen = future.result()
             assert (seen[0], seen[-1], set(seen)) == (OLD, NEW, {OLD, NEW})
+    assert set(replicas("model", "swapped")) == processes  # none was started anew
+    ray_lab.declare()
 
 
-def test_weights_that_cannot_be_loaded_leave_the_old_ones_at_work() -> None:
-    options = Options(factory="tests.scale.models:quick")
-    with ray_lab.segmenter(options.factory, SETTINGS, "kept") as segmenter:
-        serve.run(model(options, SETTINGS, {"config": "broken"}), name="kept", route_prefix=None)
-        time.sleep(1)
-        assert segmenter.encode(window(9, 9), Claim()).info.sha256 == OLD
-
-
+@long_on_ray
 def test_a_model_that_cannot_be_started_is_told() -> None:
     broken = Settings(segmenter=SegmenterSettings(config="broken"))
     with (
