@@ -20,7 +20,8 @@ VIEWER := demo/viewer
 PAGE   := $(VIEWER)/dist/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint test bench capacity test-core test-web image openapi demo serve-ray test-scale finetune embedded-model viewer test-browser
+.PHONY: help install format lint test bench capacity serve-ray test-scale test-core test-web image openapi demo finetune embedded-model \
+    viewer test-browser
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -74,14 +75,14 @@ demo: $(READY) viewer ## Embedded Cytomine and service; refines a sample (ONCE=1
 bench: $(READY) ## Measure the service beside the thesis' pipeline (QUICK=1 in minutes, CONFIG=, BENCH_ENGINE=)
 	$(PY) -m bench $(if $(QUICK),--quick) --config "$(CONFIG)" --engine "$(BENCH_ENGINE)"
 
+capacity: $(READY) ## How many people a deployment carries, and what 10,000 need; needs Ray, the extra "scale" (QUICK=1 in minutes)
+	$(PY) -m bench.load capacity $(if $(QUICK),--quick) --docs docs
+
 serve-ray: $(READY) ## Serve with several replicas of the model, on Ray (REPLICAS=2; settings as for python -m app serve)
 	$(PY) -m scale serve --replicas $(REPLICAS)
 
 test-scale: $(READY) ## The tests of Ray Serve, then those of contract and whole against it
 	TEST_SERVER=ray $(PY) -m pytest tests/scale tests/contract tests/end_to_end
-
-capacity: $(READY) ## How many people a deployment carries, and what 10,000 need; needs Ray, the extra "scale" (QUICK=1 in minutes)
-	$(PY) -m bench.load capacity $(if $(QUICK),--quick) --docs docs
 
 finetune: $(READY) ## Export, fine-tune, evaluate, package and serve: DATA=folder of tiles [OUT=]
 	$(PY) -m training whole "$(DATA)" --out "$(OUT)"

@@ -230,8 +230,8 @@ def _kill(found: Findings) -> Section:
         f"One of {killed.replicas} replicas of the model gets SIGKILL while twelve people hurry through boxes. In "
         f"the ten seconds after it {killed.refines} attempts to refine were under way or came: {killed.failed} "
         f"failed ({share:.0%}), {killed.turned_away} were asked to come back. Median latency "
-        f"{_median(killed.before_s)} before, {_median(killed.after_s)} in these seconds; people last waited twice "
-        f"the usual {killed.slow_until_s:.1f} s after the kill. As many replicas as before were at work "
+        f"{_median(killed.before_s)} before, {_median(killed.after_s)} in these seconds; people last waited twice the "
+        f"usual {killed.slow_until_s:.1f} s after the kill. As many replicas as before were at work "
         + ("not again while we looked." if killed.whole_again_s is None else f"after {killed.whole_again_s:.1f} s."),
         f"In the whole run {verdict.accepted} refines were accepted, {verdict.uncertain} ended without a word or with "
         f"an error; annotations lost: {verdict.annotations_lost}, written twice: {verdict.written_twice}, points lost: "
