@@ -182,7 +182,7 @@ def test_replicas_die_under_load_and_nothing_is_half_done(lab: Lab, record_prope
         kill(next(iter(edges.values())))
         for each in people:
             each.result()
-    until(lambda: httpx.get(f"{lab.service_url}/sam/ready", trust_env=False).status_code == 200)
+    until(lambda: is_ready(lab.service_url))
     again = min((at for at, status in seen if status == 200 and at > killed + 0.5), default=float("inf")) - killed
     statuses = Counter(status for _, status in seen)
     record_property("statuses", dict(statuses))
@@ -248,7 +248,7 @@ def test_the_file_for_serve_deploy_runs_and_swaps_weights_while_people_refine(cy
         try:
             time.sleep(1)
             ray_lab.declare(of_the_file(cytomine, sha256=NEW))
-            until(lambda: sha256_of(lab, next(numbers)) == NEW)
+            until(lambda: {sha256_of(lab, next(numbers)) for _ in range(8)} == {NEW})  # both replicas
             time.sleep(3)
         finally:
             over.set()
