@@ -34,7 +34,7 @@ def load_segmenter(
     weights : ChosenWeights
         The checkpoint.
     calibration : sequence of Pixels
-        Windows to make an int8 encoder from, where there is none yet.
+        Windows to make a new int8 encoder from; without them the one that was checked is used.
 
     Raises
     ------

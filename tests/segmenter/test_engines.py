@@ -221,7 +221,12 @@ def test_int8_is_made_from_windows_checked_on_others_and_only_then_run(tmp_path:
     loaded = load_segmenter(wanted.model_copy(update={"engine": "auto"}), weights)
     assert (loaded.info.engine, loaded.info.precision) == ("openvino", "int8")
     assert agreement(made, loaded, calibration.held_out[:1])[0] > 0.99
-    for one in (made, reference, loaded):
+    file = openvino_engine.traced_file(tmp_path, weights.sha256, "int8").with_suffix(".bin")
+    before = file.read_bytes()
+    others = [drawn_window(seed, 256).pixels // 3 for seed in range(2)]
+    again = load_segmenter(wanted, weights, others)
+    assert file.read_bytes() != before  # other windows, other ranges
+    for one in (made, reference, loaded, again):
         one.close()
 
 

@@ -141,7 +141,7 @@ def open_engine(
     threads, workers : int
         Threads of one call, and calls at a time.
     calibration : sequence of Pixels
-        Windows from which int8 takes its ranges, where the folder has no int8 encoder yet.
+        Windows from which a new int8 encoder takes its ranges; without them the folder's own is used.
 
     Raises
     ------
@@ -192,9 +192,9 @@ def _trace_what_is_missing(load: Callable[[], Any], folder: Path, sha256: str) -
 
 
 def _quantised(encoder: Path, file: Path, calibration: Sequence[Pixels]) -> Path:
-    if file.exists():
-        return file
     if not calibration:
+        if file.exists():
+            return file
         raise InvalidSettings("There is no int8 encoder yet: `python -m app engines` makes one and checks it.")
     try:
         from app.segmenter.engines.tracing import quantise
