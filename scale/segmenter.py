@@ -6,7 +6,8 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
 from typing import Any, cast
@@ -113,6 +114,12 @@ class RaySegmenter:
     def load(self) -> QueueLoad:
         """How long the lines of all replicas are together."""
         return self._load()
+
+    @contextmanager
+    def place(self, claim: Claim) -> Iterator[Callable[[WindowImage], RemoteEmbedding]]:
+        """Begin at once: the lines are the replicas', and which of them will be the shortest is not known yet."""
+        _check(claim)
+        yield lambda image: self.encode(image, claim)
 
     def encode(self, image: WindowImage, claim: Claim) -> RemoteEmbedding:
         """Let the replica with the shortest line encode a window.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from cachetools import LRUCache
 
@@ -27,9 +28,11 @@ _USERS = 4096
 
 @dataclass(eq=False, slots=True)
 class _Ticket(Generic[Job, Result]):
-    job: Job
     claim: Claim
     number: int
+    job: Job | None = None
+    ready: bool = False
+    """Whether its job is here yet."""
     since: float = field(default_factory=time.monotonic)
     turn: float = 0.0
     """When its turn came."""
@@ -74,16 +77,37 @@ class EncoderQueue(Generic[Job, Result]):
             return QueueLoad(len(self._line), self._running, waited_s, windows=self._windows, batches=self._batches)
 
     def run(self, job: Job, claim: Claim) -> Result:
-        """Wait for a turn and give the job's result.
+        """Wait for a turn and give the job's result; raises what `place` and what it yields do."""
+        with self.place(claim) as run:
+            return run(job)
+
+    @contextmanager
+    def place(self, claim: Claim) -> Iterator[Callable[[Job], Result]]:
+        """Hold a place in line while the job is still being made; whoever finds no place need not make it.
+
+        Others go first until the job is here, except work ahead of a click: it would keep a click waiting.
+
+        Yields
+        ------
+        callable
+            Takes the job, waits for its turn and gives its result; raises `ModelBusy` if the deadline passes first, and
+            `CallerGone` if the claim is given up.
 
         Raises
         ------
         ModelBusy
             The line is full, or longer than the claim can wait; `retry_after_s` is how long it takes at the usual pace.
-        CallerGone
-            The claim was given up before its turn came.
         """
-        ticket = self._enter(job, claim)
+        ticket = self._enter(claim)
+        try:
+            yield lambda job: self._run(ticket, job)
+        finally:
+            self._give_up(ticket)
+
+    def _run(self, ticket: _Ticket[Job, Result], job: Job) -> Result:
+        with self._changed:
+            ticket.job, ticket.ready = job, True
+            self._changed.notify()
         while True:
             try:
                 result = ticket.result.result(_LOOK_EVERY_S)
@@ -106,7 +130,7 @@ class EncoderQueue(Generic[Job, Result]):
         for thread in self._threads:
             thread.join()
 
-    def _enter(self, job: Job, claim: Claim) -> _Ticket[Job, Result]:
+    def _enter(self, claim: Claim) -> _Ticket[Job, Result]:
         with self._changed:
             ahead_of_me = sum(not ticket.claim.ahead for ticket in self._line)
             wait_s = (ahead_of_me + self._running) * self._usual_s / (self._workers * self._batch)
@@ -124,10 +148,9 @@ class EncoderQueue(Generic[Job, Result]):
                     waiting=ahead_of_me,
                 )
             self._turns += 1
-            ticket: _Ticket[Job, Result] = _Ticket(job, claim, self._turns)
+            ticket: _Ticket[Job, Result] = _Ticket(claim, self._turns)
             self._line.append(ticket)
             self._start()
-            self._changed.notify()
             return ticket
 
     def _check(self, ticket: _Ticket[Job, Result]) -> None:
@@ -135,13 +158,20 @@ class EncoderQueue(Generic[Job, Result]):
         late = time.monotonic() > ticket.claim.deadline
         if not late and not ticket.claim.given_up():
             return
-        with self._changed:
-            if ticket not in self._line:
-                return  # being worked on, or done: the result is worth having now
-            self._line.remove(ticket)
+        if not self._give_up(ticket):
+            return  # being worked on, or done: the result is worth having now
         if late:
             raise ModelBusy("The model did not get to this request in time.", retry_after_s=max(1.0, self._usual_s))
         raise CallerGone("Nobody waits for this any more.")
+
+    def _give_up(self, ticket: _Ticket[Job, Result]) -> bool:
+        """Take a ticket out of the line; False if it is not there any more."""
+        with self._changed:
+            if ticket not in self._line:
+                return False
+            self._line.remove(ticket)
+            self._changed.notify()  # work ahead of a click may have waited for it
+            return True
 
     def _start(self) -> None:
         """Start the workers when there is something to do for the first time."""
@@ -153,14 +183,14 @@ class EncoderQueue(Generic[Job, Result]):
     def _serve(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._line or self._closed)
+                self._changed.wait_for(lambda: self._next() or self._closed)
                 if self._closed:
                     return
                 tickets = self._take()
                 self._running += len(tickets)
             start = time.monotonic()
             try:
-                results = self._work([ticket.job for ticket in tickets])
+                results = self._work([cast(Job, ticket.job) for ticket in tickets])
             except BaseException as error:
                 for ticket in tickets:
                     ticket.result.set_exception(error)
@@ -178,8 +208,7 @@ class EncoderQueue(Generic[Job, Result]):
     def _take(self) -> list[_Ticket[Job, Result]]:
         """Choose the next batch; work ahead of a click never shares one with, or goes before, a click."""
         taken: list[_Ticket[Job, Result]] = []
-        while self._line and len(taken) < self._batch:
-            first = min(self._line, key=self._order)
+        while len(taken) < self._batch and (first := self._next()):
             if taken and first.claim.ahead != taken[0].claim.ahead:
                 break
             self._line.remove(first)
@@ -188,6 +217,14 @@ class EncoderQueue(Generic[Job, Result]):
             self._last_turn[first.claim.user] = self._turns
             taken.append(first)
         return taken
+
+    def _next(self) -> _Ticket[Job, Result] | None:
+        """Choose among those whose jobs are here; work ahead of a click waits for a click's job to come."""
+        ready = [ticket for ticket in self._line if ticket.ready]
+        first = min(ready, key=self._order, default=None)
+        if first and first.claim.ahead and not all(ticket.claim.ahead for ticket in self._line):
+            return None
+        return first
 
     def _order(self, ticket: _Ticket[Job, Result]) -> tuple[bool, int, int]:
         return ticket.claim.ahead, self._last_turn.get(ticket.claim.user, 0), ticket.number

@@ -7,6 +7,8 @@ serve two requests. Nothing here changes after construction.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import cast
 
@@ -64,6 +66,10 @@ class Sam2Segmenter:
     def load(self) -> QueueLoad:
         """How long the line in front of the encoder is."""
         return replace(self._queue.load, device_bytes=self._engine.device_bytes)
+
+    def place(self, claim: Claim) -> AbstractContextManager[Callable[[WindowImage], Sam2Embedding]]:
+        """Take a place in the encoder's line; see `encode` for what it takes and raises."""
+        return self._queue.place(claim)
 
     def encode(self, image: WindowImage, claim: Claim) -> Sam2Embedding:
         """Run the image encoder when the claim's turn comes.

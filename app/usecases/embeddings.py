@@ -138,12 +138,13 @@ class Embeddings:
 
     def _encode(self, key: _Key, stopwatch: Stopwatch, claim: Claim) -> EncodedWindow:
         slide, plane, window = key
-        with stopwatch.step("window"):
-            image = self._reader.read(slide, plane, window, self._segmenter.input_side_px)
-        if claim.given_up():
-            raise CallerGone("Nobody waits for this any more.")
-        with stopwatch.step("encode"):
-            embedding = self._segmenter.encode(image, claim)
+        with self._segmenter.place(claim) as encode:
+            with stopwatch.step("window"):
+                image = self._reader.read(slide, plane, window, self._segmenter.input_side_px)
+            if claim.given_up():
+                raise CallerGone("Nobody waits for this any more.")
+            with stopwatch.step("encode"):
+                embedding = encode(image)
         self._count("encoder")
         rows, columns = image.pixels.shape[:2]
         return EncodedWindow(window, embedding, image.grid, (rows, columns))

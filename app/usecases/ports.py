@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -270,8 +271,16 @@ class Segmenter(Protocol):
         """How long the line in front of the encoder is."""
         ...
 
+    def place(self, claim: Claim) -> AbstractContextManager[Callable[[WindowImage], Embedding]]:
+        """Take a place in the encoder's line before the window is read, since reading is not free either.
+
+        Gives what encodes the window when the claim's turn comes. Both raise the leaves of `ModelError`; leaving the
+        block gives back a place that was not used.
+        """
+        ...
+
     def encode(self, image: WindowImage, claim: Claim) -> Embedding:
-        """Run the image encoder when the claim's turn comes; raises the leaves of `ModelError`."""
+        """Take a place and use it at once; raises the leaves of `ModelError`."""
         ...
 
     def decode(self, embedding: Embedding, prompts: Prompts) -> Masks:

@@ -10,6 +10,8 @@ import json
 import math
 import os
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
@@ -103,6 +105,10 @@ class SimulatedSegmenter:
     def load(self) -> QueueLoad:
         """How long the line in front of the encoder is."""
         return self._queue.load
+
+    def place(self, claim: Claim) -> AbstractContextManager[Callable[[WindowImage], SimulatedEmbedding]]:
+        """Take a place in the encoder's line."""
+        return self._queue.place(claim)
 
     def encode(self, image: WindowImage, claim: Claim) -> SimulatedEmbedding:
         """Sleep when the claim's turn comes; raises as the real encoder's line does."""

@@ -123,6 +123,15 @@ def test_who_gives_up_leaves_the_line(segmenter: Segmenter) -> None:
         assert first.result().nbytes > 0
 
 
+def test_a_place_may_be_used_or_given_back(segmenter: Segmenter) -> None:
+    with segmenter.place(Claim("a")) as encode:
+        embedding = encode(window(100, 120))
+    with segmenter.place(Claim("a")):
+        pass
+    assert segmenter.decode(embedding, box(100, 120)).best == 1
+    assert segmenter.load.waiting == 0
+
+
 def test_a_click_goes_before_work_ahead_of_a_click(segmenter: Segmenter) -> None:
     done: list[str] = []
 

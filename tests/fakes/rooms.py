@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -206,6 +207,10 @@ class DarkSegmenter:
 
     def warm_up(self) -> None:
         self.warmed_up.wait(10)
+
+    @contextmanager
+    def place(self, claim: Claim) -> Iterator[Callable[[WindowImage], DarkEmbedding]]:
+        yield lambda image: self.encode(image, claim)
 
     def encode(self, image: WindowImage, claim: Claim) -> DarkEmbedding:
         if self.error:

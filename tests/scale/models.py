@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 
@@ -49,6 +51,9 @@ class TimedSegmenter(DarkSegmenter):
     @property
     def load(self) -> QueueLoad:
         return self._queue.load
+
+    def place(self, claim: Claim) -> AbstractContextManager[Callable[[WindowImage], StampedEmbedding]]:
+        return self._queue.place(claim)
 
     def encode(self, image: WindowImage, claim: Claim) -> StampedEmbedding:
         return self._queue.run(image, claim)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
+from contextlib import ExitStack
 
 import pytest
 
@@ -146,6 +147,35 @@ def test_what_waits_is_encoded_together(benches: list[Bench]) -> None:
     wait_for(jobs)
     assert bench.batches == [["first"], ["0", "1", "2"], ["3"], ["4"]]
     assert [job.result() for job in jobs] == ["FIRST", "0", "1", "2", "3", "4"]
+
+
+def test_a_place_is_held_while_the_job_is_being_made(bench: Bench) -> None:
+    with bench.queue.place(Claim(user="early")) as run:
+        assert bench.queue.load.waiting == 1
+        later = bench.put("later", user="later")
+        bench.go_on.set()
+        assert later.result(10) == "LATER"
+        assert run("early") == "EARLY"
+    assert order(bench) == ["first", "later", "early"]
+
+
+def test_a_place_counts_for_those_who_come_after(bench: Bench) -> None:
+    with ExitStack() as held:
+        for user in range(8):
+            held.enter_context(bench.queue.place(Claim(user)))
+        with pytest.raises(ModelBusy) as caught, bench.queue.place(Claim("one more")):
+            pytest.fail("there was no place left")
+        assert caught.value.facts["waiting"] == 8
+    assert bench.queue.load.waiting == 0
+
+
+def test_work_ahead_does_not_begin_while_a_clicks_job_is_being_made(bench: Bench) -> None:
+    with bench.queue.place(Claim(user="click")):
+        ahead = bench.put("ahead", user="ahead", ahead=True)
+        bench.go_on.set()
+        time.sleep(0.2)
+        assert order(bench) == ["first"]
+    assert ahead.result(10) == "AHEAD"
 
 
 def test_as_many_batches_at_a_time_as_there_are_workers(benches: list[Bench]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ import pytest
 
 from app.errors import CallerGone, ModelBusy
 from app.geometry.frames import Roi
-from app.geometry.windows import Window, plan_window
+from app.geometry.windows import Window, WindowImage, plan_window
 from app.usecases.embed_ahead import EmbedAhead
 from app.usecases.embeddings import Ahead, Embeddings
 from app.usecases.ports import Claim, EncodedWindow, Plane, Slide
 from app.usecases.timings import Stopwatch
-from tests.fakes.rooms import DarkSegmenter, DiscReader, FakeGateway
+from tests.fakes.rooms import DarkEmbedding, DarkSegmenter, DiscReader, FakeGateway
 
 SLIDE = Slide(5, 1000, 800, "slide.tif")
 CLICK = Claim(61)
@@ -59,6 +59,19 @@ def test_the_same_window_is_encoded_once(embeddings: Embeddings, segmenter: Dark
     assert (segmenter.encoded, embeddings.misses) == (1, 1)
     assert embeddings.given == {"memory": 1, "encoder": 1}
     assert embeddings.kept_bytes == 200 * 200
+
+
+def test_whoever_finds_no_place_in_line_reads_no_window() -> None:
+    class FullSegmenter(DarkSegmenter):
+        @contextmanager
+        def place(self, claim: Claim) -> Iterator[Callable[[WindowImage], DarkEmbedding]]:
+            raise ModelBusy("no place", retry_after_s=5.0)
+            yield
+
+    stopwatch, embeddings = Stopwatch(), Embeddings(DiscReader(), FullSegmenter(), 10**6)
+    with pytest.raises(ModelBusy, match="no place"):
+        embeddings.get(SLIDE, Plane(), box(), stopwatch, CLICK)
+    assert stopwatch.timings_ms()["window"] == 0
 
 
 def test_another_window_slide_or_plane_is_another_embedding(embeddings: Embeddings, segmenter: DarkSegmenter) -> None:
