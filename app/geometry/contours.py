@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 
 import cv2
 import numpy as np
+import numpy.typing as npt
+import shapely
 from shapely import Polygon
-from shapely.affinity import translate
 
 from app.geometry.masks import BoolMask
 
@@ -20,7 +22,10 @@ Vertex = tuple[int, int]
 Loop = list[Vertex]
 
 _RIGHT = 1
-"""A right turn, in quarters. Directions are 0: +x, 1: +y, 2: -x, 3: -y; with y down, the next one is to the right."""
+"""A right turn, in quarters; a left one is its opposite.
+
+Directions are 0: +x, 1: +y, 2: -x, 3: -y; with y down, the next one is to the right.
+"""
 _PIXEL_ON_THE_RIGHT = ((0, 0), (-1, 0), (-1, -1), (0, -1))
 """For each direction, the pixel (x, y) beside an edge, from the corner where the edge starts."""
 
@@ -52,7 +57,7 @@ def trace_polygons(mask: BoolMask) -> list[Polygon]:
             else:
                 holes[component].append(loop)
     polygons = [Polygon(shells[component], holes[component]) for component in range(1, components)]
-    moved = [translate(polygon, left, top) for polygon in polygons]
+    moved: list[Polygon] = list(shapely.transform(polygons, lambda corners: corners + np.array([left, top])))
     return sorted(moved, key=lambda polygon: polygon.area, reverse=True)
 
 
@@ -70,29 +75,37 @@ def _rings(mask: BoolMask) -> Iterator[tuple[Vertex, Loop]]:
         The corners where the walk turns.
     """
     stride = mask.shape[1] + 1  # corners in a row
-    steps = (4, 4 * stride, -4, -4 * stride)
-    edges = dict.fromkeys(_edges(mask))
-    while edges:
-        first, _ = edges.popitem()
-        edge, ring = first, []
-        while True:
-            end = (edge & ~3) + steps[edge & 3]
-            turn = _RIGHT
-            while (following := end | (edge + turn) & 3) not in edges and following != first:
-                turn -= 1  # straight on, then left
-            edge = following
-            if turn:
-                y, x = divmod(edge >> 2, stride)
-                ring.append((x, y))
-            if edge == first:
-                break
-            del edges[edge]
-        y, x = divmod(first >> 2, stride)
-        dx, dy = _PIXEL_ON_THE_RIGHT[first & 3]
+    edges = _edges(mask)
+    if not edges.size:
+        return
+    heading = edges & 3
+    ends = (edges & ~3) + np.array([4, 4 * stride, -4, -4 * stride])[heading]
+    number = np.zeros(4 * stride * (mask.shape[0] + 1), np.int32)  # of each edge, from 1; 0 where there is none
+    number[edges] = np.arange(1, edges.size + 1)
+    right, straight, left = (number[ends | (heading + turn) & 3] for turn in (_RIGHT, 0, -_RIGHT))
+    following = np.where(right, right, np.where(straight, straight, left)) - 1
+    turning = following != straight - 1
+
+    to_turn = np.where(turning, np.arange(edges.size), following)  # from an edge to the end of its straight run
+    while not np.array_equal(farther := to_turn[to_turn], to_turn):
+        to_turn = farther
+    next_turn = to_turn[following].tolist()
+    rows, columns = np.divmod(ends >> 2, stride)
+    corners = list(zip(columns.tolist(), rows.tolist(), strict=True))
+    open_turns = dict.fromkeys(np.flatnonzero(turning).tolist())
+    while open_turns:
+        first, _ = open_turns.popitem()
+        ring, turn = [corners[first]], next_turn[first]
+        while turn != first:
+            del open_turns[turn]
+            ring.append(corners[turn])
+            turn = next_turn[turn]
+        y, x = divmod(int(edges[first]) >> 2, stride)
+        dx, dy = _PIXEL_ON_THE_RIGHT[int(heading[first])]
         yield (x + dx, y + dy), ring
 
 
-def _edges(mask: BoolMask) -> list[int]:
+def _edges(mask: BoolMask) -> npt.NDArray[np.int64]:
     """List the sides that object pixels share with background, each in its direction of travel.
 
     An edge is one number: four times the index of the corner where it starts, plus its direction. Every corner has as
@@ -101,13 +114,12 @@ def _edges(mask: BoolMask) -> list[int]:
     padded = np.pad(mask, 1)
     inner = padded[1:-1, 1:-1]
     neighbours = (padded[:-2, 1:-1], padded[1:-1, 2:], padded[2:, 1:-1], padded[1:-1, :-2])  # above, right, below, left
-    found: list[int] = []
+    found = []
     for direction, neighbour in enumerate(neighbours):
         dx, dy = _PIXEL_ON_THE_RIGHT[direction]
         rows, columns = np.divmod(np.flatnonzero(inner & ~neighbour), mask.shape[1])  # far faster than np.nonzero
-        corners = (rows - dy) * (mask.shape[1] + 1) + (columns - dx)
-        found += (4 * corners + direction).tolist()
-    return found
+        found.append(4 * ((rows - dy) * (mask.shape[1] + 1) + (columns - dx)) + direction)
+    return np.concatenate(found)
 
 
 def _simple_loops(ring: Loop) -> Iterator[Loop]:
@@ -129,6 +141,4 @@ def _simple_loops(ring: Loop) -> Iterator[Loop]:
 
 def _signed_area(loop: Loop) -> float:
     """Area in square pixels; positive where the object is inside (clockwise with y down)."""
-    corners = np.array(loop, dtype=np.float64)
-    x, y = corners[:, 0], corners[:, 1]
-    return float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2
+    return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in pairwise([*loop, loop[0]])) / 2

@@ -77,16 +77,18 @@ def simplify(exact: BaseGeometry) -> BaseGeometry:
     Returns
     -------
     Polygon or MultiPolygon
-        The first of the `TOLERANCES_PX` that gives at most `MOST_VERTICES`; where none does, the largest one allowed;
-        `exact` itself where even the smallest one changes too much.
+        That of the first of the `TOLERANCES_PX` with at most `MOST_VERTICES`; that of the last one allowed, if larger
+        ones change too much; `exact` itself, if even the smallest one does.
     """
-    candidates: list[BaseGeometry] = []
+    best = exact
     for tolerance in TOLERANCES_PX:
         candidate = polygonal(exact.simplify(tolerance, preserve_topology=True)) or exact
-        candidates.append(candidate)
-        if shapely.get_num_coordinates(candidate) <= MOST_VERTICES:
+        if iou(candidate, exact) < LEAST_IOU:
             break
-    return next((each for each in reversed(candidates) if iou(each, exact) >= LEAST_IOU), exact)
+        best = candidate
+        if shapely.get_num_coordinates(best) <= MOST_VERTICES:
+            break
+    return best
 
 
 def clip_to_slide(shape: BaseGeometry, slide_width: int, slide_height: int) -> Polygon | MultiPolygon | None:
