@@ -71,7 +71,13 @@ class SegmenterSettings(_Group):
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Expected digest of the checkpoint.")
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
     engine: Literal[
-        "auto", "torch-float32", "torch-bfloat16", "openvino-float32", "openvino-bfloat16", "openvino-int8"
+        "auto",
+        "torch-float32",
+        "torch-bfloat16",
+        "openvino-float32",
+        "openvino-bfloat16",
+        "openvino-int8",
+        "cuda-bfloat16",
     ] = Field("auto", description="What runs the encoder; auto: what was measured to be the fastest here.")
     measure_engines: bool = Field(
         True, description="Measure the engines at the first start with auto, on a CPU; off: only by the command."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from contextlib import closing
 
-import httpx
 import shapely
 
 from app.geometry.frames import Roi
@@ -66,9 +65,7 @@ def _prepare(service: Service, number: int) -> None:
     encoded = 'refine_windows_total{source="encoder"}'
     before = figure(service, encoded)
     body = {"annotation_id": number}
-    answer = httpx.post(
-        f"{service.url}/sam/embeddings", json=body, headers=service.headers, timeout=60, trust_env=False
-    )
+    answer = service.client.post(f"{service.url}/sam/embeddings", json=body, headers=service.headers)
     if answer.status_code != 202:
         raise RuntimeError(answer.text)
     give_up = time.monotonic() + 60

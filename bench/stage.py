@@ -10,7 +10,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 import shapely
 import torch
 
@@ -103,7 +102,7 @@ def refine(service: Service, number: int, **options: object) -> None:
 
 def figure(service: Service, name: str) -> float:
     """Read one figure of the service's metrics."""
-    page = httpx.get(f"{service.url}/metrics", trust_env=False, timeout=30).text
+    page = service.client.get(f"{service.url}/metrics", timeout=30).text
     found = re.search(rf"^{re.escape(name)} ([\d.e+]+)$", page, re.MULTILINE)
     return float(found[1]) if found else 0.0
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -29,6 +29,8 @@ class Service:
     url: str
     secret: str
     process: subprocess.Popen[bytes]
+    client: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False, timeout=120))
+    """Keeps connections; safe to share between threads."""
 
     @property
     def headers(self) -> dict[str, str]:
@@ -38,7 +40,7 @@ class Service:
     def refine(self, annotation: int, **options: object) -> httpx.Response:
         """Ask for a refine, by HTTP."""
         url = f"{self.url}/sam/annotations/{annotation}/refine"
-        return httpx.post(url, json=options, headers=self.headers, timeout=120, trust_env=False)
+        return self.client.post(url, json=options, headers=self.headers)
 
 
 @contextmanager
@@ -93,6 +95,7 @@ def running_service(
         _wait_until_ready(service, log, start_s)
         yield service
     finally:
+        service.client.close()
         _stop(process)
 
 
@@ -102,7 +105,7 @@ def _wait_until_ready(service: Service, log: Path, start_s: float) -> None:
         if service.process.poll() is not None:
             break
         try:
-            if httpx.get(f"{service.url}/sam/ready", timeout=5, trust_env=False).status_code == 200:
+            if service.client.get(f"{service.url}/sam/ready", timeout=5).status_code == 200:
                 return
         except httpx.TransportError:
             pass  # not listening yet

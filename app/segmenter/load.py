@@ -59,6 +59,8 @@ def load_segmenter(
             workers=workers,
             calibration=calibration,
         )
+    elif kind == "cuda":
+        engine = _recorded(settings, weights)
     else:
         engine = _on_torch(settings, weights, precision, threads)
     device = str(resolve_device(settings.device)) if on_gpu else "cpu"
@@ -69,13 +71,14 @@ def load_segmenter(
 
 
 def _choose(settings: SegmenterSettings, weights: ChosenWeights, on_gpu: bool) -> EngineName:
-    """Give the engine that is set, else the one that was measured; OpenVINO is for the CPU."""
+    """Give the engine that is set, else the one that was measured."""
+    elsewhere, there = ("openvino", "the CPU") if on_gpu else ("cuda", "a GPU")
     if settings.engine != "auto":
-        if on_gpu and settings.engine.startswith("openvino"):
-            raise InvalidSettings(f"REFINE_SEGMENTER__ENGINE is {settings.engine}, which runs on the CPU only.")
+        if settings.engine.startswith(elsewhere):
+            raise InvalidSettings(f"REFINE_SEGMENTER__ENGINE is {settings.engine}, which runs on {there} only.")
         return settings.engine
     chosen = fastest(settings.engine_folder, weights.sha256)
-    return REFERENCE if on_gpu and chosen.startswith("openvino") else chosen
+    return REFERENCE if chosen.startswith(elsewhere) else chosen
 
 
 def _check_int8(settings: SegmenterSettings, weights: ChosenWeights) -> None:
@@ -83,6 +86,12 @@ def _check_int8(settings: SegmenterSettings, weights: ChosenWeights) -> None:
     reason = why_refused(settings.engine_folder, weights.sha256, INT8)
     if reason:
         raise InvalidSettings(f"The engine {INT8} is refused for these weights: {reason}.")
+
+
+def _recorded(settings: SegmenterSettings, weights: ChosenWeights) -> Engine:
+    from app.segmenter.engines.cuda_engine import CudaEngine
+
+    return CudaEngine(_load(weights), resolve_device(settings.device), settings.batch)
 
 
 def _on_torch(settings: SegmenterSettings, weights: ChosenWeights, precision: str, threads: int) -> Engine:

@@ -122,19 +122,38 @@ def test_an_engine_that_sees_something_else_is_refused(monkeypatch: pytest.Monke
     held_out = [drawn_window(seed, 256) for seed in range(2)]
     measured = list(measure(load, True, held_out))
     assert [each.engine for each in measured] == list(ENGINES)
-    assert [each.fit for each in measured] == [True, False, True, False, True]
+    assert [each.fit for each in measured] == [True, False, True, False, True, False]
     assert measured[1].iou is not None
     assert measured[1].iou < LEAST_IOU
     assert "IoU" in str(measured[1].refused)
-    assert [each.fit for each in measure(load, False)] == [True, False, False, False, False]
+    assert [each.fit for each in measure(load, False)] == [True, False, False, False, False, True]
 
 
 def test_an_engine_that_takes_far_too_long_is_not_tried_any_further(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.segmenter.engines.choice.HOPELESS", 0.0)
-    reference, *others = measure(lambda _: DarkSegmenter(), True)
+    reference, *others, recorded = measure(lambda _: DarkSegmenter(), True)
     assert reference.fit
+    assert "the model runs on a CPU" in str(recorded.refused)
     assert [each.iou for each in others] == [None] * 4
     assert all("times as long" in str(each.refused) for each in others)
+
+
+def test_an_engine_that_fails_does_not_keep_the_others_from_being_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.segmenter.engines.choice.HOPELESS", 1e9)
+
+    def load(engine: str):  # type: ignore[no-untyped-def]
+        if engine == "torch-bfloat16":
+            raise RuntimeError("CUDA error: invalid argument")
+        return DarkSegmenter()
+
+    reference, failed, *others = measure(load, False)
+    assert (reference.fit, failed.fit, others[-1].fit) == (True, False, True)
+    assert "CUDA error" in str(failed.refused)
+
+
+def test_an_engine_of_the_other_kind_of_device_is_refused(folder: Path, weights: ChosenWeights) -> None:
+    with pytest.raises(InvalidSettings, match="a GPU only"):
+        load_segmenter(settings(folder, "cuda-bfloat16"), weights)
 
 
 def test_the_fastest_that_is_fit_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +18,9 @@ from app.segmenter.engines.agreement import LEAST_INT8_IOU, LEAST_IOU, agreement
 from app.segmenter.engines.openvino_engine import why_not
 from app.usecases.ports import Claim, Segmenter
 
-EngineName = Literal["torch-float32", "torch-bfloat16", "openvino-float32", "openvino-bfloat16", "openvino-int8"]
+EngineName = Literal[
+    "torch-float32", "torch-bfloat16", "openvino-float32", "openvino-bfloat16", "openvino-int8", "cuda-bfloat16"
+]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 REFERENCE: EngineName = "torch-float32"
 INT8: EngineName = "openvino-int8"
@@ -77,7 +80,7 @@ def measure(
     load : callable
         Gives a segmenter that runs on an engine.
     on_cpu : bool
-        OpenVINO is for the CPU only.
+        OpenVINO is for the CPU only, and what is recorded for the GPU only.
     held_out : sequence of WindowImage
         Windows on which int8 is checked: others than those it was made from.
     """
@@ -85,25 +88,29 @@ def measure(
     reference_s = _time(reference)
     yield Measured(REFERENCE, reference_s, 1.0, None)
     for engine in ENGINES[1:]:
-        if engine.startswith("openvino") and not on_cpu:
-            yield Measured(engine, None, None, "the model runs on a GPU")
+        if engine.startswith("cuda" if on_cpu else "openvino"):
+            yield Measured(engine, None, None, f"the model runs on a {'CPU' if on_cpu else 'GPU'}")
             continue
         try:
-            candidate = load(engine)
+            with closing(load(engine)) as candidate:
+                yield _measured(engine, candidate, reference, reference_s, held_out)
         except ServiceError as error:
             yield Measured(engine, None, None, error.detail)
-            continue
-        first_s = time_window(candidate)
-        if first_s > HOPELESS * reference_s:
-            times = f"{first_s / reference_s:.0f} times"
-            yield Measured(engine, first_s, None, f"its first window took {times} as long as the reference's")
-            candidate.close()
-            continue
-        iou, least = _agreement(engine, reference, candidate, held_out)
-        refused = None if iou >= least else f"its masks have an IoU of {iou:.4f} with the reference's, not {least}"
-        yield Measured(engine, _time(candidate), iou, refused)
-        candidate.close()
+        except Exception as error:  # a driver or an operator that fails here must not keep the others from being used
+            yield Measured(engine, None, None, f"it failed: {type(error).__name__}: {error}")
     reference.close()
+
+
+def _measured(
+    engine: EngineName, candidate: Segmenter, reference: Segmenter, reference_s: float, held_out: Sequence[WindowImage]
+) -> Measured:
+    first_s = time_window(candidate)
+    if first_s > HOPELESS * reference_s:
+        times = f"{first_s / reference_s:.0f} times"
+        return Measured(engine, first_s, None, f"its first window took {times} as long as the reference's")
+    iou, least = _agreement(engine, reference, candidate, held_out)
+    refused = None if iou >= least else f"its masks have an IoU of {iou:.4f} with the reference's, not {least}"
+    return Measured(engine, _time(candidate), iou, refused)
 
 
 def _agreement(

@@ -1,4 +1,4 @@
-"""A model on torch itself: the reference for every other engine, and the only one on a GPU."""
+"""A model on torch itself: the reference for every other engine."""
 
 from __future__ import annotations
 
@@ -52,21 +52,39 @@ class TorchEngine:
 
     def encode(self, windows: list[Pixels]) -> list[Features]:
         """Encode a batch; each window's features have memory of their own, so that none keeps the others alive."""
-        with torch.inference_mode(), _memory_errors():
-            images = torch.cat([self._normalised(pixels) for pixels in windows])
-            with torch.autocast(self._device.type, torch.bfloat16, enabled=self._precision == torch.bfloat16):
-                levels = [level.float() for level in features(self._model, images)]
-            return [tuple(self._own(level[at : at + 1]) for level in levels) for at in range(len(windows))]
+        with torch.inference_mode(), memory_errors():
+            levels = self._encoded(torch.cat([self._normalised(pixels) for pixels in windows]))
+            found = [tuple(self._own(level[at : at + 1]) for level in levels) for at in range(len(windows))]
+            if self._device.type == "cuda":  # so that whoever waits for the encoder waits for this one, too
+                torch.cuda.current_stream(self._device).synchronize()
+            return found
 
     def decode(
         self, features: Features, coordinates: FloatArray, labels: npt.NDArray[np.int32]
     ) -> tuple[FloatArray, FloatArray]:
         """Run the prompt encoder and the mask decoder."""
-        with torch.inference_mode(), _memory_errors():
+        with torch.inference_mode(), memory_errors():
             levels = [self._tensor(level) for level in features]
             points = (torch.as_tensor(coordinates, device=self._device), torch.as_tensor(labels, device=self._device))
-            logits, scores = decoded(self._model, levels, *points)
+            logits, scores = self._decoded(*levels, *points)
             return logits[0].float().cpu().numpy(), scores[0].float().cpu().numpy()
+
+    def _encoded(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Run the encoder; gives levels of a batch, float32."""
+        return self._levels(images)
+
+    def _decoded(self, *given: Tensor) -> tuple[Tensor, ...]:
+        """Run the decoder; takes a window's levels, coordinates and labels, and gives logits and scores."""
+        return self._masks(*given)
+
+    def _levels(self, images: Tensor) -> tuple[Tensor, ...]:
+        mixed = self._precision == torch.bfloat16
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=mixed, cache_enabled=False):
+            return tuple(level.float() for level in features(self._model, images))
+
+    def _masks(self, *given: Tensor) -> tuple[Tensor, ...]:
+        *levels, coordinates, labels = given
+        return decoded(self._model, levels, coordinates, labels)
 
     def _tensor(self, level: Any) -> Tensor:
         """Bring features to the device; what lies in memory that others share is copied, as torch asks for it."""
@@ -118,7 +136,7 @@ def decoded(model: Any, levels: list[Tensor], coordinates: Tensor, labels: Tenso
 
 
 @contextmanager
-def _memory_errors() -> Iterator[None]:
+def memory_errors() -> Iterator[None]:
     """Name the one failure of a device that passes by itself."""
     try:
         yield
