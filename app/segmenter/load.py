@@ -8,7 +8,7 @@ from typing import Any
 
 from app.errors import InvalidSettings
 from app.segmenter.device import is_on_gpu, resolve_device, usable_cores
-from app.segmenter.engines.choice import INT8, REFERENCE, EngineName, fastest, why_refused
+from app.segmenter.engines.choice import INT8, REFERENCE, EngineName, fastest, seconds_of_a_window, why_refused
 from app.segmenter.engines.engine import Engine, Pixels
 from app.segmenter.engines.openvino_engine import open_engine
 from app.segmenter.sam2_segmenter import Sam2Segmenter
@@ -67,7 +67,8 @@ def load_segmenter(
     info = ModelInfo(weights.name, weights.origin, weights.sha256, precision, device, kind)
     log.warning("%s Runs on %s (%s, %s).", weights.description, device, kind, precision)
     batch = settings.batch if on_gpu else 1
-    return Sam2Segmenter(engine, info, workers=workers, batch=batch, max_waiting=settings.max_waiting)
+    usual_s = seconds_of_a_window(settings.engine_folder, weights.sha256, chosen) or 0.0
+    return Sam2Segmenter(engine, info, workers=workers, batch=batch, max_waiting=settings.max_waiting, usual_s=usual_s)
 
 
 def _choose(settings: SegmenterSettings, weights: ChosenWeights, on_gpu: bool) -> EngineName:

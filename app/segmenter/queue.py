@@ -52,10 +52,18 @@ class EncoderQueue(Generic[Job, Result]):
         Jobs in a batch, at most. What is in line is taken; nobody waits for a batch to fill.
     max_waiting : int
         Jobs in line; more are refused.
+    usual_s : float
+        How long a batch is known to take, seconds; 0 where that has to be seen first.
     """
 
     def __init__(
-        self, work: Callable[[list[Job]], list[Result]], *, workers: int = 1, batch: int = 1, max_waiting: int = 32
+        self,
+        work: Callable[[list[Job]], list[Result]],
+        *,
+        workers: int = 1,
+        batch: int = 1,
+        max_waiting: int = 32,
+        usual_s: float = 0.0,
     ) -> None:
         self._work, self._workers, self._batch, self._max_waiting = work, workers, batch, max_waiting
         self._changed = threading.Condition()
@@ -64,7 +72,7 @@ class EncoderQueue(Generic[Job, Result]):
         self._turns = 0
         self._running = 0
         self._windows = self._batches = 0
-        self._usual_s = 0.0
+        self._usual_s = usual_s
         self._threads: list[threading.Thread] = []
         self._closed = False
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from app.geometry.masks import Masks
 from app.geometry.prompts import Prompts
-from app.geometry.windows import WindowGrid, WindowImage
+from app.geometry.windows import WindowImage
 from app.segmenter.embedding import Sam2Embedding
 from app.segmenter.engines.engine import Engine, FloatArray
 from app.segmenter.queue import EncoderQueue
@@ -38,17 +38,24 @@ class Sam2Segmenter:
         Runs encoder and decoder.
     info : ModelInfo
         What is said of it in every answer.
-    workers, batch, max_waiting : int
+    workers, batch, max_waiting, usual_s
         See `EncoderQueue`.
     """
 
     def __init__(
-        self, engine: Engine, info: ModelInfo, *, workers: int = 1, batch: int = 1, max_waiting: int = 32
+        self,
+        engine: Engine,
+        info: ModelInfo,
+        *,
+        workers: int = 1,
+        batch: int = 1,
+        max_waiting: int = 32,
+        usual_s: float = 0.0,
     ) -> None:
         self._engine = engine
         self._info = info
         self._queue: EncoderQueue[WindowImage, Sam2Embedding] = EncoderQueue(
-            self._encode, workers=workers, batch=batch, max_waiting=max_waiting
+            self._encode, workers=workers, batch=batch, max_waiting=max_waiting, usual_s=usual_s
         )
         self._decoding = threading.BoundedSemaphore(workers + 1)
 
@@ -121,12 +128,8 @@ class Sam2Segmenter:
             return Masks(*self._engine.decode(window.features, coordinates, labels))
 
     def warm_up(self) -> None:
-        """Run the model once on a blank window, so that the first user does not wait for lazy initialisations."""
-        side = self.input_side_px
-        blank = WindowImage(np.full((side, side, 3), 255, dtype=np.uint8), WindowGrid(0, 0, 1, 1))
-        corners = np.array([[side / 4, side / 4], [3 * side / 4, 3 * side / 4]])
-        self.decode(self.encode(blank, Claim()), Prompts(corners, np.empty((0, 2)), ()))  # type: ignore[arg-type]
-        self._engine.settle()
+        """Make what would be made lazily, so that the first user does not wait for it."""
+        self._engine.warm_up()
 
     def close(self) -> None:
         """End the encoder's threads."""

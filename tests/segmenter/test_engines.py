@@ -18,7 +18,7 @@ from app.segmenter.device import usable_cores
 from app.segmenter.engines import openvino_engine
 from app.segmenter.engines.agreement import LEAST_IOU, agreement, drawn_window
 from app.segmenter.engines.calibration import read_calibration
-from app.segmenter.engines.choice import ENGINES, INT8, REFERENCE, Measured, fastest, keep, measure
+from app.segmenter.engines.choice import ENGINES, INT8, REFERENCE, Measured, fastest, keep, measure, seconds_of_a_window
 from app.segmenter.engines.torch_engine import TorchEngine
 from app.segmenter.load import load_segmenter
 from app.segmenter.weights import ChosenWeights, choose
@@ -169,6 +169,9 @@ def test_the_fastest_that_is_fit_is_kept(tmp_path: Path, monkeypatch: pytest.Mon
         ],
     )
     assert chosen == fastest(tmp_path, SHA) == "openvino-float32"
+    assert seconds_of_a_window(tmp_path, SHA, "openvino-float32") == 2.0
+    assert seconds_of_a_window(tmp_path, SHA, "openvino-int8") is None
+    assert seconds_of_a_window(tmp_path, "1" * 64, "openvino-float32") is None
     assert fastest(tmp_path, "1" * 64) == REFERENCE
     monkeypatch.setattr("app.segmenter.engines.choice.why_not", lambda _: "not installed")
     assert fastest(tmp_path, SHA) == REFERENCE

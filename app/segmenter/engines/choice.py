@@ -62,12 +62,22 @@ def has_record(folder: Path, sha256: str) -> bool:
 
 def why_refused(folder: Path, sha256: str, name: EngineName) -> str | None:
     """Tell why an engine must not run for these weights here, or None if it was measured and found fit."""
-    measured = _read(folder, sha256).get("measured", [])
-    found = next((each for each in measured if each.get("engine") == name), None)
+    found = _measured_here(folder, sha256, name)
     if found is None:
         return "it was not measured here (`python -m app engines` does it)"
     reason: str | None = found.get("refused")
     return reason
+
+
+def seconds_of_a_window(folder: Path, sha256: str, name: EngineName) -> float | None:
+    """Tell how long an engine took for one window of these weights here, or None if it was not measured."""
+    seconds = (_measured_here(folder, sha256, name) or {}).get("encode_s")
+    return seconds if isinstance(seconds, float) else None
+
+
+def _measured_here(folder: Path, sha256: str, name: EngineName) -> dict[str, Any] | None:
+    measured = _read(folder, sha256).get("measured", [])
+    return next((each for each in measured if each.get("engine") == name), None)
 
 
 def measure(

@@ -32,8 +32,8 @@ class Engine(Protocol):
         """Memory taken on a GPU."""
         ...
 
-    def settle(self) -> None:
-        """Give back what only loading needed; called when the model has run once."""
+    def warm_up(self) -> None:
+        """Make what would be made lazily, so that no user waits for it, and give back what only loading needed."""
         ...
 
     def encode(self, windows: list[Pixels]) -> list[Features]:
@@ -71,6 +71,12 @@ class Engine(Protocol):
             Try again later.
         """
         ...
+
+
+def corners_of(side_px: int) -> tuple[FloatArray, npt.NDArray[np.int32]]:
+    """Give the prompts of a box in the middle, as `Engine.decode` takes them."""
+    places = np.array([[[side_px / 4, side_px / 4], [3 * side_px / 4, 3 * side_px / 4]]], np.float32)
+    return places, np.array([[2, 3]], np.int32)
 
 
 def normalised(pixels: Pixels, side_px: int) -> FloatArray:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from app.errors import DeviceOutOfMemory, InvalidSettings
 from app.segmenter.embedding import Features
-from app.segmenter.engines.engine import FloatArray, Pixels, normalised
+from app.segmenter.engines.engine import FloatArray, Pixels, corners_of, normalised
 from app.segmenter.engines.mapped_files import drop_pages
 
 _FORMAT = 2
@@ -40,6 +40,7 @@ class OpenVinoEngine:
         self._compiled = compiled
         self._side_px = int(encoder.input(0).shape[-1])
         self._encoder, self._decoder = _Requests(encoder), _Requests(decoder)
+        self._levels = [tuple(output.shape) for output in encoder.outputs]
 
     @property
     def side_px(self) -> int:
@@ -51,8 +52,12 @@ class OpenVinoEngine:
         """Memory taken on a GPU: none."""
         return 0
 
-    def settle(self) -> None:
-        """Give the pages of the compiled files back: their weights were packed anew for this processor."""
+    def warm_up(self) -> None:
+        """Run the decoder, whose shapes are open; the encoder is compiled whole, and no faster at its second window.
+
+        The pages of the compiled files are given back: the weights are packed anew for this processor.
+        """
+        self._decoder(*(np.zeros(shape, np.float32) for shape in self._levels), *corners_of(self._side_px))
         drop_pages(self._compiled)
 
     def encode(self, windows: list[Pixels]) -> list[Features]:

@@ -14,7 +14,7 @@ from torch.nn.functional import interpolate
 
 from app.errors import DeviceOutOfMemory
 from app.segmenter.embedding import Features
-from app.segmenter.engines.engine import MEAN, STD, FloatArray, Pixels
+from app.segmenter.engines.engine import MEAN, STD, FloatArray, Pixels, corners_of
 
 
 class TorchEngine:
@@ -47,8 +47,10 @@ class TorchEngine:
         """Memory taken on a GPU."""
         return torch.cuda.memory_reserved(self._device) if self._device.type == "cuda" else 0
 
-    def settle(self) -> None:
-        """Give back what only loading needed: nothing, the parameters are in use."""
+    def warm_up(self) -> None:
+        """Run a blank window: torch chooses its algorithms for a shape when it sees it for the first time."""
+        (features,) = self.encode([np.full((self.side_px, self.side_px, 3), 255, np.uint8)])
+        self.decode(features, *corners_of(self.side_px))
 
     def encode(self, windows: list[Pixels]) -> list[Features]:
         """Encode a batch; each window's features have memory of their own, so that none keeps the others alive."""
