@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ctypes
 
-_MMAP_THRESHOLD, _ARENA_MAX = -3, -8
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 """Names of ``mallopt`` in glibc's malloc.h."""
-_LARGE_BYTES = 2**20
+_LARGE_BYTES = 2 * 2**20
+"""Windows and embeddings are larger. Masks are smaller: fresh pages for each would take longer than working on it."""
+_KEPT_BYTES = 16 * 2**20
+"""Free memory that a pool keeps at its end."""
 _ARENAS = 2
 
 
@@ -25,4 +28,5 @@ def return_large_blocks() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return False
-    return all(mallopt(name, value) == 1 for name, value in ((_MMAP_THRESHOLD, _LARGE_BYTES), (_ARENA_MAX, _ARENAS)))
+    wanted = {_TRIM_THRESHOLD: _KEPT_BYTES, _MMAP_THRESHOLD: _LARGE_BYTES, _ARENA_MAX: _ARENAS}
+    return all(mallopt(name, value) == 1 for name, value in wanted.items())
