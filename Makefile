@@ -15,7 +15,7 @@ WEIGHTS ?= volume
 QUICK  ?=
 REPLICAS ?= 2
 CONFIG ?= sam2.1_hiera_b+
-BENCH_ENGINE ?= openvino-float32
+BENCH_ENGINE ?=
 VIEWER := demo/viewer
 PAGE   := $(VIEWER)/dist/.ready
 

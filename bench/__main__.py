@@ -30,7 +30,12 @@ QUESTIONS = ("encode", "steps", "request", "crowd", "startup")
 
 def main(
     config: Annotated[str, typer.Option(help="Model config; its weights are random.")] = "sam2.1_hiera_b+",
-    engine: Annotated[str, typer.Option(help="What runs the encoder of the service.")] = "openvino-float32",
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="What runs the model of the service.", show_default="openvino-float32, on a GPU cuda-bfloat16"
+        ),
+    ] = "",
     quick: Annotated[bool, typer.Option(help="Fewer runs.")] = False,
     only: Annotated[list[str] | None, typer.Option(help=f"Questions: {', '.join(QUESTIONS)}.")] = None,
     folder: Annotated[Path, typer.Option(help="Keeps slide, weights and compiled engines.")] = Path("out/bench"),
@@ -41,6 +46,7 @@ def main(
     torch.set_num_threads(usable_cores())
     runs = 3 if quick else 7
     device = str(resolve_device("auto"))
+    engine = engine or ("openvino-float32" if device == "cpu" else "cuda-bfloat16")
     with staged(folder, config, engine) as stage, Progress(console=Console(stderr=True)) as progress:
         asked = [name for name in QUESTIONS if not only or name in only]
         task = progress.add_task("ceilings", total=len(asked) + 1)

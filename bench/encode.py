@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from app.errors import ServiceError
+from app.geometry.windows import WindowImage
 from app.segmenter.checkpoint import build_model
 from app.segmenter.engines.agreement import agreement, drawn_window
 from app.segmenter.engines.choice import ENGINES, HOPELESS, REFERENCE, EngineName, time_window
@@ -16,9 +18,12 @@ from app.segmenter.sam2_segmenter import Sam2Segmenter
 from app.segmenter.weights.checks import file_sha256
 from app.segmenter.weights.choice import ChosenWeights
 from app.settings import SegmenterSettings
-from app.usecases.ports import Claim
+from app.usecases.ports import Claim, Segmenter
 from bench.rows import Row, row, timed
 from bench.stage import Stage
+
+_CROWD = 48
+"""Windows; half of them wait at a time."""
 
 
 def encode(stage: Stage, device: str, runs: int, ceiling_gflops: float) -> list[Row]:
@@ -52,9 +57,23 @@ def encode(stage: Stage, device: str, runs: int, ceiling_gflops: float) -> list[
         share = gflop / float(sorted(mine)[len(mine) // 2]) / ceiling_gflops
         note = f"{gflop:.0f} GFLOP; masks' IoU with float32 {iou:.4f}"
         rows.append(row(name, mine, theirs, share_of_ceiling=share, note=note))
+        if device != "cpu":
+            rows.append(many(name, ours, image, [1 / each for each in theirs]))
         ours.close()
     reference.close()
     return rows
+
+
+def many(name: str, ours: Segmenter, image: WindowImage, theirs: list[float]) -> Row:
+    """Measure windows in a second while more wait than fit into a batch; the reference's are one after the other."""
+
+    def windows_in_a_second(pool: ThreadPoolExecutor) -> float:
+        return _CROWD / timed(lambda: list(pool.map(lambda user: ours.encode(image, Claim(user)), range(_CROWD))))
+
+    with ThreadPoolExecutor(_CROWD // 2) as pool:
+        windows_in_a_second(pool)
+        mine = [windows_in_a_second(pool) for _ in theirs]
+    return row(f"{name}, many at once", mine, theirs, unit="windows/s", note="more is better")
 
 
 def encoder_gflop(config: str) -> float:

@@ -28,7 +28,7 @@ from app.segmenter.checkpoint import load_checkpoint
 from app.settings import PlatformSettings
 from app.usecases.ports import Plane, Slide
 
-_MOST_PX = 8000
+MOST_PX = 8000
 """The longest side that is asked of the image server; source: issues of the earlier services with larger windows."""
 _OPEN_PX, _CLOSE_PX, _LEAST_SHARE = 10, 20, 0.1
 """Post-processing of the thesis, in window pixels."""
@@ -132,7 +132,7 @@ def _points_in(
 
 
 def _at_most(region: Region) -> Region:
-    return Region(region.left, region.top, min(region.width, _MOST_PX), min(region.height, _MOST_PX))
+    return Region(region.left, region.top, min(region.width, MOST_PX), min(region.height, MOST_PX))
 
 
 def cleaned(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -10,10 +10,14 @@ import shapely
 from app.geometry.frames import Roi
 from app.geometry.windows import MODEL_SIDE_PX, plan_window
 from app.usecases.ports import Plane
-from bench.reference import Reference
+from bench.huge import SIDE_PX0, write_huge_slide
+from bench.reference import MOST_PX, Reference
 from bench.rows import Row, row, timed
 from bench.stage import Stage, figure, refine
+from demo.seeding import SeededImage
 from demo.service import Service
+
+_HUGE_BOX_PX0 = 20_000
 
 
 def request(stage: Stage, runs: int) -> list[Row]:
@@ -37,26 +41,39 @@ def request(stage: Stage, runs: int) -> list[Row]:
             row("refine again, with another point", times["again"], times["reference"]),
             row("refine, prepared ahead", times["prepared"], times["reference"]),
         ]
-        return rows + _region(stage, service, reference)
+        side = min(stage.image.width, stage.image.height) // 2 - 100
+        rows += _region(stage, service, reference, stage.image, side)
+        return rows + _region(stage, service, reference, _huge_slide(stage), _HUGE_BOX_PX0)
 
 
-def _region(stage: Stage, service: Service, reference: Reference) -> list[Row]:
-    """Measure a region as large as the slide allows: bytes and time."""
-    side = min(stage.image.width, stage.image.height) // 2 - 100
-    box = shapely.box(side // 2, side // 2, side // 2 + side, side // 2 + side)
-    number = stage.draw(box, points=0)
+def _huge_slide(stage: Stage) -> SeededImage:
+    file = stage.folder / "huge.tiff"
+    if not file.exists():
+        write_huge_slide(file, {_HUGE_BOX_PX0 - 2000: (SIDE_PX0 // 2, SIDE_PX0 // 2)})
+    return stage.add_slide(file, SIDE_PX0)
+
+
+def _region(stage: Stage, service: Service, reference: Reference, image: SeededImage, side: int) -> list[Row]:
+    """Measure a large region in the middle of a slide: bytes and time."""
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    box = shapely.box(left, top, left + side, top + side)
+    number = stage.draw(box, points=0, image=image)
     start = time.perf_counter()
     theirs_bytes = reference(number)
     theirs = time.perf_counter() - start
-    mine = stage.draw(box, points=0)
+    mine = stage.draw(box, points=0, image=image)
     ours = timed(refine, service, mine)
-    slide = reference.gateway.slide(stage.image.id)
+    slide = reference.gateway.slide(image.id)
     window = plan_window(Roi(*box.bounds), slide.width, slide.height)
     ours_bytes = len(reference.pixels.region(slide, Plane(), window.region, MODEL_SIDE_PX))
-    note = f"box of {side} px"
+    seen = min(1.0, (MOST_PX / window.side_px0) ** 2)
+    note = "" if seen == 1.0 else f"the reference sees {seen:.0%} of its window"
+    name = f"region of {side:,} px"
     return [
-        row("region: a refine", [ours], [theirs], note=note),
-        row("region: bytes from the image server", [float(ours_bytes)], [float(theirs_bytes)], unit="bytes", note=note),
+        row(f"{name}: a refine", [ours], [theirs], note=note),
+        row(
+            f"{name}: bytes from the image server", [float(ours_bytes)], [float(theirs_bytes)], unit="bytes", note=note
+        ),
     ]
 
 

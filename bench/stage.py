@@ -47,11 +47,27 @@ class Stage:
             {"host": self.cytomine.base_url, "public_key": account.public_key, "private_key": account.private_key}
         )
 
-    def draw(self, shape: shapely.Geometry | None = None, points: int = 2, *, shifted: bool = True) -> int:
+    def add_slide(self, file: Path, side_px0: int) -> SeededImage:
+        """Bring a square slide into the project."""
+        link = self.cytomine.slides / file.name
+        if not link.exists():
+            link.symlink_to(file.resolve())
+        owner = self.seeded.users[0].id
+        number = self.cytomine.store.add_image(self.seeded.project, owner, file.name, side_px0, side_px0)
+        return SeededImage(number, file.name, side_px0, side_px0, file.name, None, [])
+
+    def draw(
+        self,
+        shape: shapely.Geometry | None = None,
+        points: int = 2,
+        *,
+        shifted: bool = True,
+        image: SeededImage | None = None,
+    ) -> int:
         """Draw a box, shifted to where nobody has drawn one yet, and points on it; gives its id."""
         at = next(self._shifts) if shifted else 0
         box = shapely.affinity.translate(shape or self.sample.shape, _STEP_PX0 * (at % 97), _STEP_PX0 * (at // 97))
-        number = self._add(box)
+        number = self._add(box, image)
         for n in range(points):
             self._add(shapely.Point(box.centroid.x + 5 * n, box.centroid.y))
         return number
@@ -62,9 +78,10 @@ class Stage:
         centre = shapely.from_wkt(location).centroid if location else self.sample.shape.centroid
         self.cytomine.store.add_annotation(self.image.id, self.seeded.users[0].id, centre.wkt)
 
-    def _add(self, shape: shapely.Geometry) -> int:
-        location = platform_wkt(shape, self.image.height)
-        return self.cytomine.store.add_annotation(self.image.id, self.seeded.users[0].id, location)
+    def _add(self, shape: shapely.Geometry, image: SeededImage | None = None) -> int:
+        image = image or self.image
+        location = platform_wkt(shape, image.height)
+        return self.cytomine.store.add_annotation(image.id, self.seeded.users[0].id, location)
 
     def reference(self) -> Reference:
         """Load the reference."""

@@ -106,8 +106,8 @@ class CoreHttp:
     def _call(
         self, method: str, uri: str, *, query: Mapping[str, Any] | None = None, body: str | None = None
     ) -> dict[str, Any]:
-        try:
-            answer = self._session.request(
+        def ask() -> requests.Response:
+            return self._session.request(
                 method,
                 f"{self._host}/api/{uri}",
                 params=query,
@@ -117,10 +117,19 @@ class CoreHttp:
                 timeout=self._timeout_s,
                 allow_redirects=False,
             )
+
+        try:
+            try:
+                answer = ask()
+            except requests.ConnectionError as error:
+                if method != "GET" or not isinstance(_root(error), ConnectionResetError):
+                    raise
+                answer = ask()  # Core closed a kept connection just when it was to be used again
         except requests.Timeout as error:
             raise PlatformTimeout(f"Core did not answer {method} {uri} in time.") from error
         except requests.RequestException as error:
-            raise PlatformUnavailable(f"Core could not be reached for {method} {uri}: {_root(error)}.") from error
+            why = type(_root(error)).__name__  # its text has addresses of objects
+            raise PlatformUnavailable(f"Core could not be reached for {method} {uri}: {why}.") from error
         return _read(method, uri, answer)
 
 
@@ -170,8 +179,8 @@ def _message(answer: requests.Response) -> str:
     return f": {str(text).strip().rstrip('.')}" if text else ""
 
 
-def _root(error: BaseException) -> str:
-    """Name the innermost cause, without addresses of objects."""
+def _root(error: BaseException) -> BaseException:
+    """Find the innermost cause."""
     while error.__context__ is not None:
         error = error.__context__
-    return type(error).__name__
+    return error

@@ -19,6 +19,9 @@ from app.geometry.windows import Region
 from app.settings import PlatformSettings
 from app.usecases.ports import Plane, Slide
 
+_CLOSED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+"""PIMS closed a kept connection just when it was to be used again; reading once more does no harm."""
+
 
 class PimsPixels:
     """Asks PIMS for regions of slides. Safe to share between threads.
@@ -68,9 +71,16 @@ class PimsPixels:
             raise SlideNotReadable(f"The path of image {slide.id} is none of PIMS' folder.", image_id=slide.id)
         headers = {"Accept": "image/png" if slide.bits_per_sample <= 8 else "image/jpeg", **spans.traceparent()}
         path = f"/image/{quote(slide.path)}/window"
-        try:
+
+        def ask() -> tuple[httpx.Response, bytes]:
             with self._client.stream("POST", path, json=_body(plane, region, length_px), headers=headers) as answer:
-                content = self._read(answer)
+                return answer, self._read(answer)
+
+        try:
+            try:
+                answer, content = ask()
+            except _CLOSED:
+                answer, content = ask()
         except httpx.TimeoutException as error:
             raise PlatformTimeout("PIMS did not send the window in time.", image_id=slide.id) from error
         except httpx.HTTPError as error:

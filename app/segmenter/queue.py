@@ -24,6 +24,8 @@ _LOOK_EVERY_S = 0.1
 """How often somebody in line is asked whether they still wait."""
 _USERS = 4096
 """Users whose last turn is remembered."""
+_LONGEST_S = 600.0
+"""Nobody is told to come back later than that."""
 
 
 @dataclass(eq=False, slots=True)
@@ -68,6 +70,7 @@ class EncoderQueue(Generic[Job, Result]):
         self._work, self._workers, self._batch, self._max_waiting = work, workers, batch, max_waiting
         self._changed = threading.Condition()
         self._line: list[_Ticket[Job, Result]] = []
+        self._turned_away: dict[Hashable, float] = {}  # and when they are to be back, on the monotonic clock
         self._last_turn: LRUCache[Hashable, int] = LRUCache(_USERS)
         self._turns = 0
         self._running = 0
@@ -104,7 +107,8 @@ class EncoderQueue(Generic[Job, Result]):
         Raises
         ------
         ModelBusy
-            The line is full, or longer than the claim can wait; `retry_after_s` is how long it takes at the usual pace.
+            The line is full, or longer than the claim can wait; `retry_after_s` is when there will be a place, after
+            all who were told so before.
         """
         ticket = self._enter(claim)
         try:
@@ -142,24 +146,38 @@ class EncoderQueue(Generic[Job, Result]):
         with self._changed:
             ahead_of_me = sum(not ticket.claim.ahead for ticket in self._line)
             wait_s = (ahead_of_me + self._running) * self._usual_s / (self._workers * self._batch)
+            self._turns += 1
+            self._turned_away.pop(claim.user, None)
             if self._closed or ahead_of_me >= self._max_waiting:
                 raise ModelBusy(
                     f"The model is busy and {ahead_of_me} requests wait already.",
-                    retry_after_s=max(1.0, wait_s),
+                    retry_after_s=self._again_s(wait_s, claim),
                     waiting=ahead_of_me,
                 )
             late_s = time.monotonic() + wait_s + self._usual_s - claim.deadline
             if late_s > 0:
                 raise ModelBusy(
                     f"The model is busy: {ahead_of_me} requests wait already, which takes about {wait_s:.0f} s.",
-                    retry_after_s=max(1.0, late_s),
+                    retry_after_s=self._again_s(late_s, claim),
                     waiting=ahead_of_me,
                 )
-            self._turns += 1
             ticket: _Ticket[Job, Result] = _Ticket(claim, self._turns)
             self._line.append(ticket)
             self._start()
             return ticket
+
+    def _again_s(self, free_s: float, claim: Claim) -> float:
+        """Tell whoever is turned away when to come back: not all at once, but one after the other at the usual pace.
+
+        `free_s` is when there will be a place. Those who were told so before, and are not back yet, have it first.
+        """
+        now = time.monotonic()
+        self._turned_away = {user: due for user, due in self._turned_away.items() if due > now}
+        earlier_s = len(self._turned_away) * self._usual_s / (self._workers * self._batch)
+        again_s = min(max(1.0, free_s) + earlier_s, _LONGEST_S)
+        if not claim.ahead and len(self._turned_away) < _USERS:
+            self._turned_away[self._turns if claim.user is None else claim.user] = now + again_s
+        return again_s
 
     def _check(self, ticket: _Ticket[Job, Result]) -> None:
         """Leave the line if nobody wants the result any more, or if it would come too late."""

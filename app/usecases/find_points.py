@@ -6,7 +6,7 @@ box, has no term or shares one with the annotation, and carries neither comments
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from itertools import islice
@@ -32,6 +32,7 @@ def find_points(
     term_ids: frozenset[int],
     mode: PointsMode,
     max_points: int,
+    go_on: Callable[[], None] = lambda: None,
 ) -> list[PointAnnotation]:
     """List the user's points that steer the refinement of a box.
 
@@ -43,6 +44,8 @@ def find_points(
         Terms of the annotation; points of other terms do not count.
     mode : {"auto", "all", "ignore"}
         With "auto", more than `max_points` prompts are an error; with "ignore", nothing is asked at all.
+    go_on : callable
+        Called before the many requests; raises if the answer is not wanted any more.
 
     Raises
     ------
@@ -51,7 +54,9 @@ def find_points(
     """
     if mode == "ignore":
         return []
-    prompts = _prompts(gateway, slide, roi, user_id, term_ids)
+    candidates = _candidates(gateway.points_in(slide, user_id, roi), slide, roi, term_ids)
+    go_on()
+    prompts = _plain(gateway, candidates)
     if mode == "all":
         return list(prompts)
     found = list(islice(prompts, max_points + 1))
@@ -64,16 +69,21 @@ def find_points(
     return found
 
 
-def _prompts(
-    gateway: SlideGateway, slide: Slide, roi: Roi, user_id: int, term_ids: frozenset[int]
-) -> Iterator[PointAnnotation]:
-    """Go through the points of the box; notes are asked for last, because they cost requests for each point."""
-    candidates = []
-    for point in gateway.points_in(slide, user_id, roi):
+def _candidates(
+    points: Sequence[PointAnnotation], slide: Slide, roi: Roi, term_ids: frozenset[int]
+) -> list[PointAnnotation]:
+    """Leave out what the list itself shows to be no prompt."""
+    found = []
+    for point in points:
         inside = is_finite_point(point.x, point.y) and roi.surrounds(point.x, flip_y(point.y, slide.height))
         foreign = bool(point.term_ids) and not point.term_ids & term_ids
         if inside and not foreign and not point.comments:
-            candidates.append(point)
+            found.append(point)
+    return found
+
+
+def _plain(gateway: SlideGateway, candidates: list[PointAnnotation]) -> Iterator[PointAnnotation]:
+    """Go through the points that nothing hangs on; to see that costs requests for each, so it comes last."""
     with ThreadPoolExecutor(_AT_ONCE, "notes") as pool:
         for at in range(0, len(candidates), _AT_ONCE):
             some = candidates[at : at + _AT_ONCE]

@@ -100,6 +100,7 @@ class RefineAnnotation:
                     term_ids=annotation.term_ids,
                     mode=options.points,
                     max_points=self.max_points,
+                    go_on=begun.check,
                 )
             prompts = tuple(_as_prompt(point, slide) for point in points)
             segmentation = begun.outline(prompts, holes=options.holes, parts=options.parts)

@@ -45,6 +45,11 @@ class BegunSegmentation:
     segmenter: Segmenter
     stopwatch: Stopwatch
 
+    def check(self) -> None:
+        """Raise what has already kept the window from being encoded, for instance that the line is full."""
+        if self.encoded.done():
+            self.encoded.result()
+
     def outline(self, points: tuple[PointPrompt, ...], *, holes: Holes = "fill", parts: Parts = "all") -> Segmentation:
         """Outline the object that the box and points show.
 

@@ -17,6 +17,7 @@ from app.geometry.polygons import outline
 from app.geometry.prompts import prompts_in_window
 from app.geometry.windows import WindowGrid, WindowImage, plan_window
 from app.usecases.ports import Claim
+from bench.encode import many
 from bench.load.simulated import SimulatedSegmenter, Simulation
 from bench.load.world import drawn_around, random_object
 
@@ -79,3 +80,11 @@ def test_an_embedding_has_its_size_and_travels() -> None:
 def test_a_simulation_is_one_line_and_back() -> None:
     simulation = Simulation(encode_s=0.125, side_px=256, workers=2)
     assert Simulation.from_text(simulation.to_text()) == simulation
+
+
+def test_many_at_once_are_counted_by_the_second() -> None:
+    made = SimulatedSegmenter(Simulation(encode_s=0.005, embedding_share=0.001, workers=4, max_waiting=100))
+    found = many("encode", made, image_of(Roi(100, 100, 200, 200), 64), [10.0, 20.0])
+    made.close()
+    assert (found.reference, found.unit, found.n) == (15.0, "windows/s", 2)
+    assert 0 < found.ours <= 4 / 0.005

@@ -140,11 +140,19 @@ def test_image_whose_file_is_gone(lab: Lab) -> None:
 )
 def test_failing_image_server(lab: Lab, fault: Fault, status: int) -> None:
     number, point = lab.draw(BOX), lab.point(DISC_X, DISC_Y)
-    fault.path, fault.times = "/ims/.*/window", 1
+    fault.path, fault.times = "/ims/.*/window", 1 + (fault.kind == "drop")
     lab.cytomine.faults.add(fault)
     check_problem(lab.refine(number), status)
     check_untouched(lab, number, BOX.wkt, [point])
     assert lab.refine(number).status_code == 200  # and it works again
+
+
+@pytest.mark.parametrize("path", ["/api/annotation/", "/api/annotation.json", "/ims/.*/window"])
+def test_a_kept_connection_that_was_closed_is_not_noticed(lab: Lab, path: str) -> None:
+    number = lab.draw(BOX)
+    lab.cytomine.faults.add(Fault("drop", method="GET|POST", path=path))
+    assert lab.refine(number).status_code == 200
+    assert lab.iou(number) > 0.8
 
 
 @pytest.mark.parametrize("kind", ["gray", "rgba", "sixteen_bit"])
@@ -180,7 +188,7 @@ def test_odd_images_are_understood(lab: Lab, kind: Kind) -> None:
 )
 def test_failing_core(lab: Lab, method: str, path: str, fault: Fault, status: int) -> None:
     number, point = lab.draw(BOX), lab.point(DISC_X, DISC_Y)
-    fault.method, fault.path, fault.times = method, path, 1
+    fault.method, fault.path, fault.times = method, path, 1 + (fault.kind == "drop" and method == "GET")
     lab.cytomine.faults.clear()
     lab.cytomine.faults.add(fault)
     check_problem(lab.refine(number), status)

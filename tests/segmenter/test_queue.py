@@ -106,6 +106,23 @@ def test_a_full_line_turns_away_with_an_estimate(bench: Bench) -> None:
     assert caught.value.facts["waiting"] == 8
 
 
+def test_those_who_are_turned_away_are_told_to_come_back_one_after_the_other(bench: Bench) -> None:
+    bench.queue._usual_s = 3.0
+    for n in range(8):
+        bench.put(str(n))
+
+    def told(user: str | None, **claim: object) -> float:
+        with pytest.raises(ModelBusy) as caught:
+            bench.put("one more", user=user, **claim).result(10)
+        return caught.value.retry_after_s
+
+    assert [told("a"), told("b"), told(None), told("c")] == [27, 30, 33, 36]
+    assert told("a") == 36  # after the three others
+    assert told("d", ahead=True) == told("e") == 39  # nobody comes back for work ahead of a click
+    bench.queue._usual_s = 1000.0
+    assert told("f") == 600
+
+
 def test_whoever_cannot_wait_so_long_is_told_at_once(bench: Bench) -> None:
     bench.queue._usual_s = 3.0
     bench.put("one")

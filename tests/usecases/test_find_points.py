@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from app.errors import TooManyPoints
+from app.errors import ModelBusy, TooManyPoints
 from app.geometry.frames import Roi
 from app.usecases.find_points import PointsMode, find_points
 from app.usecases.ports import PointAnnotation
@@ -88,3 +88,16 @@ def test_notes_of_several_points_are_asked_for_side_by_side() -> None:
     for identifier in range(1, 4):
         gateway.add_point(identifier, 150, 650)
     assert found(gateway) == [1, 3]
+
+
+def test_nothing_is_asked_about_points_whose_refine_is_refused_already() -> None:
+    def refused() -> None:
+        raise ModelBusy("no place", retry_after_s=1.0)
+
+    gateway = FakeGateway()
+    gateway.add_point(1, 150, 650)
+    with pytest.raises(ModelBusy):
+        find_points(
+            gateway, gateway.slides[5], ROI, user_id=61, term_ids=frozenset(), mode="auto", max_points=20, go_on=refused
+        )
+    assert gateway.asked_for_notes == []
