@@ -77,7 +77,7 @@ def _answer(
         "encode": lambda: encode(stage, device, runs, ceiling_gflops),
         "steps": lambda: steps(stage, device, 5 * runs),
         "request": lambda: request(stage, runs),
-        "crowd": lambda: crowd(stage, ((1, 40), (32, 40 if quick else 300))),
+        "crowd": lambda: crowd(stage, ((1, 40), (32, 40)) if quick else ((1, 40), (4, 60), (8, 60), (32, 300))),
         "startup": lambda: startup(stage, 3 if quick else 20),
     }[name]
 

@@ -49,7 +49,7 @@ class Recorded:
                 for _ in range(_BEFORE):
                     function(*inputs)
             torch.cuda.current_stream().wait_stream(aside)
-            with torch.cuda.graph(self._graph, pool=pool):
+            with torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local"):  # others may be at work
                 self._outputs = function(*inputs)
 
     def __call__(self, *values: Tensor) -> tuple[Tensor, ...]:
