@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
+from functools import cache
+from itertools import takewhile
 from typing import Literal
 
 import shapely
@@ -19,6 +22,8 @@ Parts = Literal["all", "largest"]
 
 MOST_VERTICES = 200
 """More than this is tedious to edit by hand; it is also Core's own default for new annotations."""
+_LEAST_VERTICES = 4
+"""Of a part, its first vertex counted twice."""
 LEAST_IOU = 0.99
 """IoU with the mask that a simplified outline must keep."""
 TOLERANCES_PX = (0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
@@ -80,15 +85,25 @@ def simplify(exact: BaseGeometry) -> BaseGeometry:
         That of the first of the `TOLERANCES_PX` with at most `MOST_VERTICES`; that of the last one allowed, if larger
         ones change too much; `exact` itself, if even the smallest one does.
     """
-    best = exact
-    for tolerance in TOLERANCES_PX:
-        candidate = polygonal(exact.simplify(tolerance, preserve_topology=True)) or exact
-        if iou(candidate, exact) < LEAST_IOU:
-            break
-        best = candidate
-        if shapely.get_num_coordinates(best) <= MOST_VERTICES:
-            break
-    return best
+
+    @cache
+    def candidate(at: int) -> BaseGeometry:
+        return polygonal(exact.simplify(TOLERANCES_PX[at], preserve_topology=True)) or exact
+
+    def is_editable(at: int) -> bool:
+        return bool(shapely.get_num_coordinates(candidate(at)) <= MOST_VERTICES)
+
+    def is_allowed(at: int) -> bool:
+        return iou(candidate(at), exact) >= LEAST_IOU  # the dearest step
+
+    steps = range(len(TOLERANCES_PX))
+    if shapely.get_num_geometries(exact) * _LEAST_VERTICES <= MOST_VERTICES:  # else no tolerance is large enough
+        wanted = 0 if is_editable(0) else min(bisect_left(steps, True, lo=1, key=is_editable), steps[-1])
+        if is_allowed(wanted):
+            return candidate(wanted)
+        steps = steps[:wanted]
+    allowed = list(takewhile(is_allowed, steps))
+    return candidate(allowed[-1]) if allowed else exact
 
 
 def clip_to_slide(shape: BaseGeometry, slide_width: int, slide_height: int) -> Polygon | MultiPolygon | None:
