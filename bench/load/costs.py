@@ -61,7 +61,7 @@ def engine_of(results: Path) -> Engine:
     for file in sorted(results.glob("20*.json"), reverse=True):
         found = json.loads(file.read_text())
         rows = {row["name"]: row["ours"] for row in found["rows"]}
-        encode_s, decode_s = rows.get(f"encode, {found['meta'].get('engine')}"), rows.get("decode")
+        encode_s, decode_s = (rows.get(f"{step}, {found['meta'].get('engine')}") for step in ("encode", "decode"))
         if encode_s and decode_s:
             meta = found["meta"]
             name = f"{meta['config']}, {meta['engine']}, {meta['cores']} cores"
