@@ -50,11 +50,10 @@ def main(
     with staged(folder, config, engine) as stage, Progress(console=Console(stderr=True)) as progress:
         asked = [name for name in QUESTIONS if not only or name in only]
         task = progress.add_task("ceilings", total=len(asked) + 1)
-        rows = ceilings(device, runs)
-        most = max(row.ours for row in rows if row.unit == "GFLOP/s")
+        rows, fastest = ceilings(device, runs)
         for name in asked:
             progress.update(task, advance=1, description=name)
-            rows += _answer(name, stage, device, runs, most, quick)()
+            rows += _answer(name, stage, device, runs, fastest, quick)()
         progress.update(task, advance=1, description="done")
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     meta = {
@@ -70,11 +69,11 @@ def main(
 
 
 def _answer(
-    name: str, stage: Stage, device: str, runs: int, ceiling_gflops: float, quick: bool
+    name: str, stage: Stage, device: str, runs: int, fastest: torch.dtype, quick: bool
 ) -> Callable[[], list[Row]]:
     """Find the question of a name, with what it needs."""
     return {
-        "encode": lambda: encode(stage, device, runs, ceiling_gflops),
+        "encode": lambda: encode(stage, device, runs, fastest),
         "steps": lambda: steps(stage, device, 5 * runs),
         "request": lambda: request(stage, runs),
         "crowd": lambda: crowd(stage, ((1, 40), (32, 40)) if quick else ((1, 40), (4, 60), (8, 60), (32, 300))),
