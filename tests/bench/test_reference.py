@@ -12,11 +12,14 @@ from app.geometry.windows import Region
 from bench.crowd import _is_right
 from bench.reference import cleaned, polygon_of
 from bench.stage import Stage, figure, refine, staged
+from tests.slides import place_drawn_slide
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with staged(tmp_path_factory.mktemp("bench"), "embedded", "torch-float32") as stage:
+    folder = tmp_path_factory.mktemp("bench")
+    place_drawn_slide(folder)
+    with staged(folder, "embedded", "torch-float32") as stage:
         yield stage
 
 

@@ -41,7 +41,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def stage(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """Depends on the browser, so that nothing is started where there is none."""
-    with staged(tmp_path_factory.mktemp("stage"), OUT / "slides") as found:
+    with staged(tmp_path_factory.mktemp("stage")) as found:
         yield found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,6 +19,7 @@ from demo.samples import Sample, sample_of
 from demo.seeding import Seeded, SeededImage, platform_wkt, seed
 from demo.service import Service, running_service
 from demo.slides.drawn import TrueObject, draw_slide
+from tests.slides import place_drawn_slide
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -81,10 +81,9 @@ class Stage:
 
 
 @contextmanager
-def staged(folder: Path, kept: Path) -> Iterator[Stage]:
-    """Set the demo up in a fresh folder; the drawn slide, which takes a while, is kept from run to run."""
-    draw_slide(kept)
-    shutil.copytree(kept, folder / "slides")
+def staged(folder: Path) -> Iterator[Stage]:
+    """Set the demo up in a fresh folder."""
+    place_drawn_slide(folder)
     port = _free_port()
     front = Front(f"http://127.0.0.1:{port}/sam", max_slide_bytes=MAX_SLIDE_BYTES)
     with EmbeddedCytomine(folder, refine_url=front.service_url, extend=front.extend) as cytomine:

@@ -1,0 +1,16 @@
+"""The demo's drawn slide, which takes half a minute: drawn once for a checkout."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from demo.slides.drawn import draw_slide
+
+_KEPT = Path(__file__).resolve().parents[1] / "out" / "slides"
+
+
+def place_drawn_slide(folder: Path) -> None:
+    """Put the slide where an embedded Cytomine of this folder has its own."""
+    draw_slide(_KEPT)
+    shutil.copytree(_KEPT, folder / "slides")
