@@ -6,7 +6,7 @@ models and its signature are used here (decision 0004).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import copy
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -122,13 +122,13 @@ class CoreHttp:
             try:
                 answer = ask()
             except requests.ConnectionError as error:
-                if method != "GET" or not isinstance(_root(error), ConnectionResetError):
+                if method != "GET" or not any(isinstance(each, ConnectionResetError) for each in _chain(error)):
                     raise
                 answer = ask()  # Core closed a kept connection just when it was to be used again
         except requests.Timeout as error:
             raise PlatformTimeout(f"Core did not answer {method} {uri} in time.") from error
         except requests.RequestException as error:
-            why = type(_root(error)).__name__  # its text has addresses of objects
+            why = type(list(_chain(error))[-1]).__name__  # its text has addresses of objects
             raise PlatformUnavailable(f"Core could not be reached for {method} {uri}: {why}.") from error
         return _read(method, uri, answer)
 
@@ -179,8 +179,8 @@ def _message(answer: requests.Response) -> str:
     return f": {str(text).strip().rstrip('.')}" if text else ""
 
 
-def _root(error: BaseException) -> BaseException:
-    """Find the innermost cause."""
-    while error.__context__ is not None:
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Go through an error and what led to it, the innermost last."""
+    while error is not None:
+        yield error
         error = error.__context__
-    return error

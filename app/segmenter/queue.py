@@ -146,7 +146,6 @@ class EncoderQueue(Generic[Job, Result]):
         with self._changed:
             ahead_of_me = sum(not ticket.claim.ahead for ticket in self._line)
             wait_s = (ahead_of_me + self._running) * self._usual_s / (self._workers * self._batch)
-            self._turns += 1
             self._turned_away.pop(claim.user, None)
             if self._closed or ahead_of_me >= self._max_waiting:
                 raise ModelBusy(
@@ -161,6 +160,7 @@ class EncoderQueue(Generic[Job, Result]):
                     retry_after_s=self._again_s(late_s, claim),
                     waiting=ahead_of_me,
                 )
+            self._turns += 1
             ticket: _Ticket[Job, Result] = _Ticket(claim, self._turns)
             self._line.append(ticket)
             self._start()
@@ -176,7 +176,7 @@ class EncoderQueue(Generic[Job, Result]):
         earlier_s = len(self._turned_away) * self._usual_s / (self._workers * self._batch)
         again_s = min(max(1.0, free_s) + earlier_s, _LONGEST_S)
         if not claim.ahead and len(self._turned_away) < _USERS:
-            self._turned_away[self._turns if claim.user is None else claim.user] = now + again_s
+            self._turned_away[object() if claim.user is None else claim.user] = now + again_s
         return again_s
 
     def _check(self, ticket: _Ticket[Job, Result]) -> None:

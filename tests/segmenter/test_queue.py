@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import ExitStack
@@ -111,7 +111,7 @@ def test_those_who_are_turned_away_are_told_to_come_back_one_after_the_other(ben
     for n in range(8):
         bench.put(str(n))
 
-    def told(user: str | None, **claim: object) -> float:
+    def told(user: Hashable, **claim: object) -> float:
         with pytest.raises(ModelBusy) as caught:
             bench.put("one more", user=user, **claim).result(10)
         return caught.value.retry_after_s
@@ -119,6 +119,8 @@ def test_those_who_are_turned_away_are_told_to_come_back_one_after_the_other(ben
     assert [told("a"), told("b"), told(None), told("c")] == [27, 30, 33, 36]
     assert told("a") == 36  # after the three others
     assert told("d", ahead=True) == told("e") == 39  # nobody comes back for work ahead of a click
+    nobody, numbers = [None] * 20, list(range(60))  # those without a name are nobody else, whatever their turn
+    assert [told(user) for user in nobody + numbers] == [42 + 3 * n for n in range(80)]
     bench.queue._usual_s = 1000.0
     assert told("f") == 600
 
