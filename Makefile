@@ -42,16 +42,15 @@ lint: $(READY) ## Style, types and import rules
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-test: lint viewer ## Lint, then run every test this machine can run, and say what was skipped and why
+test: ## Lint, then run every test this machine can run, and say what was skipped and why
+	$(MAKE) --no-print-directory -j 2 lint viewer test-core test-web
 	$(PY) -m pytest --cov --cov-report=term --cov-report=json:out/coverage.json
 	$(PY) scripts/check_coverage.py out/coverage.json
-	sh scripts/test_core.sh
-	sh scripts/test_web.sh
 
 test-core: ## Compile and test the additions to Cytomine's Core (JDK 17 and Maven; skipped, saying so, without them)
 	sh scripts/test_core.sh
 
-test-web: ## Test the viewer and the web UI's component with their own runners (npm; skipped, saying so, without it)
+test-web: viewer ## Test the viewer and the web UI's component with their own runners (npm; skipped, saying so, without it)
 	sh scripts/test_web.sh
 
 image: ## Build the image (ENGINE=docker, TAG=refine:cpu, TORCH_INDEX_URL=PyTorch's CPU wheels, WEIGHTS=baked)

@@ -122,7 +122,7 @@ class RaySegmenter:
         yield lambda image: self.encode(image, claim)
 
     def encode(self, image: WindowImage, claim: Claim) -> RemoteEmbedding:
-        """Let the replica with the shortest line encode a window.
+        """Let the replica with the shortest line encode a window; one that has no place for it, and then another.
 
         Raises
         ------
@@ -131,7 +131,12 @@ class RaySegmenter:
         CallerGone
             Nobody waits any more.
         """
-        response, answer = self._ask(claim, "encode", image)
+        try:
+            response, answer = self._ask(claim, "encode", image)
+        except ModelBusy:
+            # Many who come at once are spread by chance, and one line may be full while another is not. By now Serve
+            # has counted them and chooses the shorter one.
+            response, answer = self._ask(claim, "encode", image)
         encoded = cast(Encoded, answer)
         self._info = encoded.info
         nbytes = encoded.embedding.nbytes + image.pixels.nbytes

@@ -95,6 +95,7 @@ def _settings(checkpoint: Path, port: int, secret: str) -> dict[str, str]:
         "REFINE_API__SHARED_SECRET": secret,
         "REFINE_API__SECRET_HEADER": _HEADER,
         "REFINE_SEGMENTER__CHECKPOINT": str(checkpoint.resolve()),
+        "REFINE_SEGMENTER__MEASURE_ENGINES": "false",  # minutes for a large model, and this service refines once
     }
 
 

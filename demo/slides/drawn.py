@@ -6,7 +6,11 @@ Cores are what hides the seams: each is one scene, cut to a ragged disc on white
 from __future__ import annotations
 
 import json
+import os
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +41,8 @@ _CORES = (
 )  # fmt: skip
 _COLUMNS = 6
 _SIMPLIFY_PX = 0.6
+_PROCESSES = 8
+"""That draw cores, at most."""
 
 Rng = np.random.Generator
 
@@ -85,23 +91,37 @@ def draw_slide(folder: Path, seed: int = 7) -> DrawnSlide:
 
 def _drawn(seed: int) -> tuple[npt.NDArray[np.uint8], list[TrueObject]]:
     rng = np.random.default_rng(seed)
-    pixels = np.full((HEIGHT, WIDTH, 3), 0, np.uint8)
-    pixels[:] = rng.integers(240, 247, (1, 1, 3), dtype=np.uint8)
+    glass = rng.integers(240, 247, (1, 1, 3), dtype=np.uint8)
+    pixels = np.full((HEIGHT, WIDTH, 3), glass, np.uint8)
     objects: list[TrueObject] = []
     left0, top0 = (WIDTH - _COLUMNS * _PITCH) // 2, (HEIGHT - len(_CORES) // _COLUMNS * _PITCH) // 2
-    for number, kind in track(list(enumerate(_CORES)), description="Drawing a slide"):
-        row, column = divmod(number, _COLUMNS)
-        left = left0 + column * _PITCH + int(rng.integers(0, _PITCH - _CORE))
-        top = top0 + row * _PITCH + int(rng.integers(0, _PITCH - _CORE))
-        core_rng = np.random.default_rng([seed, number])
-        scene = draw_scene(core_rng, kind, side=round(_CORE / _SCALES[kind]))
-        cover = _core_cover(core_rng)
-        image = _enlarged(core_rng, scene.image)
-        place = pixels[top : top + _CORE, left : left + _CORE]
-        place[:] = (place * (1 - cover) + image * cover).astype(np.uint8)
-        for object_kind, outline in _outlines(scene, cover[..., 0] > 0.99):
-            objects.append(TrueObject(len(objects) + 1, object_kind, translate(outline, left, top)))
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, _PROCESSES), get_context("spawn")) as pool:
+        cores = pool.map(partial(_core, seed, glass), range(len(_CORES)))
+        for number, core in enumerate(track(cores, total=len(_CORES), description="Drawing a slide")):
+            row, column = divmod(number, _COLUMNS)
+            left = left0 + column * _PITCH + int(rng.integers(0, _PITCH - _CORE))
+            top = top0 + row * _PITCH + int(rng.integers(0, _PITCH - _CORE))
+            pixels[top : top + _CORE, left : left + _CORE] = core.image
+            for kind, outline in core.outlines:
+                objects.append(TrueObject(len(objects) + 1, kind, translate(outline, left, top)))
     return pixels, objects
+
+
+@dataclass(frozen=True, slots=True)
+class _Core:
+    image: npt.NDArray[np.uint8]
+    """(side, side, 3): tissue on glass."""
+    outlines: list[tuple[str, shapely.Polygon]]
+    """Kind and outline of each whole object, pixels of the core."""
+
+
+def _core(seed: int, glass: npt.NDArray[np.uint8], number: int) -> _Core:
+    """Draw one core, in a process of its own: it hangs on nothing but the slide's seed and its number."""
+    rng, kind = np.random.default_rng([seed, number]), _CORES[number]
+    scene = draw_scene(rng, kind, side=round(_CORE / _SCALES[kind]))
+    cover = _core_cover(rng)
+    image = glass * (1 - cover) + _enlarged(rng, scene.image) * cover
+    return _Core(image.astype(np.uint8), _outlines(scene, cover[..., 0] > 0.99))
 
 
 def _core_cover(rng: Rng) -> npt.NDArray[np.float64]:

@@ -17,6 +17,8 @@ import pytest
 import shapely
 from PIL import Image
 
+from tests.slides import place_drawn_slide
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -41,6 +43,7 @@ def command(port: int, out: Path, *more: str) -> list[str]:
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Do the main job once."""
     folder = tmp_path_factory.mktemp("demo")
+    place_drawn_slide(folder / "data")
     done = subprocess.run(
         command(free_port(), folder, "--once"), cwd=ROOT, capture_output=True, text=True, timeout=280, check=False
     )

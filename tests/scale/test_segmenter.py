@@ -56,6 +56,12 @@ def test_windows_are_shared_among_the_replicas(pair: RaySegmenter) -> None:
     assert len(processes) == 2
 
 
+def test_nobody_is_turned_away_while_another_replica_has_a_place(pair: RaySegmenter) -> None:
+    """Each line has 8 places and one at work; 16 who come at once are not always 8 and 8."""
+    with ThreadPoolExecutor(16) as pool:
+        assert len(list(pool.map(lambda number: made_by(pair, number), range(16)))) == 16
+
+
 def test_any_replica_decodes_what_one_encoded(pair: RaySegmenter) -> None:
     embedding = pair.encode(window(100, 100), Claim())
     with ThreadPoolExecutor(8) as pool:

@@ -46,6 +46,7 @@ def test_the_numbers_are_those_of_the_packages_own_predictor(tiny: torch.nn.Modu
     predictor = SAM2ImagePredictor(tiny)
     ours, image = segmenter_of(tiny), window(2)
     predictor.set_image(image.pixels)
+    embedding = ours.encode(image, Claim())
     for given in (
         prompts(),
         prompts((150.5, 130.5), (100.5, 90.5)),
@@ -60,7 +61,7 @@ def test_the_numbers_are_those_of_the_packages_own_predictor(tiny: torch.nn.Modu
             multimask_output=True,
             return_logits=True,
         )
-        masks = ours.decode(ours.encode(image, Claim()), given)
+        masks = ours.decode(embedding, given)
         assert masks.logits.shape == (3, 256, 256)
         assert np.allclose(masks.scores, scores, atol=1e-5)
         assert np.allclose(np.clip(masks.logits, -32, 32), logits, atol=1e-3 * max(1.0, np.abs(logits).max()))

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from training.cli import app
 
 OUT = Path(__file__).resolve().parents[2] / "out" / "embedded-on-tiles"
-OBJECTS = "10"
+OBJECTS = "6"
 """Of nuclei and of glands; `--limit` takes the same ones every time."""
 
 

@@ -15,7 +15,7 @@ from app.segmenter.weights.choice import EMBEDDED_MODEL
 from training.embedded.curve import plot_curve
 from training.embedded.train import Recipe, train
 
-RECIPE = Recipe(steps=40, scenes=12, batch=2, seed=3)
+RECIPE = Recipe(steps=40, scenes=6, batch=2, seed=3)
 LARGEST_BYTES = 16_000_000
 
 
