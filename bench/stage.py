@@ -13,6 +13,7 @@ from pathlib import Path
 import shapely
 import torch
 
+from app.memory import keep_what_is_loaded
 from app.segmenter.checkpoint import build_model
 from app.settings import PlatformSettings
 from bench.reference import Reference, open_reference
@@ -137,4 +138,5 @@ def staged(folder: Path, config: str, engine: str) -> Iterator[Stage]:
     with ExitStack() as stack:
         cytomine = stack.enter_context(EmbeddedCytomine(folder))
         seeded, image, sample = seed(cytomine, folder, None)
+        keep_what_is_loaded()  # the platform answers from this process, and torch is in it
         yield Stage(cytomine, seeded, image, sample, folder, checkpoint, config, engine)

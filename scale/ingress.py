@@ -14,6 +14,7 @@ from app.api.metrics import Metrics
 from app.api.problems import problem_of
 from app.errors import ModelNotReady
 from app.main import connect, log_to_stderr
+from app.memory import keep_what_is_loaded
 from app.settings import Settings, check_serving, read_settings
 from scale.replicas import Page, Replicas
 from scale.segmenter import RaySegmenter
@@ -118,6 +119,7 @@ class Ingress:
     def __serve_build_asgi_app__(self) -> ASGIApp:
         """Give Serve the application, once the model is there."""
         self._door = Door(connect(self._settings, self._segmenter, self._store, self._edge))
+        keep_what_is_loaded()
         return self._door
 
     async def stop(self) -> None:

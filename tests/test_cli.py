@@ -239,6 +239,20 @@ def test_serve_answers_and_stops_when_told(environment: dict[str, str]) -> None:
     assert serving.returncode in (0, -signal.SIGTERM)
 
 
+def test_the_collector_need_not_look_through_what_is_loaded(environment: dict[str, str]) -> None:
+    environment["REFINE_SEGMENTER__MEASURE_ENGINES"] = "false"
+    look = """
+import gc, uvicorn
+from app.cli import app
+uvicorn.run = lambda *_, **__: print(gc.get_freeze_count(), len(gc.get_objects()))
+app(["serve"])
+"""
+    done = subprocess.run([sys.executable, "-c", look], env=environment, capture_output=True, text=True, check=False)
+    frozen, left = (int(number) for number in done.stdout.split())
+    assert frozen > 50_000
+    assert left < 5_000
+
+
 def wait_for(url: str, serving: subprocess.Popen[str]) -> httpx.Response:
     deadline = time.monotonic() + 60
     while True:

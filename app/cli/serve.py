@@ -17,7 +17,7 @@ def serve(
     ] = None,
 ) -> None:
     """Run the HTTP service."""
-    from app.allocator import return_large_blocks
+    from app.memory import keep_what_is_loaded, return_large_blocks
     from app.settings import check_serving, read_settings
 
     settings = read_settings()
@@ -33,8 +33,10 @@ def serve(
     log_to_stderr(settings.api.log_level)
     weights = choose(settings)
     measure_once(settings.segmenter, weights)
+    app = create_app(settings, weights)
+    keep_what_is_loaded()
     uvicorn.run(
-        create_app(settings, weights),
+        app,
         host=settings.api.host if host is None else host,
         port=settings.api.port if port is None else port,
         log_level=settings.api.log_level,

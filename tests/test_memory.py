@@ -9,7 +9,7 @@ import pytest
 
 _TRY = """
 import threading, numpy as np, psutil
-from app.allocator import return_large_blocks
+from app.memory import return_large_blocks
 assert return_large_blocks()
 process, mib = psutil.Process(), 2**20
 
