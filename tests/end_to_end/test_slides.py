@@ -66,7 +66,7 @@ def test_refined_polygons_beat_the_plain_box(lab: Lab, shared_data: Path) -> Non
     found: dict[str, list[tuple[float, float]]] = {"nuclei": [], "glands": []}
     montage = shared_data / "slides" / "montage.tiff"
     labels = _labels(shared_data / "slides" / "montage.mask.png")
-    found["nuclei"] = _refined(lab, montage, _chosen(_truths(labels), 140))
+    found["nuclei"] = _refined(lab, montage, _chosen(_truths(labels), 110))
     for mask in sorted((shared_data / "tiles").glob("gland_*.mask.png")):
         tile = mask.with_name(mask.name.replace(".mask", ""))
         found["glands"] += _refined(lab, tile, _chosen(_truths(_labels(mask)), 2))
