@@ -85,7 +85,12 @@ class PointFeature(BaseModel):
 
     type: Literal["Feature"]
     geometry: PointGeometry
-    properties: PointProperties = PointProperties()
+    properties: PointProperties | None = Field(None, description="Null or left out: the point shows the object.")
+
+    @property
+    def label(self) -> int:
+        """1: object; 0: background."""
+        return (self.properties or PointProperties()).label
 
 
 class PredictionRequest(_Request):
