@@ -29,7 +29,7 @@ def routes(verbs: Verbs) -> APIRouter:
     def prediction(request: Request, body: PredictionRequest, response: Response) -> FeatureBody | Response:
         """Segment a box with given points; nothing is written."""
         points = tuple(
-            GivenPoint(point.geometry.coordinates[0], point.geometry.coordinates[1], PointLabel(point.properties.label))
+            GivenPoint(point.geometry.coordinates[0], point.geometry.coordinates[1], PointLabel(point.label))
             for point in body.points or ()
         )
         predict = verbs.predict(request)
