@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import shapely
 from fastapi import APIRouter, Body, File, Form, Path, Query, Request, Response, UploadFile
 from shapely.geometry.base import BaseGeometry
 
@@ -39,8 +38,8 @@ from app.api.schemas import (
     RefineResult,
     SmartPredictionRequest,
 )
-from app.errors import InvalidPrompt, ModelNotReady
-from app.geometry.locations import read_location
+from app.errors import ModelNotReady
+from app.geometry.locations import read_geojson
 from app.geometry.prompts import PointLabel
 from app.usecases.embed_ahead import EmbedAhead
 from app.usecases.embeddings import Ahead
@@ -258,8 +257,4 @@ def _whose(request: Request) -> int | None:
 
 def _area(feature: AreaFeature) -> BaseGeometry:
     """Read the geometry of a GeoJSON Feature."""
-    try:
-        geometry = shapely.geometry.shape(feature.geometry.model_dump())
-        return read_location(geometry.wkt)
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, shapely.errors.ShapelyError) as error:
-        raise InvalidPrompt("The coordinates are not those of a GeoJSON Polygon or MultiPolygon.") from error
+    return read_geojson(feature.geometry.type, feature.geometry.coordinates)
