@@ -156,6 +156,10 @@ class RefineResult(BaseModel):
     points_deleted: list[int]
     points_not_deleted: list[int] = Field(description="Points that the platform did not let us delete.")
     command: int | None = Field(description="Handle of the platform's undo; null if nothing was written.")
+    commands: list[int] = Field(
+        description="Handles of all that was done, in that order: the outline, then each deleted point. "
+        "To take a refine back whole, undo them from the last to the first."
+    )
     model: ModelBody
     window: WindowBody
     timings_ms: dict[str, float]

@@ -152,8 +152,8 @@ class SlideGateway(Protocol):
         """Write a new location (WKT, platform frame) over an annotation; the only write before a deletion."""
         ...
 
-    def delete(self, annotation_id: int) -> None:
-        """Delete an annotation."""
+    def delete(self, annotation_id: int) -> int | None:
+        """Delete an annotation; gives the handle of the platform's undo."""
         ...
 
 

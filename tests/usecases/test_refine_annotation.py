@@ -35,6 +35,7 @@ def test_the_box_becomes_the_object(refine: RefineAnnotation, gateway: FakeGatew
     assert iou(shapely.from_wkt(result.location), DISC) > 0.95
     assert result.score == pytest.approx(0.9)
     assert result.command == 88
+    assert result.commands == (88, 1011, 1012)
     assert (result.points_used, result.points_deleted, result.points_not_deleted) == ((11, 12), (11, 12), ())
     assert gateway.points == {}
     assert gateway.writes == ["store 7", "delete 11", "delete 12"]
@@ -138,6 +139,7 @@ def test_a_failed_deletion_is_told_and_not_raised(refine: RefineAnnotation, gate
     stays = 11 if which == 2 else 12
     assert result.points_not_deleted == (stays,)
     assert result.points_deleted == (23 - stays,)
+    assert result.commands == (88, 1000 + 23 - stays)
     assert list(gateway.points) == [stays]
 
 
