@@ -18,6 +18,11 @@ from app.usecases.ports import Plane, Slide
 
 _CLOSED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 """PIMS closed a kept connection just when it was to be used again; reading once more does no harm."""
+_AS_DISPLAYED = {"min_intensities": "AUTO_IMAGE", "max_intensities": "AUTO_IMAGE"}
+"""The contrast in which people see a slide: of more than 8 bits, each channel from its darkest to its brightest value.
+
+PIMS' routes for display take it by default, its window route does not; slides of 8 bits stay as they are.
+"""
 
 
 class PimsPixels:
@@ -101,6 +106,7 @@ def _body(plane: Plane, region: Region, length_px: int) -> dict[str, Any]:
         "region": {"left": region.left, "top": region.top, "width": region.width, "height": region.height},
         "z_slices": plane.z,
         "timepoints": plane.t,
+        **_AS_DISPLAYED,
     }
     if plane.channel is not None:
         body["channels"] = plane.channel
