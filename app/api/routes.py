@@ -90,18 +90,18 @@ class Verbs:
     max_points: int
     deadline_s: float
 
-    def refine(self, request: Request) -> RefineAnnotation:
+    def refine(self, request: Request, claim: Claim) -> RefineAnnotation:
         """Refine on behalf of the caller."""
         gateway = self.gateway(request.state.caller)
-        return RefineAnnotation(gateway, self.segment, self.max_points, self.claim(request))
+        return RefineAnnotation(gateway, self.segment, self.max_points, claim)
 
     def predict(self, request: Request) -> PredictRoi:
         """Predict on behalf of the caller."""
         return PredictRoi(self.gateway(request.state.caller), self.segment, self.max_points, self.claim(request))
 
     def claim(self, request: Request) -> Claim:
-        """Tell who waits, and how long."""
-        deadline = time.monotonic() + self.deadline_s
+        """Tell who waits, and how long: from the request's arrival on, whatever it waited for meanwhile."""
+        deadline = getattr(request.state, "arrived", time.monotonic()) + self.deadline_s
         return Claim(_whose(request), deadline=deadline, given_up=request.state.gone)
 
     def embed(self, request: Request) -> EmbedAhead:
@@ -119,14 +119,17 @@ def work_routes(verbs: Verbs, metrics: Metrics) -> APIRouter:
         metrics.done(use_case, outcome, timings_ms)
 
     def refined(request: Request, annotation_id: int, options: RefineOptions, response: Response) -> RefineResult:
-        caller = request.state.caller
         spans.note({"refine.annotation_id": annotation_id})
-        refinement = in_flight.run(
-            annotation_id, (options, caller), lambda: verbs.refine(request)(annotation_id, options)
-        )
-        if refinement.outcome == "changed":
-            log.info("%s", written(refinement))
-        done("refine", refinement.outcome, refinement.timings_ms)
+        claim = verbs.claim(request)
+
+        def work() -> Refinement:
+            refinement = verbs.refine(request, claim)(annotation_id, options)
+            if refinement.outcome == "changed":
+                log.info("%s", written(refinement))
+            done("refine", refinement.outcome, refinement.timings_ms)
+            return refinement
+
+        refinement = in_flight.run(annotation_id, (options, request.state.caller), work, claim)
         response.headers["Server-Timing"] = server_timing(refinement.timings_ms)
         return refine_result(refinement)
 
