@@ -32,10 +32,10 @@ class Verbs:
     deadline_s: float
     metrics: Metrics
 
-    def refine(self, request: Request) -> RefineAnnotation:
+    def refine(self, request: Request, claim: Claim) -> RefineAnnotation:
         """Refine on behalf of the caller."""
         gateway = self.gateway(request.state.caller)
-        return RefineAnnotation(gateway, self.segment, self.max_points, self.claim(request))
+        return RefineAnnotation(gateway, self.segment, self.max_points, claim)
 
     def predict(self, request: Request) -> PredictRoi:
         """Predict on behalf of the caller."""

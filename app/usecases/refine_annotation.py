@@ -6,11 +6,10 @@ old shape with all points, or the new shape with some of them left.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Literal
 
-from app.errors import AnnotationChanged, AnnotationNotFound, CallerGone, ModelBusy, ServiceError
+from app.errors import AnnotationChanged, AnnotationNotFound, ServiceError
 from app.geometry.frames import flip_y
 from app.geometry.locations import read_location, roi_of, write_location
 from app.geometry.polygons import Holes, Parts
@@ -107,10 +106,6 @@ class RefineAnnotation:
                 )
             prompts = tuple(_as_prompt(point, slide) for point in points)
             segmentation = begun.outline(prompts, holes=options.holes, parts=options.parts)
-        if time.monotonic() > self.claim.deadline:
-            raise ModelBusy("The refine took too long; nothing was written.", retry_after_s=5.0)
-        if self.claim.given_up():
-            raise CallerGone("Whoever asked went away; nothing was written.")
         with stopwatch.step("update"):
             outcome, stored = self._write(annotation, segmentation, options)
             deleted, kept, handles = self._delete(points if outcome == "changed" and not options.keep_points else [])
@@ -141,6 +136,7 @@ class RefineAnnotation:
         if options.dry_run:
             return "dry run", Stored(location, None)
         self._check_unchanged(annotation)
+        self.claim.check()
         return "changed", self.gateway.store_location(annotation, location)
 
     def _check_unchanged(self, annotation: Annotation) -> None:

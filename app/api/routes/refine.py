@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Path, Query, Request, Response
 
 from app import spans
-from app.api.answers import refine_result, written
+from app.api.answers import refine_result, server_timing, written
 from app.api.schemas import RefineRequest, RefineResult
 from app.api.verbs import Verbs
 from app.usecases.find_points import PointsMode
@@ -27,12 +27,17 @@ def routes(verbs: Verbs) -> APIRouter:
 
     def refined(request: Request, annotation_id: int, options: RefineOptions, response: Response) -> RefineResult:
         spans.note({"refine.annotation_id": annotation_id})
-        refinement = in_flight.run(
-            annotation_id, (options, request.state.caller), lambda: verbs.refine(request)(annotation_id, options)
-        )
-        if refinement.outcome == "changed":
-            log.info("%s", written(refinement))
-        verbs.done("refine", refinement.outcome, refinement.timings_ms, response)
+        claim = verbs.claim(request)
+
+        def work() -> Refinement:
+            refinement = verbs.refine(request, claim)(annotation_id, options)
+            if refinement.outcome == "changed":
+                log.info("%s", written(refinement))
+            verbs.done("refine", refinement.outcome, refinement.timings_ms, response)
+            return refinement
+
+        refinement = in_flight.run(annotation_id, (options, request.state.caller), work, claim)
+        response.headers["Server-Timing"] = server_timing(refinement.timings_ms)  # also for those who joined
         return refine_result(refinement)
 
     @router.post("/autonomous_prediction")
