@@ -32,6 +32,8 @@ class Slide:
     bits_per_sample: int = 8
     has_planes: bool = False
     """Whether it has several channels, depths or times."""
+    has_channels: bool = False
+    """Whether it has several channels; the colours of one RGB channel are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Plane:
     """One plane of a slide that has several, by the image server's indices."""
 
     channel: int | None = None
+    """None where there is one only: of an RGB slide, the image server would take a number for one of the colours."""
     z: int = 0
     t: int = 0
 
