@@ -260,10 +260,10 @@ class CoreGateway:
                 f"Annotation {annotation.id} was deleted while it was refined.", annotation_id=annotation.id
             ) from error
         with _reading("update"):
-            return Stored(str(answer["annotation"]["location"]), _optional_int(answer.get("command")))
+            return Stored(str(answer["annotation"]["location"]), _handle(answer))
 
-    def delete(self, annotation_id: int) -> None:
-        """Delete an annotation.
+    def delete(self, annotation_id: int) -> int | None:
+        """Delete an annotation; gives the handle of Core's undo.
 
         Raises
         ------
@@ -273,9 +273,10 @@ class CoreGateway:
             Core refuses or fails.
         """
         try:
-            self._http.delete(ClientAnnotation(id=annotation_id).uri())
+            answer = self._http.delete(ClientAnnotation(id=annotation_id).uri())
         except NotThere as error:
             raise AnnotationNotFound(f"There is no annotation {annotation_id}.", annotation_id=annotation_id) from error
+        return _handle(answer)
 
 
 @contextmanager
@@ -311,6 +312,12 @@ def _point(record: Mapping[str, Any]) -> PointAnnotation:
 
 def _ids(values: object) -> frozenset[int]:
     return frozenset(int(value) for value in values) if isinstance(values, list) else frozenset()
+
+
+def _handle(answer: Mapping[str, Any]) -> int | None:
+    """Read the handle of a command; what is no number is none."""
+    found = answer.get("command")
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
 def _optional_int(value: object) -> int | None:

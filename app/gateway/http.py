@@ -95,9 +95,9 @@ class CoreHttp:
         """Write a JSON text to ``/api/<uri>``; raises as `get`."""
         return self._call("PUT", uri, body=body)
 
-    def delete(self, uri: str) -> None:
+    def delete(self, uri: str) -> dict[str, Any]:
         """Delete ``/api/<uri>``; raises as `get`."""
-        self._call("DELETE", uri)
+        return self._call("DELETE", uri)
 
     def close(self) -> None:
         """Close the connections."""
