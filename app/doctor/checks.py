@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from app.client.client import ApiKeyAuth
+from app.client import ApiKeyAuth
 from app.doctor import platform
 from app.doctor.finding import Finding
 from app.errors import StartupError
