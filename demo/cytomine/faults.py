@@ -6,6 +6,7 @@ import asyncio
 import io
 import re
 import threading
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
@@ -76,6 +77,8 @@ class SeenRequest:
     query: str
     headers: dict[str, str]
     status: int
+    at: float
+    """When it came, on the monotonic clock, seconds."""
 
 
 class Faults:
@@ -85,6 +88,8 @@ class Faults:
         self._app = app
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
+        self.under_way = 0
+        """Requests that have come and are not answered yet."""
         self.requests: list[SeenRequest] = []
         """Every request since the start or the last `clear`, in the order of their ends."""
 
@@ -105,6 +110,7 @@ class Faults:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        at = time.monotonic()
         query = scope["query_string"].decode()
         path = scope["path"]
         fault = self._take(scope["method"], f"{path}?{query}" if query else path)
@@ -116,11 +122,13 @@ class Faults:
                 status = message["status"]
             await send(message)
 
+        self.under_way += 1
         try:
             await self._serve(fault, scope, receive, watched, send)
         finally:
+            self.under_way -= 1
             headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
-            self.requests.append(SeenRequest(scope["method"], path, query, headers, status))
+            self.requests.append(SeenRequest(scope["method"], path, query, headers, status, at))
 
     def _take(self, method: str, path: str) -> Fault | None:
         with self._lock:
