@@ -171,20 +171,24 @@ def test_a_failure_tells_whether_the_outline_was_changed(lab: Lab, client: Refin
 
 
 def test_a_batch_is_taken_back_points_included(lab: Lab, tmp_path: Path) -> None:
-    first, second = lab.draw(BOX), lab.draw(shapely.affinity.translate(BOX, 4, 0))
+    boxes = {
+        number: lab.location(number) for number in (lab.draw(BOX), lab.draw(shapely.affinity.translate(BOX, 4, 0)))
+    }
     point = lab.point(DISC_X, DISC_Y)
     refined(lab, tmp_path, "--project", str(lab.project), "--jobs", "1")
     assert lab.location(point) is None
-    edited = edit(lab, second)
+    with_point, other = sorted(rows_of(tmp_path / "refined.csv"), key=lambda row: -int(row["points_deleted"]))
+    took, edited = int(with_point["annotation"]), int(other["annotation"])
+    by_hand = edit(lab, edited)
     done = app(lab, tmp_path, "undo", "refined.csv")
     assert done.returncode == 0, done.stderr
     assert "1 taken back" in done.stdout
-    assert f"1 left alone: no longer as refined.csv has it: {second}" in done.stderr
-    assert lab.location(first) == BOX.wkt
-    assert lab.location(second) == edited
-    again = app(lab, tmp_path, "undo", "refined.csv")
-    assert "nothing to take back" in again.stdout
-    assert "1 changed" in refined(lab, tmp_path, "--annotation", str(first))
+    assert f"1 left alone: no longer as refined.csv has it: {edited}" in done.stderr
+    assert lab.location(took) == boxes[took]
+    assert lab.location(point) is not None
+    assert lab.location(edited) == by_hand
+    assert "nothing to take back" in app(lab, tmp_path, "undo", "refined.csv").stdout
+    assert "1 changed" in refined(lab, tmp_path, "--annotation", str(took))
 
 
 def test_the_client_takes_a_refine_back(lab: Lab, client: RefineClient) -> None:
@@ -194,3 +198,4 @@ def test_the_client_takes_a_refine_back(lab: Lab, client: RefineClient) -> None:
     assert result.points_deleted == (point,)
     client.undo(result)
     assert lab.location(annotation) == BOX.wkt
+    assert lab.location(point) is not None

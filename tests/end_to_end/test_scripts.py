@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from app.client import ApiKeyAuth, RefineClient, RefineFailed
 from app.client.batch import side_by_side
 from demo.cytomine.faults import Fault
 from demo.cytomine.server import EmbeddedCytomine
-from tests.end_to_end.scripting import boxes, environment, example, outcomes_of, rows_of
+from tests.end_to_end.scripting import ROOT, boxes, environment, example, outcomes_of, rows_of
 from tests.fakes.scripted_server import Answer, ScriptedServer
 from tests.lab import BOX, DISC, DISC_X, DISC_Y, HEIGHT, Lab, settle, with_addition
 
@@ -218,10 +219,11 @@ def test_every_option_reaches_the_service(tmp_path: Path) -> None:
     options = ["--keep-points", "--points", "all", "--dry-run", "--holes", "keep", "--parts", "largest"]
     with server.serving():
         server.answers["/api/annotation/7.json"] = Answer(body={"id": 7, "image": 3, "location": BOX.wkt})
-        command = [sys.executable, "-m", "app", "refine", "--annotation", "7", "--host", server.url, *options]
-        subprocess.run([*command, "--public-key", "a", "--private-key", "b"], cwd=tmp_path, check=False, timeout=60)
-        service = ["--service", f"{server.url}/sam", "--public-key", "a", "--private-key", "b"]
-        subprocess.run([*command, *service], cwd=tmp_path, check=False, timeout=60)
+        keys = ["--host", server.url, "--public-key", "a", "--private-key", "b"]
+        command = [sys.executable, "-m", "app", "refine", "--annotation", "7", *keys, *options]
+        for way in ([], ["--service", f"{server.url}/sam"]):
+            mine = {**os.environ, "PYTHONPATH": str(ROOT)}
+            subprocess.run([*command, *way], cwd=tmp_path, env=mine, check=False, timeout=120)
     to_core, to_service = (json.loads(call.body) for call in server.calls if call.method == "POST")
     chosen = {"points": "all", "holes": "keep", "parts": "largest"}
     assert to_core == {"keepPoints": True, "dryRun": True, **chosen}
