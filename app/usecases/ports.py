@@ -162,14 +162,6 @@ class SlideGateway(Protocol):
         ...
 
 
-class WindowReader(Protocol):
-    """The image server, seen through `app.imagery`."""
-
-    def read(self, slide: Slide, plane: Plane, window: Window, side_px: int) -> WindowImage:
-        """Read a window as an RGB square of at most `side_px`."""
-        ...
-
-
 class Embedding(Protocol):
     """The encoder's output for one window: an opaque, immutable value of the segmenter."""
 
@@ -252,6 +244,22 @@ class Claim:
             raise CallerGone("Whoever asked went away; nothing was written.")
         if time.monotonic() > self.deadline:
             raise ModelBusy("It took too long; nothing was written.", retry_after_s=5.0)
+
+
+class WindowReader(Protocol):
+    """The image server, seen through `app.imagery`."""
+
+    def read(self, slide: Slide, plane: Plane, window: Window, side_px: int, claim: Claim = Claim()) -> WindowImage:
+        """Read a window as an RGB square of at most about `side_px`; the claim tells how long it may take."""
+        ...
+
+
+class CropReader(WindowReader, Protocol):
+    """Pixels that came with the request: one window, which lies where it was cut."""
+
+    def plan(self, roi: Roi, slide_width: int, slide_height: int) -> Window:
+        """Give the window, whatever the box."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
