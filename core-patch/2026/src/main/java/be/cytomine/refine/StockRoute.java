@@ -11,6 +11,7 @@ import org.springframework.http.MediaType;
 import org.springframework.http.ResponseEntity;
 import org.springframework.stereotype.Component;
 import org.springframework.util.ReflectionUtils;
+import org.springframework.web.HttpMediaTypeNotSupportedException;
 import org.springframework.web.bind.annotation.PathVariable;
 import org.springframework.web.bind.annotation.RequestBody;
 import org.springframework.web.bind.annotation.RequestMethod;
@@ -43,7 +44,6 @@ class StockRoute implements SmartInitializingSingleton {
                 .forEach(routes::unregisterMapping);
         RequestMappingInfo ours = RequestMappingInfo.paths(PATH)
                 .methods(RequestMethod.POST)
-                .consumes(MediaType.APPLICATION_JSON_VALUE)
                 .options(routes.getBuilderConfiguration())
                 .build();
         Method method = ReflectionUtils.findMethod(
@@ -61,7 +61,8 @@ class StockRoute implements SmartInitializingSingleton {
      * @return the annotation as a GET would give it, with {@code command} and {@code refinement} beside
      */
     ResponseEntity<String> refine(
-            @PathVariable String id, @RequestBody(required = false) byte[] body, HttpServletRequest request) {
+            @PathVariable String id, @RequestBody(required = false) byte[] body, HttpServletRequest request)
+            throws HttpMediaTypeNotSupportedException {
         Refiner.Refined refined = refiner.refine(id, body, request);
         JsonObject answer = refined.annotation();
         answer.put("command", refined.refinement().get("command"));

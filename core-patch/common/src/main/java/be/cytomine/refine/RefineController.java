@@ -4,6 +4,7 @@ import be.cytomine.utils.JsonObject;
 import jakarta.servlet.http.HttpServletRequest;
 import org.springframework.http.MediaType;
 import org.springframework.http.ResponseEntity;
+import org.springframework.web.HttpMediaTypeNotSupportedException;
 import org.springframework.web.bind.annotation.PathVariable;
 import org.springframework.web.bind.annotation.PostMapping;
 import org.springframework.web.bind.annotation.RequestBody;
@@ -29,11 +30,10 @@ public class RefineController {
      * @return {@code message}, {@code annotation} as a GET would give it, {@code command} (the handle of the undo, or
      *     null) and {@code refinement}, the service's own answer
      */
-    @PostMapping(
-            path = {"/annotation/{id}/sam", "/annotation/{id}/sam.json"},
-            consumes = MediaType.APPLICATION_JSON_VALUE)
+    @PostMapping({"/annotation/{id}/sam", "/annotation/{id}/sam.json"})
     public ResponseEntity<String> refine(
-            @PathVariable String id, @RequestBody(required = false) byte[] body, HttpServletRequest request) {
+            @PathVariable String id, @RequestBody(required = false) byte[] body, HttpServletRequest request)
+            throws HttpMediaTypeNotSupportedException {
         Refiner.Refined refined = refiner.refine(id, body, request);
         Refinement refinement = refined.refinement();
         JsonObject answer = JsonObject.of("annotation", refined.annotation());

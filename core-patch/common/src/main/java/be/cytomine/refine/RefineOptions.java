@@ -5,12 +5,17 @@ import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import jakarta.servlet.http.HttpServletRequest;
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import org.springframework.http.HttpHeaders;
+import org.springframework.http.InvalidMediaTypeException;
+import org.springframework.http.MediaType;
+import org.springframework.web.HttpMediaTypeNotSupportedException;
 
 /**
  * What a caller chose. What is not understood is refused, so that nothing is ever written against a wish; the service
@@ -32,13 +37,15 @@ record RefineOptions(Map<String, Object> chosen) {
     /**
      * Reads the options of a request.
      *
-     * @param query the parameters of its query; those that carry credentials are no options
-     * @param body  its JSON body, or null
-     * @throws RefineProblem something is no option, no value for it, or given twice (400)
+     * @param request its query holds options, and maybe credentials
+     * @param body    its JSON body, or null
+     * @throws RefineProblem                      something is no option, no value for it, or given twice (400)
+     * @throws HttpMediaTypeNotSupportedException the body is no JSON (415)
      */
-    static RefineOptions of(Map<String, String[]> query, byte[] body) {
+    static RefineOptions of(HttpServletRequest request, byte[] body) throws HttpMediaTypeNotSupportedException {
+        requireJson(request.getHeader(HttpHeaders.CONTENT_TYPE), body);
         Map<String, Object> chosen = new LinkedHashMap<>();
-        query.forEach((name, values) -> {
+        request.getParameterMap().forEach((name, values) -> {
             if (!CREDENTIALS.contains(name)) {
                 choose(chosen, name, values.length == 1 ? valueOf(name, values[0]) : null);
             }
@@ -50,6 +57,22 @@ record RefineOptions(Map<String, Object> chosen) {
             }
         });
         return new RefineOptions(chosen);
+    }
+
+    /** Refuses forms above all, whose fields look like a query. Core itself makes JSON of what has no type, on .json. */
+    private static void requireJson(String type, byte[] body) throws HttpMediaTypeNotSupportedException {
+        boolean nothing = type == null && (body == null || body.length == 0);
+        if (!nothing && !MediaType.APPLICATION_JSON.includes(parsed(type))) {
+            throw new HttpMediaTypeNotSupportedException(parsed(type), List.of(MediaType.APPLICATION_JSON));
+        }
+    }
+
+    private static MediaType parsed(String type) {
+        try {
+            return type == null ? MediaType.APPLICATION_OCTET_STREAM : MediaType.parseMediaType(type);
+        } catch (InvalidMediaTypeException unreadable) {
+            return MediaType.APPLICATION_OCTET_STREAM;
+        }
     }
 
     /** Gives the body that the service reads, with the service's names. */

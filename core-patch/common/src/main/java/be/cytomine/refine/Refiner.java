@@ -5,6 +5,7 @@ import be.cytomine.utils.JsonObject;
 import jakarta.persistence.EntityManager;
 import jakarta.servlet.http.HttpServletRequest;
 import org.springframework.stereotype.Component;
+import org.springframework.web.HttpMediaTypeNotSupportedException;
 
 /**
  * Has an annotation refined: rights first, then the service, then the annotation is read anew.
@@ -51,14 +52,15 @@ class Refiner {
      * <p>While the service works, this request keeps its thread and, because Core leaves open-in-view on, maybe a
      * connection to the database; {@link WaitingLine} bounds how many do so at a time.
      *
-     * @param id      the annotation's id, as the path has it
-     * @param body    the options as JSON, or null; more may be in the query
-     * @throws RefineProblem it cannot be done, or was not done
+     * @param id   the annotation's id, as the path has it
+     * @param body the options as JSON, or null; more may be in the query
+     * @throws RefineProblem                      it cannot be done, or was not done
+     * @throws HttpMediaTypeNotSupportedException the body is no JSON (415, told by Spring)
      */
-    Refined refine(String id, byte[] body, HttpServletRequest request) {
+    Refined refine(String id, byte[] body, HttpServletRequest request) throws HttpMediaTypeNotSupportedException {
         long since = System.nanoTime();
         long annotation = PlainId.of(id);
-        RefineOptions options = RefineOptions.of(request.getParameterMap(), body);
+        RefineOptions options = RefineOptions.of(request, body);
         String token = callerToken.of(request);
         return line.inTurn(() -> {
             UserAnnotation before = rights.editable(annotation);
