@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from demo.cytomine import commands, records, rights
+from demo.cytomine import annotating, records, rights
 from demo.cytomine.desk import Desk, Visit
 from demo.cytomine.refine_line import WaitingLine
 from demo.cytomine.refine_options import read_options
@@ -41,8 +41,10 @@ def refine_router(desk: Desk) -> APIRouter:
                 token = await desk.visit(request, lambda visit: _permitted(desk, visit, annotation))
                 refinement = await ask_for_refine(base_url, annotation, options, token)
                 return await desk.read(request, lambda visit: _answered(visit, annotation, refinement))
-        except (Problem, Passed, Refusal) as refusal:
-            return refusal.answer()
+        except Refusal as refusal:
+            return refusal.answer(request)
+        except (Problem, Passed) as problem:
+            return problem.answer()
 
     @router.post("/annotation/{number}/sam/")
     async def no_route(number: str) -> Response:
@@ -74,7 +76,7 @@ async def _options(request: Request) -> dict[str, Any]:
 
 def _permitted(desk: Desk, visit: Visit, number: int) -> str:
     """Check the caller's rights as for an update; give the token to act with."""
-    row = commands.find(visit.db, number)
+    row = annotating.find(visit.db, number)
     rights.check_may_edit(visit.db, visit.caller, row["project"], row["user"])
     scheme, _, token = visit.headers.get("authorization", visit.query.get("Authorization", "")).partition(" ")
     if scheme == "Bearer":
@@ -83,6 +85,6 @@ def _permitted(desk: Desk, visit: Visit, number: int) -> str:
 
 
 def _answered(visit: Visit, number: int, refinement: dict[str, Any]) -> dict[str, Any]:
-    annotation = records.annotation_record(visit.db, commands.find(visit.db, number), visit.url)
+    annotation = records.annotation_record(visit.db, annotating.find(visit.db, number), visit.url)
     message, command = refinement["message"], refinement["command"]
     return {"message": message, "annotation": annotation, "command": command, "refinement": refinement}
