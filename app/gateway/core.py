@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import Any
 from urllib.parse import quote
 
 import shapely
 from cytomine.models import Annotation as ClientAnnotation
-from cytomine.models import AnnotationCollection, Description, ImageInstance, PropertyCollection
+from cytomine.models import AnnotationCollection, ImageInstance
 
 from app.errors import (
     AnnotationChanged,
@@ -20,12 +23,15 @@ from app.errors import (
     SlideNotFound,
     SlideNotReadable,
 )
-from app.gateway.http import CoreHttp, NotThere
+from app.gateway.http import CoreHttp, NotAsRead, NotThere
 from app.geometry.frames import Roi, flip_y
 from app.geometry.locations import is_point, read_location
 from app.usecases.ports import Annotation, ApiKeys, Caller, Credentials, Plane, PointAnnotation, Slide, Stored
 
 _USER_ANNOTATION = "UserAnnotation"
+_CLASS = re.compile(r"(\w+\.)*UserAnnotation", re.ASCII)
+_HANGING = ("property", "attachedfile", "tag_domain_association")
+"""What Core lists for any object; a description is single, and links are listed for annotations alone."""
 
 
 class CoreGateway:
@@ -116,7 +122,7 @@ class CoreGateway:
                 slice_id=_optional_int(record.get("slice")),
                 user_id=int(record["user"]),
                 term_ids=_ids(record.get("term")),
-                updated=None if record.get("updated") is None else str(record["updated"]),
+                updated=_text(record.get("updated")),
                 record=record,
             )
 
@@ -196,49 +202,53 @@ class CoreGateway:
         """
         box = shapely.box(roi.x_min, flip_y(roi.y_max, slide.height), roi.x_max, flip_y(roi.y_min, slide.height))
         wanted = AnnotationCollection(
-            image=slide.id, user=user_id, bbox=box.wkt, showMeta=True, showWKT=True, showTerm=True
+            image=slide.id, user=user_id, bbox=box.wkt, showMeta=True, showWKT=True, showTerm=True, showTrack=True
         )
         try:
             answer = self._http.get(wanted.uri(), wanted.parameters)
         except NotThere:  # the user is gone: so are the points that could be prompts
             return []
         with _reading("list of annotations"):
-            points = [_point(record) for record in answer["collection"] if _is_point(record)]
+            points = [_point(record, user_id) for record in _records(answer) if _is_point(record)]
         return sorted(points, key=lambda point: point.id)
 
     def is_plain(self, point: PointAnnotation) -> bool:
-        """Whether a point is still there, and neither properties nor a description hang on it.
+        """Whether a point is there and nothing hangs on it that the list of points does not show.
+
+        Core takes all of that along when it deletes the point, and its undo does not bring all of it back. An answer
+        that is not understood means that something does.
 
         Raises
         ------
         PlatformError
             Core refuses or fails.
         """
-        record = ClientAnnotation(id=point.id, class_=point.domain)
-        try:
-            if self._http.get(PropertyCollection(record).uri()).get("collection"):
-                return False
-        except NotThere as error:
-            if self._is_gone(point.id):  # since the points were listed, by another refine perhaps
-                return False
-            raise PlatformUnavailable(f"Core does not find the properties of point {point.id}.") from error
-        try:
-            self._http.get(Description(record).uri())
-        except NotThere:
-            return True
-        return False
+        uris = [f"domain/{point.domain}/{point.id}/{what}.json" for what in _HANGING]
+        uris.append(f"annotation/{point.id}/annotationlink.json")
+        description = f"domain/{point.domain}/{point.id}/description.json"
+        with ThreadPoolExecutor(len(uris) + 1, "notes") as pool:
+            answers = [pool.submit(copy_context().run, self._is_empty, uri) for uri in uris]
+            answers.append(pool.submit(copy_context().run, self._is_undescribed, description))
+        return all(answer.result() for answer in answers)
 
-    def _is_gone(self, annotation_id: int) -> bool:
+    def _is_empty(self, uri: str) -> bool:
         try:
-            self._http.get(ClientAnnotation(id=annotation_id).uri())
-        except NotThere:
-            return True
+            return self._http.get(uri).get("collection") == []
+        except NotThere:  # the point is gone, or this Core has no such list
+            return False
+
+    def _is_undescribed(self, uri: str) -> bool:
+        try:
+            self._http.get(uri)
+        except NotThere as error:
+            return error.core_says.startswith("Description")  # and not the point itself, or the page
         return False
 
     def store_location(self, annotation: Annotation, location: str) -> Stored:
         """Write a new location over an annotation, everything else as it was read.
 
-        Core simplifies once more by the ``geometryCompression`` of the body, so that is sent as 0.
+        Core simplifies once more by the ``geometryCompression`` of the body, so that is sent as 0. Where Core has our
+        addition, it writes only if the annotation is as it was read; stock Core does not look (decision 0020).
 
         Parameters
         ----------
@@ -248,19 +258,20 @@ class CoreGateway:
         Raises
         ------
         AnnotationChanged
-            It is gone.
+            It is gone, or not as it was read.
         PlatformError
             Core refuses or fails.
         """
         edited = ClientAnnotation().populate({**annotation.record, "location": location, "geometryCompression": 0.0})
         try:
-            answer = self._http.put(edited.uri(), edited.to_json())
-        except NotThere as error:
+            answer = self._http.put(edited.uri(), edited.to_json(), if_match=annotation.updated)
+        except (NotThere, NotAsRead) as error:
             raise AnnotationChanged(
-                f"Annotation {annotation.id} was deleted while it was refined.", annotation_id=annotation.id
+                f"Annotation {annotation.id} was {error.what} while it was refined; nothing was written.",
+                annotation_id=annotation.id,
             ) from error
-        with _reading("update"):
-            return Stored(str(answer["annotation"]["location"]), _handle(answer))
+        told = answer.get("annotation")
+        return Stored(str(told.get("location") or "") if isinstance(told, dict) else "", _handle(answer))
 
     def delete(self, annotation_id: int) -> int | None:
         """Delete an annotation; gives the handle of Core's undo.
@@ -293,31 +304,67 @@ def _kind(record: Mapping[str, Any]) -> str:
     return str(record.get("class") or _USER_ANNOTATION).rpartition(".")[2]
 
 
+def _records(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    listed = answer["collection"]
+    if not isinstance(listed, list) or not all(isinstance(record, dict) for record in listed):
+        raise TypeError("no list of objects")
+    return listed
+
+
 def _is_point(record: Mapping[str, Any]) -> bool:
     return is_point(str(record.get("location") or ""))
 
 
-def _point(record: Mapping[str, Any]) -> PointAnnotation:
+def _point(record: Mapping[str, Any], user_id: int) -> PointAnnotation:
     place = read_location(str(record["location"]))
     x, y = (float("nan"), float("nan")) if place.is_empty else (place.x, place.y)
+    terms, domain = record.get("term"), str(record.get("class"))
+    nothing_else = (
+        all(_is_zero(record.get(name)) for name in ("nbComments", "countReviewedAnnotations"))
+        and record.get("track") == []
+    )
     return PointAnnotation(
-        id=int(record["id"]),
+        id=_integer(record["id"]),
         x=x,
         y=y,
-        term_ids=_ids(record.get("term")),
-        comments=int(record.get("nbComments") or 0),
-        domain=str(record["class"]),
+        user_id=user_id,
+        term_ids=_ids(terms) if _are_ids(terms) else frozenset(),
+        is_bare=nothing_else and _are_ids(terms) and _CLASS.fullmatch(domain) is not None,
+        domain=domain,
+        updated=_text(record.get("updated")),
     )
 
 
+def _is_zero(value: object) -> bool:
+    return type(value) is int and value == 0
+
+
+def _are_ids(values: object) -> bool:
+    return isinstance(values, list) and all(type(value) is int for value in values)
+
+
 def _ids(values: object) -> frozenset[int]:
-    return frozenset(int(value) for value in values) if isinstance(values, list) else frozenset()
+    """Read a list of ids; raises `TypeError`."""
+    if not isinstance(values, list):
+        raise TypeError("no list")
+    return frozenset(_integer(value) for value in values)
+
+
+def _integer(value: object) -> int:
+    """Read an id; raises `TypeError`. JSON's true is none."""
+    if type(value) is not int:
+        raise TypeError("no integer")
+    return value
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _handle(answer: Mapping[str, Any]) -> int | None:
     """Read the handle of a command; what is no number is none."""
     found = answer.get("command")
-    return found if isinstance(found, int) and not isinstance(found, bool) else None
+    return found if type(found) is int else None
 
 
 def _optional_int(value: object) -> int | None:

@@ -35,6 +35,18 @@ _CONNECTIONS = 64
 class NotThere(ServiceError):
     """Core answered 404; the caller knows what it had asked for and raises the error of that kind."""
 
+    what = "deleted"
+
+    def __init__(self, detail: str, core_says: str = "", **facts: object) -> None:
+        super().__init__(detail, **facts)
+        self.core_says = core_says
+
+
+class NotAsRead(ServiceError):
+    """Core answered 412: what was to be overwritten is not what was read any more."""
+
+    what = "edited"
+
 
 class BearerAuth(AuthBase):
     """Hands a user's own token on to Core.
@@ -91,9 +103,16 @@ class CoreHttp:
         """Read a JSON object from ``/api/<uri>``; raises `NotThere` and the leaves of `PlatformError`."""
         return self._call("GET", uri, query=query)
 
-    def put(self, uri: str, body: str) -> dict[str, Any]:
-        """Write a JSON text to ``/api/<uri>``; raises as `get`."""
-        return self._call("PUT", uri, body=body)
+    def put(self, uri: str, body: str, *, if_match: str | None = None) -> dict[str, Any]:
+        """Write a JSON text to ``/api/<uri>``; raises as `get`, and `NotAsRead`.
+
+        Parameters
+        ----------
+        if_match : str, optional
+            Core's ``updated`` of what is overwritten.
+        """
+        headers = {} if if_match is None else {"If-Match": f'"{if_match}"'}
+        return self._call("PUT", uri, body=body, headers=headers)
 
     def delete(self, uri: str) -> dict[str, Any]:
         """Delete ``/api/<uri>``; raises as `get`."""
@@ -104,7 +123,13 @@ class CoreHttp:
         self._session.close()
 
     def _call(
-        self, method: str, uri: str, *, query: Mapping[str, Any] | None = None, body: str | None = None
+        self,
+        method: str,
+        uri: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         def ask() -> requests.Response:
             return self._session.request(
@@ -112,7 +137,7 @@ class CoreHttp:
                 f"{self._host}/api/{uri}",
                 params=query,
                 data=None if body is None else body.encode(),
-                headers=_headers(method),
+                headers={**_headers(method), **(headers or {})},
                 auth=self._auth,
                 timeout=self._timeout_s,
                 allow_redirects=False,
@@ -155,7 +180,9 @@ def _read(method: str, uri: str, answer: requests.Response) -> dict[str, Any]:
     if status == 403:
         raise PlatformForbidden(f"Core forbids it{said}.", **facts)
     if status == 404:
-        raise NotThere(f"Core knows nothing at {uri}{said}.", **facts)
+        raise NotThere(f"Core knows nothing at {uri}{said}.", said.removeprefix(": "), **facts)
+    if status == 412:
+        raise NotAsRead(f"Core has something else at {uri} by now.", **facts)
     if status != 200:
         raise PlatformUnavailable(f"Core answered {method} {uri} with status {status}{said}.", **facts)
     try:

@@ -64,9 +64,10 @@ class FakeGateway:
         *,
         user_id: int = 61,
         term_ids: frozenset[int] = frozenset(),
-        comments: int = 0,
+        is_bare: bool = True,
     ) -> None:
-        self.points[identifier] = (user_id, PointAnnotation(identifier, x, y, term_ids, comments, "UserAnnotation"))
+        point = PointAnnotation(identifier, x, y, user_id, term_ids, is_bare, "UserAnnotation")
+        self.points[identifier] = (user_id, point)
 
     def acting_as(self, caller: Caller) -> FakeGateway:
         return replace(self, caller_id=caller.user_id)
