@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -22,14 +21,15 @@ from app.errors import (
     PlatformUnavailable,
     SlideNotFound,
     SlideNotReadable,
+    TokenReadsOnly,
 )
 from app.gateway.http import CoreHttp, NotAsRead, NotThere
+from app.gateway.records import ids_of, is_point_record, point_of, records_of, text_of
+from app.gateway.tokens import reads_only
 from app.geometry.frames import Roi, flip_y
-from app.geometry.locations import is_point, read_location
 from app.usecases.ports import Annotation, ApiKeys, Caller, Credentials, Plane, PointAnnotation, Slide, Stored
 
 _USER_ANNOTATION = "UserAnnotation"
-_CLASS = re.compile(r"(\w+\.)*UserAnnotation", re.ASCII)
 _HANGING = ("property", "attachedfile", "tag_domain_association")
 """What Core lists for any object; a description is single, and links are listed for annotations alone."""
 
@@ -43,15 +43,19 @@ class CoreGateway:
         Carries the account's signature, or a user's token.
     caller_id : int, optional
         The user whose account it is, if that user asks; None for the service account.
+    reads_only : bool
+        Whether Core takes no write with these credentials.
     """
 
-    def __init__(self, http: CoreHttp, caller_id: int | None = None) -> None:
+    def __init__(self, http: CoreHttp, caller_id: int | None = None, *, reads_only: bool = False) -> None:
         self._http = http
         self._caller_id = caller_id
+        self._reads_only = reads_only
 
     def acting_as(self, caller: Caller) -> CoreGateway:
         """Give the same Core as the caller sees it."""
-        return CoreGateway(self._http.acting_as(caller.credentials), caller.user_id)
+        http = self._http.acting_as(caller.credentials)
+        return CoreGateway(http, caller.user_id, reads_only=reads_only(caller.credentials))
 
     def identify(self, credentials: Credentials) -> Caller:
         """Tell whose credentials these are.
@@ -91,6 +95,19 @@ class CoreGateway:
         """Tell who asks, by id; None where the service account acts for somebody unknown."""
         return self._caller_id
 
+    def check_may_write(self) -> None:
+        """Find out without a request whether Core would take a write with these credentials at all.
+
+        Raises
+        ------
+        TokenReadsOnly
+            It is a short-term token. Core answers a write with it by a page that says nothing of it.
+        """
+        if self._reads_only:
+            raise TokenReadsOnly(
+                "This token may only read, for a short time: send the one of the session, or API keys."
+            )
+
     def annotation(self, annotation_id: int) -> Annotation:
         """Read an annotation.
 
@@ -121,20 +138,23 @@ class CoreGateway:
                 slide_id=int(record["image"]),
                 slice_id=_optional_int(record.get("slice")),
                 user_id=int(record["user"]),
-                term_ids=_ids(record.get("term")),
-                updated=_text(record.get("updated")),
+                term_ids=ids_of(record.get("term")),
+                updated=text_of(record.get("updated")),
                 record=record,
             )
 
     def slide(self, slide_id: int) -> Slide:
         """Read a slide.
 
+        In a blind project Core hides the path of an image from all but managers, though it shows its pixels; the
+        record of the image's slice, which members read as well, still has it.
+
         Raises
         ------
         SlideNotFound
             Core knows no image of this id.
         SlideNotReadable
-            Its size or its path is missing: not deployed yet, or hidden from this account in a blind project.
+            Its size or its path is missing: not deployed yet, or hidden from this account altogether.
         PlatformError
             Core refuses or fails.
         """
@@ -142,6 +162,8 @@ class CoreGateway:
             record = self._http.get(ImageInstance(id=slide_id).uri())
         except NotThere as error:
             raise SlideNotFound(f"There is no image {slide_id}.", image_id=slide_id) from error
+        if not record.get("path"):
+            record = {**record, "path": self._path_of_slice(slide_id)}
         missing = [name for name in ("width", "height", "path") if not record.get(name)]
         if missing:
             raise SlideNotReadable(
@@ -159,6 +181,12 @@ class CoreGateway:
                 bits_per_sample=int(record.get("bitPerSample") or 8),
                 has_planes=any(int(record.get(name) or 1) > 1 for name in ("channels", "depth", "duration")),
             )
+
+    def _path_of_slice(self, slide_id: int) -> object:
+        try:
+            return self._http.get(f"imageinstance/{slide_id}/sliceinstance/reference.json").get("path")
+        except NotThere:
+            return None
 
     def plane(self, slide: Slide, slice_id: int | None) -> Plane:
         """Tell which plane an annotation lies on; asks Core only for slides that have several.
@@ -209,7 +237,7 @@ class CoreGateway:
         except NotThere:  # the user is gone: so are the points that could be prompts
             return []
         with _reading("list of annotations"):
-            points = [_point(record, user_id) for record in _records(answer) if _is_point(record)]
+            points = [point_of(record, user_id) for record in records_of(answer) if is_point_record(record)]
         return sorted(points, key=lambda point: point.id)
 
     def is_plain(self, point: PointAnnotation) -> bool:
@@ -302,63 +330,6 @@ def _reading(what: str) -> Iterator[None]:
 def _kind(record: Mapping[str, Any]) -> str:
     """Give the last part of Core's class name."""
     return str(record.get("class") or _USER_ANNOTATION).rpartition(".")[2]
-
-
-def _records(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    listed = answer["collection"]
-    if not isinstance(listed, list) or not all(isinstance(record, dict) for record in listed):
-        raise TypeError("no list of objects")
-    return listed
-
-
-def _is_point(record: Mapping[str, Any]) -> bool:
-    return is_point(str(record.get("location") or ""))
-
-
-def _point(record: Mapping[str, Any], user_id: int) -> PointAnnotation:
-    place = read_location(str(record["location"]))
-    x, y = (float("nan"), float("nan")) if place.is_empty else (place.x, place.y)
-    terms, domain = record.get("term"), str(record.get("class"))
-    nothing_else = (
-        all(_is_zero(record.get(name)) for name in ("nbComments", "countReviewedAnnotations"))
-        and record.get("track") == []
-    )
-    return PointAnnotation(
-        id=_integer(record["id"]),
-        x=x,
-        y=y,
-        user_id=user_id,
-        term_ids=_ids(terms) if _are_ids(terms) else frozenset(),
-        is_bare=nothing_else and _are_ids(terms) and _CLASS.fullmatch(domain) is not None,
-        domain=domain,
-        updated=_text(record.get("updated")),
-    )
-
-
-def _is_zero(value: object) -> bool:
-    return type(value) is int and value == 0
-
-
-def _are_ids(values: object) -> bool:
-    return isinstance(values, list) and all(type(value) is int for value in values)
-
-
-def _ids(values: object) -> frozenset[int]:
-    """Read a list of ids; raises `TypeError`."""
-    if not isinstance(values, list):
-        raise TypeError("no list")
-    return frozenset(_integer(value) for value in values)
-
-
-def _integer(value: object) -> int:
-    """Read an id; raises `TypeError`. JSON's true is none."""
-    if type(value) is not int:
-        raise TypeError("no integer")
-    return value
-
-
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
 
 
 def _handle(answer: Mapping[str, Any]) -> int | None:

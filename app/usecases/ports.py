@@ -135,6 +135,10 @@ class SlideGateway(Protocol):
         """Tell who asks, by id; None where a service account acts for somebody unknown."""
         ...
 
+    def check_may_write(self) -> None:
+        """Raise `TokenReadsOnly` if these credentials are known to be good for reading only."""
+        ...
+
     def annotation(self, annotation_id: int) -> Annotation:
         """Read an annotation; raises `AnnotationNotFound`."""
         ...

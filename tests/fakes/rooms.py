@@ -86,6 +86,9 @@ class FakeGateway:
     def caller(self) -> int | None:
         return self.caller_id
 
+    def check_may_write(self) -> None:
+        """Everybody may."""
+
     def annotation(self, annotation_id: int) -> Annotation:
         self.reads += 1
         if self.reads == 2 and self.before_reread:

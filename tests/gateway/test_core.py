@@ -16,6 +16,7 @@ from app.errors import (
     ServiceError,
     SlideNotFound,
     SlideNotReadable,
+    TokenReadsOnly,
 )
 from app.gateway.core import CoreGateway
 from app.gateway.http import CoreHttp
@@ -129,6 +130,20 @@ def test_a_slide_without_size_or_path_is_not_readable(
     with pytest.raises(SlideNotReadable) as caught:
         gateway.slide(5)
     assert caught.value.facts["missing"] == missing
+
+
+@pytest.mark.parametrize(("slice_", "found"), [({"path": "17/a b.svs"}, True), ({"path": None}, False), (None, False)])
+def test_the_path_that_a_blind_project_hides_is_that_of_the_slice(
+    gateway: CoreGateway, server: ScriptedServer, slice_: dict | None, found: bool
+) -> None:
+    server.answers["/api/imageinstance/5.json"] = Answer(body={**IMAGE, "path": None})
+    if slice_ is not None:
+        server.answers["/api/imageinstance/5/sliceinstance/reference.json"] = Answer(body=slice_)
+    if found:
+        assert gateway.slide(5) == SLIDE
+    else:
+        with pytest.raises(SlideNotReadable):
+            gateway.slide(5)
 
 
 def test_an_unknown_slide_is_told(gateway: CoreGateway) -> None:
@@ -345,6 +360,35 @@ def test_whoever_asks_is_asked_for_with_their_own_credentials(gateway: CoreGatew
         assert all(call.headers["authorization"].startswith(shown) for call in server.calls[-2:])
         assert "key" not in repr(caller)
     assert gateway.caller() is None
+
+
+def _token(claims: object) -> str:
+    return f"e30.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.c2ln"
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        (_token({"type": "SHORT_TERM"}), True),
+        (_token({"type": "SESSION"}), False),
+        (_token({"typ": "Bearer"}), False),
+        (_token(["SHORT_TERM"]), False),
+        ("opaque", False),
+        ("a.!.c", False),
+        ("a.e.c", False),
+    ],
+)
+def test_a_token_that_says_it_reads_only_is_refused_for_a_write(
+    gateway: CoreGateway, server: ScriptedServer, text: str, refused: bool
+) -> None:
+    acting = gateway.acting_as(Caller(61, BearerToken(text)))
+    if refused:
+        with pytest.raises(TokenReadsOnly):
+            acting.check_may_write()
+    else:
+        acting.check_may_write()
+    gateway.check_may_write()
+    assert server.calls == []
 
 
 def test_a_core_that_does_not_know_who_asks(gateway: CoreGateway, server: ScriptedServer) -> None:
