@@ -6,6 +6,9 @@ The guards wrap the application, so that nothing of a request is parsed before i
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -18,8 +21,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.callers import Callers
 from app.api.doors import Doors, path_of
 from app.api.shares import Shares
-from app.errors import BodyTooLarge, BodyTooSlow, ModelBusy
+from app.errors import BodyTooLarge, BodyTooSlow, InvalidRequest, ModelBusy
 from app.settings import ApiSettings
+
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 class GuardMiddleware:
@@ -65,7 +70,9 @@ class GuardMiddleware:
         if self._doors.asks_who(path):
             caller = await run_in_threadpool(self._callers.identify, scope)
         with nullcontext() if caller is None else self._shares.turn(caller.user_id):
-            body = await self._read_body(Headers(scope=scope), receive, self._doors.limit_bytes(path))
+            headers = Headers(scope=scope)
+            body = await self._read_body(headers, receive, self._doors.limit_bytes(path))
+            _check_digest(headers, body)
             presence = Presence(receive)
             scope.setdefault("state", {}).update(caller=caller, arrived=arrived, gone=presence.is_gone)
             with presence.watched():
@@ -76,7 +83,7 @@ class GuardMiddleware:
         announced = headers.get("content-length", "")
         body = bytearray()
         more = True
-        if announced.isdigit() and int(announced) > limit:
+        if _NUMBER.fullmatch(announced) and int(announced) > limit:
             raise _too_large(limit)
         with anyio.move_on_after(self._settings.body_timeout_s) as in_time:
             while more:
@@ -90,6 +97,14 @@ class GuardMiddleware:
         if in_time.cancelled_caught:
             raise BodyTooSlow(f"The body did not arrive within {self._settings.body_timeout_s:g} s.")
         return bytes(body)
+
+
+def _check_digest(headers: Headers, body: bytes) -> None:
+    """Refuse a body that is not the one whose digest came with it, and was signed perhaps."""
+    told = headers.get("content-md5")
+    made = hashlib.md5(body, usedforsecurity=False).digest()
+    if told and told not in (base64.b64encode(made).decode(), made.hex()):
+        raise InvalidRequest("The body is not the one whose digest Content-MD5 gives.")
 
 
 def _too_large(limit: int) -> BodyTooLarge:

@@ -180,6 +180,7 @@ class CoreGateway:
                 path=str(record["path"]),
                 bits_per_sample=int(record.get("bitPerSample") or 8),
                 has_planes=any(int(record.get(name) or 1) > 1 for name in ("channels", "depth", "duration")),
+                has_channels=int(record.get("channels") or 1) > 1,
             )
 
     def _path_of_slice(self, slide_id: int) -> object:
@@ -207,11 +208,12 @@ class CoreGateway:
             record = self._http.get(uri)
         except NotThere as error:
             raise PlatformUnavailable(f"Core does not find the plane of image {slide.id}.") from error
-        return Plane(
-            channel=_optional_int(record.get("channel")),
-            z=int(record.get("zStack") or 0),
-            t=int(record.get("time") or 0),
-        )
+        with _reading("slice"):
+            return Plane(
+                channel=_optional_int(record.get("channel")) if slide.has_channels else None,
+                z=int(record.get("zStack") or 0),
+                t=int(record.get("time") or 0),
+            )
 
     def points_in(self, slide: Slide, user_id: int, roi: Roi) -> Sequence[PointAnnotation]:
         """List a user's Point annotations in a box, oldest first.
@@ -323,7 +325,7 @@ def _reading(what: str) -> Iterator[None]:
     """Turn a missing or odd member of Core's answer into `PlatformUnavailable`."""
     try:
         yield
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise PlatformUnavailable(f"Core's answer is not the {what} it should be.") from error
 
 

@@ -32,6 +32,8 @@ class Slide:
     bits_per_sample: int = 8
     has_planes: bool = False
     """Whether it has several channels, depths or times."""
+    has_channels: bool = False
+    """Whether it has several channels; the colours of one RGB channel are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Plane:
     """One plane of a slide that has several, by the image server's indices."""
 
     channel: int | None = None
+    """None where there is one only: of an RGB slide, the image server would take a number for one of the colours."""
     z: int = 0
     t: int = 0
 
@@ -171,14 +174,6 @@ class SlideGateway(Protocol):
         ...
 
 
-class WindowReader(Protocol):
-    """The image server, seen through `app.imagery`."""
-
-    def read(self, slide: Slide, plane: Plane, window: Window, side_px: int) -> WindowImage:
-        """Read a window as an RGB square of at most `side_px`."""
-        ...
-
-
 class Embedding(Protocol):
     """The encoder's output for one window: an opaque, immutable value of the segmenter."""
 
@@ -261,6 +256,22 @@ class Claim:
             raise CallerGone("Whoever asked went away; nothing was written.")
         if time.monotonic() > self.deadline:
             raise ModelBusy("It took too long; nothing was written.", retry_after_s=5.0)
+
+
+class WindowReader(Protocol):
+    """The image server, seen through `app.imagery`."""
+
+    def read(self, slide: Slide, plane: Plane, window: Window, side_px: int, claim: Claim = Claim()) -> WindowImage:
+        """Read a window as an RGB square of at most about `side_px`; the claim tells how long it may take."""
+        ...
+
+
+class CropReader(WindowReader, Protocol):
+    """Pixels that came with the request: one window, which lies where it was cut."""
+
+    def plan(self, roi: Roi, slide_width: int, slide_height: int) -> Window:
+        """Give the window, whatever the box."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

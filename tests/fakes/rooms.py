@@ -159,7 +159,7 @@ class DiscReader:
     y: float = 400
     radius: float = 60
 
-    def read(self, slide: Slide, plane: Plane, window: Window, side_px: int) -> WindowImage:
+    def read(self, slide: Slide, plane: Plane, window: Window, side_px: int, claim: Claim = Claim()) -> WindowImage:
         side = min(side_px, window.side_px0)
         grid = WindowGrid(window.x0, window.y0, window.side_px0 / side, window.side_px0 / side)
         columns, rows = np.meshgrid(np.arange(side) + 0.5, np.arange(side) + 0.5)
