@@ -20,7 +20,6 @@
     ├── PlatformError                   Core or PIMS
     │   ├── PlatformUnauthorized
     │   ├── PlatformForbidden
-    │   │   └── TokenReadsOnly
     │   ├── PlatformUnavailable         down, failing, or answering nonsense
     │   └── PlatformTimeout
     ├── ModelError
@@ -127,10 +126,6 @@ class PlatformUnauthorized(PlatformError):
 
 class PlatformForbidden(PlatformError):
     """The platform's own rules forbid it."""
-
-
-class TokenReadsOnly(PlatformForbidden):
-    """The credentials are good for reading only."""
 
 
 class PlatformUnavailable(PlatformError):

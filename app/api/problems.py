@@ -61,7 +61,6 @@ KINDS: dict[type[errors.ServiceError], Kind] = {
     errors.AnnotationChanged: Kind(409, "annotation-changed", "The annotation changed meanwhile"),
     errors.PlatformUnauthorized: Kind(401, "platform-unauthorized", "Cytomine does not know the account"),
     errors.PlatformForbidden: Kind(403, "platform-forbidden", "Cytomine forbids it"),
-    errors.TokenReadsOnly: Kind(403, "token-reads-only", "This token may only read"),
     errors.PlatformUnavailable: Kind(502, "platform-unavailable", "Cytomine does not answer properly"),
     errors.PlatformTimeout: Kind(504, "platform-timeout", "Cytomine does not answer in time"),
     errors.ModelNotReady: Kind(503, "model-not-ready", "The model is not ready"),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -21,15 +22,14 @@ from app.errors import (
     PlatformUnavailable,
     SlideNotFound,
     SlideNotReadable,
-    TokenReadsOnly,
 )
 from app.gateway.http import CoreHttp, NotAsRead, NotThere
 from app.gateway.records import ids_of, is_point_record, point_of, records_of, text_of
-from app.gateway.tokens import reads_only
 from app.geometry.frames import Roi, flip_y
 from app.usecases.ports import Annotation, ApiKeys, Caller, Credentials, Plane, PointAnnotation, Slide, Stored
 
 _USER_ANNOTATION = "UserAnnotation"
+_AROUND_PX0 = 1.0
 _HANGING = ("property", "attachedfile", "tag_domain_association")
 """What Core lists for any object; a description is single, and links are listed for annotations alone."""
 
@@ -43,19 +43,15 @@ class CoreGateway:
         Carries the account's signature, or a user's token.
     caller_id : int, optional
         The user whose account it is, if that user asks; None for the service account.
-    reads_only : bool
-        Whether Core takes no write with these credentials.
     """
 
-    def __init__(self, http: CoreHttp, caller_id: int | None = None, *, reads_only: bool = False) -> None:
+    def __init__(self, http: CoreHttp, caller_id: int | None = None) -> None:
         self._http = http
         self._caller_id = caller_id
-        self._reads_only = reads_only
 
     def acting_as(self, caller: Caller) -> CoreGateway:
         """Give the same Core as the caller sees it."""
-        http = self._http.acting_as(caller.credentials)
-        return CoreGateway(http, caller.user_id, reads_only=reads_only(caller.credentials))
+        return CoreGateway(self._http.acting_as(caller.credentials), caller.user_id)
 
     def identify(self, credentials: Credentials) -> Caller:
         """Tell whose credentials these are.
@@ -94,19 +90,6 @@ class CoreGateway:
     def caller(self) -> int | None:
         """Tell who asks, by id; None where the service account acts for somebody unknown."""
         return self._caller_id
-
-    def check_may_write(self) -> None:
-        """Find out without a request whether Core would take a write with these credentials at all.
-
-        Raises
-        ------
-        TokenReadsOnly
-            It is a short-term token. Core answers a write with it by a page that says nothing of it.
-        """
-        if self._reads_only:
-            raise TokenReadsOnly(
-                "This token may only read, for a short time: send the one of the session, or API keys."
-            )
 
     def annotation(self, annotation_id: int) -> Annotation:
         """Read an annotation.
@@ -253,13 +236,30 @@ class CoreGateway:
         PlatformError
             Core refuses or fails.
         """
+        return all(_side_by_side(self._notes(point)))
+
+    def is_as_read(self, slide: Slide, point: PointAnnotation) -> bool:
+        """Whether a point is there as it was listed, and still plain.
+
+        Raises
+        ------
+        PlatformError
+            Core refuses or fails.
+        """
+        x, y = point.x, flip_y(point.y, slide.height)
+        around = Roi(x - _AROUND_PX0, y - _AROUND_PX0, x + _AROUND_PX0, y + _AROUND_PX0)
+        return all(
+            _side_by_side(
+                [lambda: point in self.points_in(slide, point.user_id, around), *self._notes(point)],
+            )
+        )
+
+    def _notes(self, point: PointAnnotation) -> list[Callable[[], bool]]:
+        """Give what asks for each kind of thing that may hang on a point: whether there is none."""
         uris = [f"domain/{point.domain}/{point.id}/{what}.json" for what in _HANGING]
         uris.append(f"annotation/{point.id}/annotationlink.json")
         description = f"domain/{point.domain}/{point.id}/description.json"
-        with ThreadPoolExecutor(len(uris) + 1, "notes") as pool:
-            answers = [pool.submit(copy_context().run, self._is_empty, uri) for uri in uris]
-            answers.append(pool.submit(copy_context().run, self._is_undescribed, description))
-        return all(answer.result() for answer in answers)
+        return [*(partial(self._is_empty, uri) for uri in uris), partial(self._is_undescribed, description)]
 
     def _is_empty(self, uri: str) -> bool:
         try:
@@ -318,6 +318,13 @@ class CoreGateway:
         except NotThere as error:
             raise AnnotationNotFound(f"There is no annotation {annotation_id}.", annotation_id=annotation_id) from error
         return _handle(answer)
+
+
+def _side_by_side(asks: Sequence[Callable[[], bool]]) -> list[bool]:
+    """Ask several things at a time; the way to Core counts more than its work."""
+    with ThreadPoolExecutor(len(asks), "notes") as pool:
+        answers = [pool.submit(copy_context().run, ask) for ask in asks]
+    return [answer.result() for answer in answers]
 
 
 @contextmanager

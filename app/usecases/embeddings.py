@@ -6,6 +6,7 @@ it is drawn. The key is the slide, the plane and the very window; a window of ne
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -24,6 +25,8 @@ from app.geometry.windows import Window, plan_window, serves
 from app.usecases.in_flight import InFlight
 from app.usecases.ports import Claim, EmbeddingStore, EncodedWindow, Plane, Segmenter, Slide, WindowReader
 from app.usecases.timings import Stopwatch
+
+log = logging.getLogger(__name__)
 
 KEPT_S = 600.0
 """A slide's file may be replaced under its name; after this time that is noticed."""
@@ -298,5 +301,11 @@ class Ahead:
             wish.context.run(self._encode, wish)
 
     def _encode(self, wish: _Wish) -> None:
-        with suppress(ServiceError), spans.span("ahead"):  # whoever presses the button gets the error
-            self._embeddings.get(wish.slide, wish.plane, wish.roi, Stopwatch(), wish.claim)
+        """Prepare what was wished; the thread survives whatever goes wrong."""
+        try:
+            with spans.span("ahead"):
+                self._embeddings.get(wish.slide, wish.plane, wish.roi, Stopwatch(), wish.claim)
+        except ServiceError:
+            pass  # whoever presses the button gets the error
+        except BaseException:
+            log.exception("A window could not be prepared ahead.")

@@ -138,10 +138,6 @@ class SlideGateway(Protocol):
         """Tell who asks, by id; None where a service account acts for somebody unknown."""
         ...
 
-    def check_may_write(self) -> None:
-        """Raise `TokenReadsOnly` if these credentials are known to be good for reading only."""
-        ...
-
     def annotation(self, annotation_id: int) -> Annotation:
         """Read an annotation; raises `AnnotationNotFound`."""
         ...
@@ -163,6 +159,10 @@ class SlideGateway(Protocol):
 
         What is not understood is something.
         """
+        ...
+
+    def is_as_read(self, slide: Slide, point: PointAnnotation) -> bool:
+        """Whether a point is there as it was listed, and still plain."""
         ...
 
     def store_location(self, annotation: Annotation, location: str) -> Stored:

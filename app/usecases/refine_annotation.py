@@ -86,8 +86,6 @@ class RefineAnnotation:
         stopwatch = Stopwatch()
         with stopwatch.step("validity"):
             caller = self.gateway.caller()
-            if not options.dry_run:
-                self.gateway.check_may_write()
             annotation = self.gateway.annotation(annotation_id)
             geometry = read_location(annotation.location)
             slide = self.gateway.slide(annotation.slide_id)

@@ -19,11 +19,9 @@ from app.errors import (
     PlatformUnavailable,
     ServiceError,
 )
-from app.geometry.frames import Roi, flip_y
 from app.geometry.locations import read_location
 from app.usecases.ports import Annotation, Claim, PointAnnotation, Slide, SlideGateway, Stored
 
-_AROUND_PX0 = 1.0
 _NOT_WRITTEN = range(400, 502)
 """By these statuses the platform itself says that it has not written; those of a proxy say nothing of it."""
 
@@ -85,7 +83,7 @@ class WriteBack:
         done = Deletions()
         for point in points:
             try:
-                if not (self.claim.stands and self._is_as_read(slide, point)):
+                if not (self.claim.stands and self.gateway.is_as_read(slide, point)):
                     done.kept.append(point.id)
                     continue
                 command = self.gateway.delete(point.id)
@@ -110,11 +108,6 @@ class WriteBack:
                 f"Annotation {annotation.id} was edited while it was refined; nothing was written.",
                 annotation_id=annotation.id,
             )
-
-    def _is_as_read(self, slide: Slide, point: PointAnnotation) -> bool:
-        x, y = point.x, flip_y(point.y, slide.height)
-        around = Roi(x - _AROUND_PX0, y - _AROUND_PX0, x + _AROUND_PX0, y + _AROUND_PX0)
-        return point in self.gateway.points_in(slide, point.user_id, around) and self.gateway.is_plain(point)
 
     def _stored_after_all(self, annotation: Annotation, location: str) -> str:
         """Look what is stored, where the platform's own answer does not tell."""

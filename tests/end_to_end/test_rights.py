@@ -249,24 +249,23 @@ def test_tokens_that_core_does_not_accept(cytomine: EmbeddedCytomine, service_ur
     assert scene.lab.location(scene.annotation) == BOX.wkt
 
 
-def test_a_token_for_reading_only_is_told_so_before_any_work(cytomine: EmbeddedCytomine, service_url: str) -> None:
-    scene = scene_of(cytomine, service_url, "classic")
-    token = token_of(scene.people["owner"], "SHORT_TERM")
-    cytomine.faults.clear()
-    answer = refine(scene, token)
-    assert (answer.status_code, answer.json()["type"]) == (403, "urn:cytomine-refine:token-reads-only")
-    assert {seen.path for seen in cytomine.faults.requests} == {"/api/user/current.json"}
-    assert edit(scene, token) >= 400
-    assert refine(scene, token, dry_run=True).status_code == 200
-    assert scene.lab.location(scene.annotation) == BOX.wkt
-
-
 def test_who_may_not_see_the_name_of_a_file_is_not_told_it(cytomine: EmbeddedCytomine, service_url: str) -> None:
     scene = scene_of(cytomine, service_url, "blind")
     answer = refine(scene, token_of(scene.people["colleague"]))
     assert answer.status_code == 200, answer.text
     assert scene.lab.iou(scene.annotation) > 0.85
     assert "discs" not in answer.text
+
+
+def test_a_token_for_reading_only_is_refused_before_any_work(cytomine: EmbeddedCytomine, service_url: str) -> None:
+    scene = scene_of(cytomine, service_url, "classic")
+    token = token_of(scene.people["owner"], "SHORT_TERM")
+    assert edit(scene, token) == 500  # Core fails at it, and says no more
+    cytomine.faults.clear()
+    answer = refine(scene, token)
+    assert (answer.status_code, answer.json()["type"]) == (403, "urn:cytomine-refine:platform-forbidden")
+    assert "for reading only" in answer.json()["detail"]
+    assert cytomine.faults.requests == []
 
 
 def test_a_secret_nobody_has_opens_nothing(cytomine: EmbeddedCytomine, service_url: str) -> None:

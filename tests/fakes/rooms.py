@@ -86,9 +86,6 @@ class FakeGateway:
     def caller(self) -> int | None:
         return self.caller_id
 
-    def check_may_write(self) -> None:
-        """Everybody may."""
-
     def annotation(self, annotation_id: int) -> Annotation:
         self.reads += 1
         if self.reads == 2 and self.before_reread:
@@ -123,6 +120,10 @@ class FakeGateway:
     def is_plain(self, point: PointAnnotation) -> bool:
         self.asked_for_notes.append(point.id)
         return point.id not in self.notes
+
+    def is_as_read(self, slide: Slide, point: PointAnnotation) -> bool:
+        everywhere = Roi(-1e9, -1e9, 1e9, 1e9)
+        return point in self.points_in(slide, point.user_id, everywhere) and self.is_plain(point)
 
     def store_location(self, annotation: Annotation, location: str) -> Stored:
         def store() -> None:

@@ -16,7 +16,6 @@ from app.errors import (
     ServiceError,
     SlideNotFound,
     SlideNotReadable,
-    TokenReadsOnly,
 )
 from app.gateway.core import CoreGateway
 from app.gateway.http import CoreHttp
@@ -375,35 +374,6 @@ def test_whoever_asks_is_asked_for_with_their_own_credentials(gateway: CoreGatew
         assert all(call.headers["authorization"].startswith(shown) for call in server.calls[-2:])
         assert "key" not in repr(caller)
     assert gateway.caller() is None
-
-
-def _token(claims: object) -> str:
-    return f"e30.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip('=')}.c2ln"
-
-
-@pytest.mark.parametrize(
-    ("text", "refused"),
-    [
-        (_token({"type": "SHORT_TERM"}), True),
-        (_token({"type": "SESSION"}), False),
-        (_token({"typ": "Bearer"}), False),
-        (_token(["SHORT_TERM"]), False),
-        ("opaque", False),
-        ("a.!.c", False),
-        ("a.e.c", False),
-    ],
-)
-def test_a_token_that_says_it_reads_only_is_refused_for_a_write(
-    gateway: CoreGateway, server: ScriptedServer, text: str, refused: bool
-) -> None:
-    acting = gateway.acting_as(Caller(61, BearerToken(text)))
-    if refused:
-        with pytest.raises(TokenReadsOnly):
-            acting.check_may_write()
-    else:
-        acting.check_may_write()
-    gateway.check_may_write()
-    assert server.calls == []
 
 
 def test_a_core_that_does_not_know_who_asks(gateway: CoreGateway, server: ScriptedServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -313,6 +314,27 @@ def test_a_failure_ahead_stops_nothing(ahead: Ahead, embeddings: Embeddings, seg
     segmenter.error = None
     ahead.prepare(61, SLIDE, Plane(), box())
     until(lambda: segmenter.encoded == 1)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("odd"), SystemExit("of a library"), MemoryError()], ids=repr)
+def test_the_thread_ahead_survives_anything(
+    ahead: Ahead, segmenter: DarkSegmenter, error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    logging.getLogger("app.usecases.embeddings").addHandler(caplog.handler)
+    encode, failed = segmenter.encode, threading.Event()
+
+    def failing(image, claim):  # type: ignore[no-untyped-def]
+        failed.set()
+        raise error
+
+    segmenter.encode = failing  # type: ignore[method-assign]
+    ahead.prepare(61, SLIDE, Plane(), box(100))
+    assert failed.wait(30)
+    segmenter.encode = encode  # type: ignore[method-assign]
+    ahead.prepare(61, SLIDE, Plane(), box(200))
+    until(lambda: segmenter.encoded == 1)
+    assert "could not be prepared" in caplog.text
+    assert type(error).__name__ in caplog.text
 
 
 def test_one_who_waits_with_another_takes_over_when_that_one_leaves(
