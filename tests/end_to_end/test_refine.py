@@ -108,6 +108,10 @@ def test_points_that_are_not_prompts_survive(lab: Lab) -> None:
         lambda point: store.add_comment(point, lab.bob.id, "seen"),
         lambda point: store.add_property(point, "grade", "2"),
         lambda point: store.add_description(point, "a mitosis"),
+        lambda point: store.add_tag(point, "seen"),
+        lambda point: store.add_track(point, "a cell"),
+        lambda point: store.add_attached_file(point, "a mitosis.png"),
+        lambda point: store.add_link([point, number]),
     ):
         kept.append(lab.point(DISC_X + 3, DISC_Y))
         hang(kept[-1])
