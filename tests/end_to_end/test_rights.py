@@ -75,7 +75,8 @@ def signing_url(cytomine: EmbeddedCytomine) -> Iterator[str]:
         host=cytomine.base_url, public_key=account.public_key, private_key=SecretStr(account.private_key)
     )
     api = ApiSettings(signatures="full", log_level="warning")
-    with serving(Settings(platform=platform, segmenter=SegmenterSettings(device="cpu"), api=api)) as url:
+    segmenter = SegmenterSettings(device="cpu", demo_model=True)
+    with serving(Settings(platform=platform, segmenter=segmenter, api=api)) as url:
         yield url
 
 
