@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from app.client.client import ApiKeyAuth
+from app.client import ApiKeyAuth
 from app.doctor.core import account, core
 from app.doctor.finding import Finding
 from app.doctor.pims import orientation, pims
