@@ -20,7 +20,7 @@ from starlette.types import Scope
 
 from app.api.newcomers import Newcomers
 from app.api.signatures import Signatures, SignedRequest
-from app.errors import NotAuthenticated
+from app.errors import NotAuthenticated, PlatformForbidden
 from app.settings import ApiSettings
 from app.usecases.ports import ApiKeys, BearerToken, Caller, Identities
 
