@@ -1,6 +1,7 @@
 """Core's addition for the refine service, as `core-patch` brings it to a real Core: rights first, then the service.
 
-The caller's own bearer token goes along; whoever signed with API keys gets a short-lived one for this call.
+The caller's own bearer token goes along; whoever signed with API keys gets a short-lived one for this call. If the
+caller goes away, so does the request to the service; a real Core notices that only when it answers.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from demo.cytomine import commands, records, rights
+from demo.cytomine.departures import while_there
 from demo.cytomine.desk import Desk, Visit
 from demo.cytomine.refusals import Refusal, WrongArgument
 
@@ -37,11 +39,13 @@ def refine_router(desk: Desk) -> APIRouter:
         url, headers = f"{base_url}/annotations/{number}/refine", {"Authorization": f"Bearer {token}"}
         try:
             async with httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False) as service:
-                answer = await service.post(url, json=options, headers=headers)
+                answer = await while_there(request, service.post(url, json=options, headers=headers))
         except httpx.TimeoutException:
             return _problem(504, "Refine service too slow", "The refine service did not answer in time.")
         except httpx.TransportError:
             return _problem(502, "Refine service unreachable", "The refine service cannot be reached.")
+        if answer is None:
+            return Response(status_code=499)  # as proxies count it; nobody reads it
         if answer.status_code != 200:
             passed = ("content-type", "retry-after")
             headers = {name: answer.headers[name] for name in passed if name in answer.headers}

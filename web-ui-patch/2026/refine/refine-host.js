@@ -28,20 +28,26 @@ export const host = {
   },
 
   /**
-   * Ask Core's stock route. It answers the annotation, the same one if nothing was found. Only with our addition there is
-   * a command to undo, and points may have been deleted, without saying which.
+   * Ask Core's stock route. It answers the annotation, the same one if nothing was found. Only with our addition there are
+   * commands to undo, and points may have been deleted, without saying which.
    */
   async refine(annotation) {
     const { data } = await Cytomine.instance.api.post(`annotations/${annotation.id}/refine`);
+    const commands = data.commands || [data.command].filter(Boolean);
     return {
       annotation: data,
-      command: data.command || null,
+      commands,
       changed: !isSameShape(annotation.location, data.location),
-      score: null,
+      doubts: data.doubts || [],
       pointsDeleted: [],
       pointsNotDeleted: [],
-      pointsUnknown: Boolean(data.command)
+      pointsUnknown: commands.length > 0
     };
+  },
+
+  /** Read an annotation as Core has it now. */
+  async read(id) {
+    return (await Cytomine.instance.api.get(`annotation/${id}.json`)).data;
   },
 
   /** Make an annotation of the answer, with what the answer does not tell. */

@@ -23,14 +23,20 @@ export const host = {
   /** Ask Core's addition. */
   async refine(annotation, options) {
     const {data} = await Cytomine.instance.api.post(`annotation/${annotation.id}/sam`, options);
+    const {changed, commands, doubts, points_deleted: pointsDeleted, points_not_deleted: pointsNotDeleted} = data.refinement;
     return {
       annotation: data.annotation,
-      command: data.command,
-      changed: data.refinement.changed,
-      score: data.refinement.score,
-      pointsDeleted: data.refinement.points_deleted,
-      pointsNotDeleted: data.refinement.points_not_deleted
+      commands: commands || [data.command].filter(Boolean),
+      changed,
+      doubts: doubts || [],
+      pointsDeleted,
+      pointsNotDeleted
     };
+  },
+
+  /** Read an annotation as Core has it now. */
+  async read(id) {
+    return (await Cytomine.instance.api.get(`annotation/${id}.json`)).data;
   },
 
   /** Make an annotation of the answer, with what the answer does not tell. */
