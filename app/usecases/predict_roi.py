@@ -95,7 +95,7 @@ class PredictRoi:
     def _segment(self, slide: Slide, roi: Roi, prompts: tuple[PointPrompt, ...], stopwatch: Stopwatch) -> Prediction:
         with stopwatch.step("validity"):
             plane = self.gateway.plane(slide, None)
-        with self.segment.begun(slide, plane, roi, stopwatch, self.claim) as begun:
+        with self.segment.begun(slide, plane, roi, stopwatch, self.claim, prompts) as begun:
             return Prediction(begun.outline(prompts), stopwatch.timings_ms())
 
 

@@ -239,10 +239,20 @@ def test_tokens_that_core_does_not_accept(cytomine: EmbeddedCytomine, service_ur
         (token_of(owner, lasts_s=-10), 401),
         (token_of(owner, secret="s" * 64), 401),
         (token_of(User(0, "nobody", "", "")), 401),
-        (token_of(owner, "SHORT_TERM"), 403),
     ):
         assert refine(scene, token).status_code == status == edit(scene, token)
     assert scene.lab.location(scene.annotation) == BOX.wkt
+
+
+def test_a_token_for_reading_only_is_refused_before_any_work(cytomine: EmbeddedCytomine, service_url: str) -> None:
+    scene = scene_of(cytomine, service_url, "classic")
+    token = token_of(scene.people["owner"], "SHORT_TERM")
+    assert edit(scene, token) == 500  # Core fails at it, and says no more
+    cytomine.faults.clear()
+    answer = refine(scene, token)
+    assert (answer.status_code, answer.json()["type"]) == (403, "urn:cytomine-refine:platform-forbidden")
+    assert "for reading only" in answer.json()["detail"]
+    assert cytomine.faults.requests == []
 
 
 def test_a_secret_nobody_has_opens_nothing(cytomine: EmbeddedCytomine, service_url: str) -> None:

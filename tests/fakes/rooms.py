@@ -129,12 +129,13 @@ class FakeGateway:
         self._write(f"store {annotation.id}", store)
         return Stored(location, 88)
 
-    def delete(self, annotation_id: int) -> None:
+    def delete(self, annotation_id: int) -> int | None:
         def delete() -> None:
             if self.points.pop(annotation_id, None) is self.annotations.pop(annotation_id, None):
                 raise AnnotationNotFound("none")
 
         self._write(f"delete {annotation_id}", delete)
+        return 1000 + annotation_id
 
     def _write(self, what: str, effect: Callable[[], object]) -> None:
         self.writes.append(what)
@@ -154,7 +155,7 @@ class DiscReader:
     y: float = 400
     radius: float = 60
 
-    def read(self, slide: Slide, plane: Plane, window: Window, side_px: int) -> WindowImage:
+    def read(self, slide: Slide, plane: Plane, window: Window, side_px: int, claim: Claim = Claim()) -> WindowImage:
         side = min(side_px, window.side_px0)
         grid = WindowGrid(window.x0, window.y0, window.side_px0 / side, window.side_px0 / side)
         columns, rows = np.meshgrid(np.arange(side) + 0.5, np.arange(side) + 0.5)
