@@ -19,7 +19,8 @@ export class Drafts {
   private readonly numbers = new Map<number, number>();
 
   add(image: number, user: number, location: string, label: string): Draft {
-    const more = { created: Date.now(), updated: null, term: [], nbComments: 0 };
+    const now = Date.now();
+    const more = { created: now, updated: now, term: [], nbComments: 0 };
     const draft = { annotation: { id: --this.last, image, user, location, ...more }, label, problem: null, mayBeStored: false };
     this.open.set(draft.annotation.id, draft);
     return draft;
