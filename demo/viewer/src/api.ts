@@ -78,6 +78,12 @@ function noAnswer(method: string): Problem {
   return new Problem('Cytomine cannot be reached', detail, 0, null, writes);
 }
 
+/** An annotation that an undo or a redo has changed. */
+export interface Touched {
+  id: number;
+  isGone: boolean;
+}
+
 /** Where PIMS has a file; its path may have folders and spaces. */
 export const imageUrl = (path: string): string => `/ims/image/${path.split('/').map(encodeURIComponent).join('/')}`;
 
@@ -126,12 +132,12 @@ export class Api {
   refine = (id: number, keepPoints: boolean, signal: AbortSignal) =>
     this.call<{ annotation: Annotation; refinement: Refinement }>('POST', `/api/annotation/${id}/sam`, { keepPoints }, signal);
 
-  /** Undo or redo; gives the annotations that Core has deleted by that. A step that is done already is no problem. */
-  async command(command: number, direction: 'undo' | 'redo'): Promise<number[]> {
+  /** Undo or redo; gives the annotations that were changed by that: none if it had been done already. */
+  async command(command: number, direction: 'undo' | 'redo'): Promise<Touched[]> {
     const path = `/api/command/${command}/${direction}.json`;
     const { collection } = await this.call<Collection<StepAnswer>>('GET', path);
     return collection.flatMap(({ annotation, callback }) =>
-      annotation && callback?.method.includes('Delete') ? [annotation.id] : [],
+      annotation ? [{ id: annotation.id, isGone: callback?.method.includes('Delete') ?? false }] : [],
     );
   }
 

@@ -111,7 +111,7 @@ function toolbar(): void {
   });
   bench.on('change', () => {
     remove.disabled = !bench.selected;
-    const [last, undone] = [bench.history.next('undo'), bench.history.next('redo')];
+    const [last, undone] = [bench.undos.history.next('undo'), bench.undos.history.next('redo')];
     undo.disabled = !last;
     redo.disabled = !undone;
     undo.title = `Undo (Z): ${last?.label ?? 'nothing'}`;
@@ -200,7 +200,7 @@ function start(deed: Deed): void {
       return void bench.refines.start();
     case 'undo':
     case 'redo':
-      return void bench.step(deed);
+      return void bench.undos.step(deed);
     case 'delete':
       return void bench.remove();
     case 'compare':

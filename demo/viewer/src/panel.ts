@@ -35,8 +35,8 @@ export class Panel {
     this.refine.prepend(icon(icons.wand));
     this.refine.addEventListener('click', () => void bench.refines.start());
     byId('cancel-refine').addEventListener('click', () => bench.selected && bench.refines.giveUp(bench.selected.id));
-    byId('save-again').addEventListener('click', () => bench.selected && bench.save(bench.selected.id));
-    byId('discard').addEventListener('click', () => bench.selected && bench.discard(bench.selected.id));
+    byId('save-again').addEventListener('click', () => bench.selected && bench.drafts.save(bench.selected.id));
+    byId('discard').addEventListener('click', () => bench.selected && bench.drafts.discard(bench.selected.id));
     this.compareButton.prepend(icon(icons.compare));
     this.compareButton.addEventListener('click', () => this.compare(!this.isComparing));
     this.keep.addEventListener('change', () => (bench.keepPoints = this.keep.checked));

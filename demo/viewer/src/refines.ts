@@ -32,11 +32,11 @@ export class Refines {
     const { bench } = this;
     const target = bench.selected;
     if (!target || !bench.canRefine(target) || this.running.has(target.id)) return;
-    const run = { since: performance.now(), abort: new AbortController(), after: bench.history.next('undo') };
+    const run = { since: performance.now(), abort: new AbortController(), after: bench.undos.history.next('undo') };
     this.running.set(target.id, run);
     bench.emit('change');
     await bench.settled();
-    run.after = bench.history.next('undo');
+    run.after = bench.undos.history.next('undo');
     const stored = bench.annotations.get(bench.drafts.numberOf(target.id) ?? target.id);
     if (run.abort.signal.aborted) bench.emit('told', ...CANCELLED);
     else if (stored) await this.run(stored, run);
@@ -51,7 +51,7 @@ export class Refines {
   /** Give the newest refine up, if nothing was done since it began; tells whether there was one. */
   giveUpNewest(): boolean {
     const newest = [...this.running.values()].at(-1);
-    if (!newest || newest.abort.signal.aborted || newest.after !== this.bench.history.next('undo')) return false;
+    if (!newest || newest.abort.signal.aborted || newest.after !== this.bench.undos.history.next('undo')) return false;
     newest.abort.abort();
     return true;
   }
@@ -94,7 +94,7 @@ export class Refines {
 
   private remember(annotation: number, refinement: Refinement, user: User): void {
     const commands = refinement.commands ?? (refinement.command === null ? [] : [refinement.command]);
-    if (user === this.bench.user) this.bench.history.push({ commands, label: 'Refined with SAM', annotation, refinement });
+    if (user === this.bench.user) this.bench.undos.history.push({ commands, label: 'Refined with SAM', annotation, refinement });
   }
 
   private async failed(target: Annotation, problem: Problem): Promise<void> {

@@ -1,4 +1,4 @@
-/** What a person is told about a refine. */
+/** What a person is told. */
 
 import type { Problem } from './api';
 import type { Refinement } from './types';
@@ -20,4 +20,8 @@ export const doubtsOf = (refinement: Refinement): string[] => refinement.doubts 
 
 /** The problem, and that what is shown has been loaded again, where something may have been written. */
 export const loadedAgain = ({ detail }: Problem): string =>
-  [detail, 'The outline may have been changed; it was loaded again.'].filter(Boolean).join(' ');
+  sentences(detail, 'The outline may have been changed; it was loaded again.');
+
+/** Join what is told, each with its full stop; Core's own words often lack it. */
+export const sentences = (...told: string[]): string =>
+  told.filter(Boolean).map((text) => (/[.!?]$/.test(text) ? text : `${text}.`)).join(' ');
