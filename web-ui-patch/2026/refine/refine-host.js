@@ -9,6 +9,8 @@ import {
 } from '@/utils/annotation-utils';
 import eventBus from '@/utils/event-bus';
 
+import { outcomeOf } from './refinement';
+
 /** Whether two WKT are the same shape, however they are spaced; lists outside of a viewer do not know theirs. */
 function isSameShape(before, after) {
   const numbers = wkt => wkt.match(/-?[\d.]+(e[-+]?\d+)?/gi).map(Number).join();
@@ -28,21 +30,17 @@ export const host = {
   },
 
   /**
-   * Ask Core's stock route. It answers the annotation, the same one if nothing was found. Only with our addition there are
-   * commands to undo, and points may have been deleted, without saying which.
+   * Ask Core's stock route. It answers the annotation, the same one if nothing was found. With our addition the service's
+   * own answer comes along, and there is something to undo.
    */
   async refine(annotation) {
     const { data } = await Cytomine.instance.api.post(`annotations/${annotation.id}/refine`);
-    const commands = data.commands || [data.command].filter(Boolean);
-    return {
-      annotation: data,
-      commands,
-      changed: !isSameShape(annotation.location, data.location),
-      doubts: data.doubts || [],
-      pointsDeleted: [],
-      pointsNotDeleted: [],
-      pointsUnknown: commands.length > 0
-    };
+    const { refinement, command, ...json } = data;
+    if (refinement) {
+      return { annotation: json, ...outcomeOf(refinement, command) };
+    }
+    const changed = !isSameShape(annotation.location, json.location);
+    return { annotation: json, commands: [], changed, doubts: [], pointsDeleted: [], pointsNotDeleted: [] };
   },
 
   /** Read an annotation as Core has it now. */

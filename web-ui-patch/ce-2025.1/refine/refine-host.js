@@ -9,6 +9,8 @@ import {
   updateTrackProperties
 } from '@/utils/annotation-utils';
 
+import {outcomeOf} from './refinement';
+
 export const host = {
   generation: '2025.1',
   userType: AnnotationType.USER,
@@ -23,15 +25,7 @@ export const host = {
   /** Ask Core's addition. */
   async refine(annotation, options) {
     const {data} = await Cytomine.instance.api.post(`annotation/${annotation.id}/sam`, options);
-    const {changed, commands, doubts, points_deleted: pointsDeleted, points_not_deleted: pointsNotDeleted} = data.refinement;
-    return {
-      annotation: data.annotation,
-      commands: commands || [data.command].filter(Boolean),
-      changed,
-      doubts: doubts || [],
-      pointsDeleted,
-      pointsNotDeleted
-    };
+    return {annotation: data.annotation, ...outcomeOf(data.refinement, data.command)};
   },
 
   /** Read an annotation as Core has it now. */

@@ -119,7 +119,7 @@ export default {
     },
 
     /** Bring the new outline onto the map and into lists, with everything that hangs on the annotation. */
-    async show(before, {annotation, commands, changed, pointsDeleted, pointsUnknown}, viewer) {
+    async show(before, {annotation, commands, changed, pointsDeleted}, viewer) {
       pointsDeleted.forEach(id => host.emit(this, 'deleteAnnotation', this.deletedPoint(before, id)));
       if (!changed) {
         return;
@@ -128,9 +128,6 @@ export default {
         await this.place(annotation, before);
       } catch (error) { // the outline is stored; only what hangs on it could not be read
         host.emit(this, 'reloadAnnotations', {idImage: before.image, hard: true});
-      }
-      if (pointsUnknown) {
-        host.emit(this, 'reloadAnnotations', {idImage: before.image});
       }
       if (viewer === undefined) {
         this.$emit('reload'); // lists outside of a viewer do not hear the bus
