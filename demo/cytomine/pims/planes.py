@@ -172,7 +172,7 @@ def _intensities(body: Mapping[str, Any], name: str, default: list[Any], count: 
 
 def _bound(slide: SlideFile, wanted: Any, plane: tuple[int, int, int], end: int) -> int:
     """Turn an intensity into a value; `end` 0 is the lower bound."""
-    largest = 2**slide.bits - 1
+    largest: int = 2**slide.bits - 1
     if isinstance(wanted, int):
         return min(int(wanted), largest)
     if wanted is None or (wanted.startswith("AUTO") and slide.bits <= 8):
