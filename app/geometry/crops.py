@@ -1,8 +1,9 @@
 """Crops of annotations: where the pixels lie that Cytomine's Core cut out around an annotation.
 
-Core says nothing of the place. It asks PIMS for the square of twice the longer side of the envelope; PIMS gives the
-envelope's own sides twice, and the square for drawings only. It turns the platform's y by ``height - 0.5 - y``, moves the
-box inside the slide, cuts what a narrow slide does not have, and makes it whole pixels: corners rounded down, sizes up. Source: PIMS' ``get_annotation_region``, ``Region.discretize``.
+Core says nothing of the place. It asks PIMS for the square of twice the longer side of the envelope; PIMS gives twice
+the envelope's own sides, and the square for drawings only. It turns the platform's y by ``height - 0.5 - y``, moves
+the box inside the slide, cuts what a narrow slide does not have, and makes it whole pixels: corners rounded down, sizes
+up. Source: PIMS' ``get_annotation_region``, ``Region.discretize``.
 """
 
 from __future__ import annotations
