@@ -70,7 +70,7 @@ class Refined:
     total_ms: float
 
     @classmethod
-    def of(cls, annotation_id: int, answer: Mapping[str, Any]) -> Self:
+    def of(cls, annotation_id: int, answer: Mapping[str, Any], *, writes: bool = True) -> Self:
         """Read the answer of Core's addition, or of the service itself.
 
         Raises
@@ -83,7 +83,7 @@ class Refined:
             command = result["command"]
             return cls(
                 annotation_id=annotation_id,
-                image_id=result.get("image_id") or answer.get("annotation", {}).get("image"),
+                image_id=result.get("image_id") or (answer.get("annotation") or {}).get("image"),
                 changed=result["changed"],
                 score=result["score"],
                 location=result["location"],
@@ -95,7 +95,8 @@ class Refined:
                 total_ms=result["timings_ms"]["total"],
             )
         except (AttributeError, KeyError, TypeError) as error:
-            raise RefineFailed(200, "This is no answer of the refine service", written=None) from error
+            written = None if writes else False
+            raise RefineFailed(200, "This is no answer of the refine service", written=written) from error
 
 
 def unanswered(error: httpx.HTTPError | httpx.InvalidURL, url: str, *, writes: bool) -> RefineFailed:

@@ -199,3 +199,5 @@ def test_the_client_takes_a_refine_back(lab: Lab, client: RefineClient) -> None:
     client.undo(result)
     assert lab.location(annotation) == BOX.wkt
     assert lab.location(point) is not None
+    with pytest.raises(RefineFailed, match="Core took nothing back"):
+        client.undo(result)
