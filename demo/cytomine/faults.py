@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 from PIL import Image
+from starlette.requests import ClientDisconnect
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -125,6 +126,8 @@ class Faults:
         self.under_way += 1
         try:
             await self._serve(fault, scope, receive, watched, send)
+        except ClientDisconnect:
+            pass  # the caller went away while it was still sending; nobody is left to answer
         finally:
             self.under_way -= 1
             headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}
