@@ -119,11 +119,11 @@ class World:
         headers = {"Authorization": f"Bearer {self.tokens[name]}"}
         return httpx.post(url, json=options, headers=headers, timeout=60, trust_env=False)
 
-    def core(self, name: str, method: str, path: str) -> httpx.Response:
+    def core(self, name: str, method: str, path: str, body: dict[str, object] | None = None) -> httpx.Response:
         """Call Core in somebody's name, for instance to undo."""
         headers = {"Authorization": f"Bearer {self.tokens[name]}", "Accept": "application/json"}
         url = f"{self.cytomine.base_url}/api/{path}"
-        return httpx.request(method, url, headers=headers, timeout=60, trust_env=False)
+        return httpx.request(method, url, json=body, headers=headers, timeout=60, trust_env=False)
 
     def clear(self) -> None:
         """Take everything off the image, and let everything go well again."""
