@@ -42,7 +42,11 @@ class PlatformSettings(_Group):
     public_key: str = Field("", description="Public key of the service account.")
     private_key: SecretStr = Field(SecretStr(""), description="Private key of the service account.")
     connect_timeout_s: float = Field(5.0, gt=0, le=60)
-    read_timeout_s: float = Field(20.0, gt=0, le=300)
+    read_timeout_s: float = Field(20.0, gt=0, le=300, description="The longest silence of Core or PIMS.")
+    answer_timeout_s: float = Field(
+        30.0, gt=0, le=600, description="An answer of Core or PIMS that takes longer in all is given up."
+    )
+    max_answer_bytes: int = Field(16 * 2**20, ge=2**16, description="Longer answers of Core are given up.")
 
     @field_validator("host", "pims_url")
     @classmethod

@@ -40,6 +40,7 @@ def refine_result(refinement: Refinement) -> RefineResult:
         points_deleted=list(refinement.points_deleted),
         points_not_deleted=list(refinement.points_not_deleted),
         command=refinement.command,
+        commands=list(refinement.commands),
         model=model_body(refinement.model),
         window=_window(refinement.segmentation),
         timings_ms=refinement.timings_ms,

@@ -85,7 +85,12 @@ class PointFeature(BaseModel):
 
     type: Literal["Feature"]
     geometry: PointGeometry
-    properties: PointProperties = PointProperties()
+    properties: PointProperties | None = Field(None, description="Null or left out: the point shows the object.")
+
+    @property
+    def label(self) -> int:
+        """1: object; 0: background."""
+        return (self.properties or PointProperties()).label
 
 
 class PredictionRequest(_Request):
@@ -151,6 +156,10 @@ class RefineResult(BaseModel):
     points_deleted: list[int]
     points_not_deleted: list[int] = Field(description="Points that the platform did not let us delete.")
     command: int | None = Field(description="Handle of the platform's undo; null if nothing was written.")
+    commands: list[int] = Field(
+        description="Handles of all that was done, in that order: the outline, then each deleted point. "
+        "To take a refine back whole, undo them from the last to the first."
+    )
     model: ModelBody
     window: WindowBody
     timings_ms: dict[str, float]

@@ -152,6 +152,7 @@ class CoreGateway:
                 path=str(record["path"]),
                 bits_per_sample=int(record.get("bitPerSample") or 8),
                 has_planes=any(int(record.get(name) or 1) > 1 for name in ("channels", "depth", "duration")),
+                has_channels=int(record.get("channels") or 1) > 1,
             )
 
     def plane(self, slide: Slide, slice_id: int | None) -> Plane:
@@ -173,11 +174,12 @@ class CoreGateway:
             record = self._http.get(uri)
         except NotThere as error:
             raise PlatformUnavailable(f"Core does not find the plane of image {slide.id}.") from error
-        return Plane(
-            channel=_optional_int(record.get("channel")),
-            z=int(record.get("zStack") or 0),
-            t=int(record.get("time") or 0),
-        )
+        with _reading("slice"):
+            return Plane(
+                channel=_optional_int(record.get("channel")) if slide.has_channels else None,
+                z=int(record.get("zStack") or 0),
+                t=int(record.get("time") or 0),
+            )
 
     def points_in(self, slide: Slide, user_id: int, roi: Roi) -> Sequence[PointAnnotation]:
         """List a user's Point annotations in a box, oldest first.
@@ -260,10 +262,10 @@ class CoreGateway:
                 f"Annotation {annotation.id} was deleted while it was refined.", annotation_id=annotation.id
             ) from error
         with _reading("update"):
-            return Stored(str(answer["annotation"]["location"]), _optional_int(answer.get("command")))
+            return Stored(str(answer["annotation"]["location"]), _handle(answer))
 
-    def delete(self, annotation_id: int) -> None:
-        """Delete an annotation.
+    def delete(self, annotation_id: int) -> int | None:
+        """Delete an annotation; gives the handle of Core's undo.
 
         Raises
         ------
@@ -273,9 +275,10 @@ class CoreGateway:
             Core refuses or fails.
         """
         try:
-            self._http.delete(ClientAnnotation(id=annotation_id).uri())
+            answer = self._http.delete(ClientAnnotation(id=annotation_id).uri())
         except NotThere as error:
             raise AnnotationNotFound(f"There is no annotation {annotation_id}.", annotation_id=annotation_id) from error
+        return _handle(answer)
 
 
 @contextmanager
@@ -283,7 +286,7 @@ def _reading(what: str) -> Iterator[None]:
     """Turn a missing or odd member of Core's answer into `PlatformUnavailable`."""
     try:
         yield
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise PlatformUnavailable(f"Core's answer is not the {what} it should be.") from error
 
 
@@ -311,6 +314,12 @@ def _point(record: Mapping[str, Any]) -> PointAnnotation:
 
 def _ids(values: object) -> frozenset[int]:
     return frozenset(int(value) for value in values) if isinstance(values, list) else frozenset()
+
+
+def _handle(answer: Mapping[str, Any]) -> int | None:
+    """Read the handle of a command; what is no number is none."""
+    found = answer.get("command")
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
 def _optional_int(value: object) -> int | None:

@@ -101,9 +101,9 @@ class Embeddings:
         _note("another request")  # unless it is made here
         if claim.ahead:
             claim = self._unless_clicked(key, claim)
-            return self._in_flight.run(key, key, lambda: self._make(key, roi, stopwatch, claim))
+            return self._in_flight.run(key, key, lambda: self._make(key, roi, stopwatch, claim), claim)
         with self._clicking(key):
-            return self._in_flight.run(key, key, lambda: self._make(key, roi, stopwatch, claim))
+            return self._in_flight.run(key, key, lambda: self._make(key, roi, stopwatch, claim), claim)
 
     @contextmanager
     def _clicking(self, key: Hashable) -> Iterator[None]:

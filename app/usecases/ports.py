@@ -6,11 +6,13 @@ The rooms satisfy these Protocols by shape; ``app.main`` plugs them in. Values t
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from app.errors import CallerGone, ModelBusy
 from app.geometry.frames import Roi
 from app.geometry.masks import Masks
 from app.geometry.prompts import Prompts
@@ -30,6 +32,8 @@ class Slide:
     bits_per_sample: int = 8
     has_planes: bool = False
     """Whether it has several channels, depths or times."""
+    has_channels: bool = False
+    """Whether it has several channels; the colours of one RGB channel are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class Plane:
     """One plane of a slide that has several, by the image server's indices."""
 
     channel: int | None = None
+    """None where there is one only: of an RGB slide, the image server would take a number for one of the colours."""
     z: int = 0
     t: int = 0
 
@@ -152,8 +157,8 @@ class SlideGateway(Protocol):
         """Write a new location (WKT, platform frame) over an annotation; the only write before a deletion."""
         ...
 
-    def delete(self, annotation_id: int) -> None:
-        """Delete an annotation."""
+    def delete(self, annotation_id: int) -> int | None:
+        """Delete an annotation; gives the handle of the platform's undo."""
         ...
 
 
@@ -235,6 +240,18 @@ class Claim:
     """On the monotonic clock, seconds: a result after it is worth nothing."""
     given_up: Callable[[], bool] = _stays
     """Whether nobody waits any more, for instance because the client went away."""
+
+    @property
+    def stands(self) -> bool:
+        """Whether the result is still wanted."""
+        return time.monotonic() <= self.deadline and not self.given_up()
+
+    def check(self) -> None:
+        """Raise `CallerGone` or `ModelBusy` once the result is not wanted any more."""
+        if self.given_up():
+            raise CallerGone("Whoever asked went away; nothing was written.")
+        if time.monotonic() > self.deadline:
+            raise ModelBusy("It took too long; nothing was written.", retry_after_s=5.0)
 
 
 @dataclass(frozen=True, slots=True)

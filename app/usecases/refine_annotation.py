@@ -6,11 +6,10 @@ old shape with all points, or the new shape with some of them left.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Literal
 
-from app.errors import AnnotationChanged, AnnotationNotFound, CallerGone, ModelBusy, ServiceError
+from app.errors import AnnotationChanged, AnnotationNotFound, ServiceError
 from app.geometry.frames import flip_y
 from app.geometry.locations import read_location, roi_of, write_location
 from app.geometry.polygons import Holes, Parts
@@ -51,6 +50,9 @@ class Refinement:
     points_not_deleted: tuple[int, ...]
     """Points that should have been deleted, but the platform refused or failed."""
     command: int | None
+    """The handle of the write."""
+    commands: tuple[int, ...]
+    """Handles of everything that was done, in that order: the write, then each deletion. Undo them from the last."""
     model: ModelInfo
     segmentation: Segmentation
     timings_ms: dict[str, float]
@@ -104,13 +106,9 @@ class RefineAnnotation:
                 )
             prompts = tuple(_as_prompt(point, slide) for point in points)
             segmentation = begun.outline(prompts, holes=options.holes, parts=options.parts)
-        if time.monotonic() > self.claim.deadline:
-            raise ModelBusy("The refine took too long; nothing was written.", retry_after_s=5.0)
-        if self.claim.given_up():
-            raise CallerGone("Whoever asked went away; nothing was written.")
         with stopwatch.step("update"):
             outcome, stored = self._write(annotation, segmentation, options)
-            deleted, kept = self._delete(points if outcome == "changed" and not options.keep_points else [])
+            deleted, kept, handles = self._delete(points if outcome == "changed" and not options.keep_points else [])
         return Refinement(
             annotation_id=annotation_id,
             caller=caller,
@@ -122,6 +120,7 @@ class RefineAnnotation:
             points_deleted=deleted,
             points_not_deleted=kept,
             command=stored.command,
+            commands=tuple(handle for handle in (stored.command, *handles) if handle is not None),
             model=self.segment.segmenter.info,
             segmentation=segmentation,
             timings_ms=stopwatch.timings_ms(),
@@ -137,6 +136,7 @@ class RefineAnnotation:
         if options.dry_run:
             return "dry run", Stored(location, None)
         self._check_unchanged(annotation)
+        self.claim.check()
         return "changed", self.gateway.store_location(annotation, location)
 
     def _check_unchanged(self, annotation: Annotation) -> None:
@@ -153,17 +153,17 @@ class RefineAnnotation:
                 annotation_id=annotation.id,
             )
 
-    def _delete(self, points: list[PointAnnotation]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def _delete(self, points: list[PointAnnotation]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int | None, ...]]:
         """Delete the points one by one; a failure leaves that point and is told, not raised."""
-        deleted, kept = [], []
+        deleted, kept, handles = [], [], []
         for point in points:
             try:
-                self.gateway.delete(point.id)
+                handles.append(self.gateway.delete(point.id))
             except ServiceError:
                 kept.append(point.id)
             else:
                 deleted.append(point.id)
-        return tuple(deleted), tuple(kept)
+        return tuple(deleted), tuple(kept), tuple(handles)
 
 
 def _as_prompt(point: PointAnnotation, slide: Slide) -> PointPrompt:

@@ -6,6 +6,7 @@ from fastapi.testclient import TestClient
 
 from app.errors import ModelBusy
 from app.geometry.polygons import iou
+from app.geometry.prompts import PointLabel
 from app.main import assemble
 from app.settings import Settings
 from tests.api.conftest import BOX, SECRET
@@ -68,6 +69,15 @@ def test_a_box_is_predicted_and_nothing_written(client: TestClient, gateway: Fak
     assert body["properties"]["score"] == pytest.approx(0.9)
     assert body["properties"]["timings_ms"]["total"] > 0
     assert gateway.writes == []
+
+
+@pytest.mark.parametrize("properties", [{}, {"properties": None}, {"properties": {}}], ids=str)
+def test_a_point_without_properties_means_the_object(
+    client: TestClient, segmenter: DarkSegmenter, properties: dict[str, object]
+) -> None:
+    bare = {"type": "Feature", "geometry": {"type": "Point", "coordinates": [500, 400]}, **properties}
+    assert client.post("/sam/prediction", json={"image_id": 5, "geometry": AREA, "points": [bare]}).status_code == 200
+    assert segmenter.prompts[0].labels == (PointLabel.FOREGROUND,)
 
 
 def test_a_smart_prediction_finds_points_and_deletes_none(

@@ -78,6 +78,21 @@ def test_the_platform_can_undo_it(lab: Lab) -> None:
     assert lab.location(number) == BOX.wkt
 
 
+def test_the_platform_can_undo_all_of_it(lab: Lab) -> None:
+    from cytomine import Cytomine
+
+    number, points = lab.draw(BOX), [lab.point(DISC_X, DISC_Y), lab.point(DISC_X + 20, DISC_Y)]
+    result = lab.refine(number).json()
+    assert len(result["commands"]) == 3
+    assert result["commands"][0] == result["command"]
+    keys = (lab.account.public_key, lab.account.private_key)
+    with Cytomine(lab.cytomine.base_url, *keys, use_cache=False, configure_logging=False) as client:
+        for command in reversed(result["commands"]):
+            assert client.get(f"command/{command}/undo.json")
+    assert lab.location(number) == BOX.wkt
+    assert all(lab.location(point) is not None for point in points)
+
+
 def test_points_that_are_not_prompts_survive(lab: Lab) -> None:
     store = lab.cytomine.store
     term, other_term = store.add_term(lab.project, "gland"), store.add_term(lab.project, "mitosis")

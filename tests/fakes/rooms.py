@@ -129,12 +129,13 @@ class FakeGateway:
         self._write(f"store {annotation.id}", store)
         return Stored(location, 88)
 
-    def delete(self, annotation_id: int) -> None:
+    def delete(self, annotation_id: int) -> int | None:
         def delete() -> None:
             if self.points.pop(annotation_id, None) is self.annotations.pop(annotation_id, None):
                 raise AnnotationNotFound("none")
 
         self._write(f"delete {annotation_id}", delete)
+        return 1000 + annotation_id
 
     def _write(self, what: str, effect: Callable[[], object]) -> None:
         self.writes.append(what)

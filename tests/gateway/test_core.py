@@ -128,7 +128,7 @@ def test_an_unknown_slide_is_told(gateway: CoreGateway) -> None:
 def test_planes_are_asked_for_only_where_there_are_several(gateway: CoreGateway, server: ScriptedServer) -> None:
     assert gateway.plane(SLIDE, 5002) == Plane()
     assert server.calls == []
-    server.answers["/api/imageinstance/5.json"] = Answer(body={**IMAGE, "depth": 9})
+    server.answers["/api/imageinstance/5.json"] = Answer(body={**IMAGE, "depth": 9, "channels": 2})
     stack = gateway.slide(5)
     server.answers["/api/sliceinstance/5002.json"] = Answer(body={"channel": 1, "zStack": 4, "time": 2})
     server.answers["/api/imageinstance/5/sliceinstance/reference.json"] = Answer(body={"channel": None, "zStack": 3})
@@ -136,6 +136,21 @@ def test_planes_are_asked_for_only_where_there_are_several(gateway: CoreGateway,
     assert gateway.plane(stack, None) == Plane(None, 3, 0)
     with pytest.raises(PlatformUnavailable):
         gateway.plane(stack, 9)
+
+
+def test_a_slide_of_one_channel_has_no_number_for_it(gateway: CoreGateway, server: ScriptedServer) -> None:
+    """PIMS would take the number for one of the three colours."""
+    server.answers["/api/imageinstance/5.json"] = Answer(body={**IMAGE, "depth": 9, "channels": 1})
+    server.answers["/api/sliceinstance/5002.json"] = Answer(body={"channel": 0, "zStack": 4, "time": 0})
+    assert gateway.plane(gateway.slide(5), 5002) == Plane(None, 4, 0)
+
+
+@pytest.mark.parametrize("odd", [{"zStack": "x"}, {"time": [1]}, {"channel": {}}])
+def test_an_odd_plane_is_no_answer(gateway: CoreGateway, server: ScriptedServer, odd: dict) -> None:
+    server.answers["/api/imageinstance/5.json"] = Answer(body={**IMAGE, "channels": 2})
+    server.answers["/api/sliceinstance/5002.json"] = Answer(body=odd)
+    with pytest.raises(PlatformUnavailable, match="not the slice"):
+        gateway.plane(gateway.slide(5), 5002)
 
 
 def test_points_are_asked_for_by_box_and_user(gateway: CoreGateway, server: ScriptedServer) -> None:

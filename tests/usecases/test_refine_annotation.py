@@ -1,3 +1,5 @@
+import threading
+
 import pytest
 import shapely
 
@@ -35,6 +37,7 @@ def test_the_box_becomes_the_object(refine: RefineAnnotation, gateway: FakeGatew
     assert iou(shapely.from_wkt(result.location), DISC) > 0.95
     assert result.score == pytest.approx(0.9)
     assert result.command == 88
+    assert result.commands == (88, 1011, 1012)
     assert (result.points_used, result.points_deleted, result.points_not_deleted) == ((11, 12), (11, 12), ())
     assert gateway.points == {}
     assert gateway.writes == ["store 7", "delete 11", "delete 12"]
@@ -84,6 +87,26 @@ def test_when_nobody_waits_any_more_nothing_is_written(
         late(7, PLAIN)
     assert gateway.writes == []
     assert len(gateway.points) == 2
+
+
+@pytest.mark.parametrize("error", [ModelBusy, CallerGone])
+def test_whoever_leaves_during_the_second_read_is_not_written_for(
+    gateway: FakeGateway, segmenter: DarkSegmenter, error: type[ModelError]
+) -> None:
+    ended = threading.Event()
+
+    class Ending(Claim):
+        """Stands until the event is set."""
+
+        def check(self) -> None:
+            if ended.is_set():
+                raise error("nothing was written")
+
+    gateway.before_reread = ended.set
+    late = RefineAnnotation(gateway, SegmentRoi(Embeddings(DiscReader(), segmenter), segmenter), 20, Ending())
+    with pytest.raises(error):
+        late(7, PLAIN)
+    assert gateway.writes == []
 
 
 def test_a_dry_run_writes_nothing(refine: RefineAnnotation, gateway: FakeGateway) -> None:
@@ -138,6 +161,7 @@ def test_a_failed_deletion_is_told_and_not_raised(refine: RefineAnnotation, gate
     stays = 11 if which == 2 else 12
     assert result.points_not_deleted == (stays,)
     assert result.points_deleted == (23 - stays,)
+    assert result.commands == (88, 1000 + 23 - stays)
     assert list(gateway.points) == [stays]
 
 
