@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -56,6 +55,8 @@ class Replicas:
     folder: Path
     ports: list[int]
     services: list[Service] = field(default_factory=list)
+    killed: set[int] = field(default_factory=set)
+    """Those that are dead, or about to be."""
     _stacks: list[ExitStack] = field(default_factory=list)
 
     def start(self) -> None:
@@ -65,17 +66,17 @@ class Replicas:
 
     def kill(self, n: int) -> None:
         """Kill one without warning; harmless where it is dead already."""
-        process = self.services[n].process
-        if process.poll() is None:
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait()
+        if n not in self.killed:
+            self.killed.add(n)
+            self.services[n].process.kill()
+            self.services[n].process.wait()
 
     def revive(self) -> None:
         """Start again whichever is dead."""
-        for n, service in enumerate(self.services):
-            if service.process.poll() is not None:
-                self._stacks[n].close()
-                self.services[n] = self._started(n)
+        for n in sorted(self.killed):
+            self._stacks[n].close()
+            self.services[n] = self._started(n)
+        self.killed.clear()
 
     def close(self) -> None:
         """Stop all of them."""
