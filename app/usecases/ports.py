@@ -72,10 +72,15 @@ class PointAnnotation:
     x: float
     """Platform frame, level-0 pixels."""
     y: float
+    user_id: int
+    """The owner."""
     term_ids: frozenset[int]
-    comments: int
+    is_bare: bool
+    """Whether the list that it comes from is understood, and shows nothing that hangs on it but terms."""
     domain: str
     """The platform's class of the annotation, needed to ask for what else it carries."""
+    updated: str | None = None
+    """The platform's time of the last change; opaque, only compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ class Stored:
     """What the platform made of a new location."""
 
     location: str
-    """WKT, platform frame, as stored."""
+    """WKT, platform frame, as stored; empty if the platform did not tell."""
     command: int | None
     """The handle of the platform's undo."""
 
@@ -150,7 +155,14 @@ class SlideGateway(Protocol):
         ...
 
     def is_plain(self, point: PointAnnotation) -> bool:
-        """Whether a point is still there, and neither properties nor a description hang on it."""
+        """Whether a point is there and nothing hangs on it that the list of points does not show.
+
+        What is not understood is something.
+        """
+        ...
+
+    def is_as_read(self, slide: Slide, point: PointAnnotation) -> bool:
+        """Whether a point is there as it was listed, and still plain."""
         ...
 
     def store_location(self, annotation: Annotation, location: str) -> Stored:
@@ -159,14 +171,6 @@ class SlideGateway(Protocol):
 
     def delete(self, annotation_id: int) -> int | None:
         """Delete an annotation; gives the handle of the platform's undo."""
-        ...
-
-
-class WindowReader(Protocol):
-    """The image server, seen through `app.imagery`."""
-
-    def read(self, slide: Slide, plane: Plane, window: Window, side_px: int) -> WindowImage:
-        """Read a window as an RGB square of at most `side_px`."""
         ...
 
 
@@ -252,6 +256,22 @@ class Claim:
             raise CallerGone("Whoever asked went away; nothing was written.")
         if time.monotonic() > self.deadline:
             raise ModelBusy("It took too long; nothing was written.", retry_after_s=5.0)
+
+
+class WindowReader(Protocol):
+    """The image server, seen through `app.imagery`."""
+
+    def read(self, slide: Slide, plane: Plane, window: Window, side_px: int, claim: Claim = Claim()) -> WindowImage:
+        """Read a window as an RGB square of at most about `side_px`; the claim tells how long it may take."""
+        ...
+
+
+class CropReader(WindowReader, Protocol):
+    """Pixels that came with the request: one window, which lies where it was cut."""
+
+    def plan(self, roi: Roi, slide_width: int, slide_height: int) -> Window:
+        """Give the window, whatever the box."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

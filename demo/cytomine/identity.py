@@ -13,7 +13,7 @@ from typing import Literal
 import jwt
 from fastapi import Request
 
-from demo.cytomine.refusals import Forbidden, Unauthorized
+from demo.cytomine.refusals import FilterCrash, Forbidden, Unauthorized
 from demo.cytomine.store import password_fits
 
 SignatureForm = Literal["full", "short"]
@@ -58,7 +58,7 @@ class Identity:
         ------
         Unauthorized
             No credentials, or none that fit.
-        Forbidden
+        FilterCrash
             A short-term token on anything but GET.
         """
         row = self._by_signature(request, db) or self._by_token(request, db)
@@ -95,6 +95,15 @@ class Identity:
         claims = {"sub": username, "auth": roles, "type": kind, "exp": int(time.time() + lasts_s)}
         return jwt.encode(claims, self._jwt_secret, algorithm="HS512")
 
+    def is_short_term(self, request: Request) -> bool:
+        """Tell whether a request comes with a good token that may only read."""
+        text = request.headers.get("authorization") or request.query_params.get("Authorization", "")
+        try:
+            claims = jwt.decode(text.partition(" ")[2], self._jwt_secret, algorithms=["HS512"])
+        except jwt.InvalidTokenError:
+            return False
+        return bool(claims.get("type") == "SHORT_TERM")
+
     def _by_signature(self, request: Request, db: sqlite3.Connection) -> sqlite3.Row | None:
         headers = request.headers
         scheme, _, rest = headers.get("authorization", "").partition(" ")
@@ -129,7 +138,7 @@ class Identity:
         except jwt.InvalidTokenError:
             return None
         if claims.get("type") == "SHORT_TERM" and request.method != "GET":
-            raise Forbidden("Cannot identify user or user is not authorized to log in")
+            raise FilterCrash
         row: sqlite3.Row | None = db.execute(
             "SELECT * FROM users WHERE username = ? AND enabled", (claims.get("sub"),)
         ).fetchone()
