@@ -16,6 +16,7 @@ from bench.campaign.world import DISCS, World, box_around
 from demo.cytomine.faults import Fault, SeenRequest
 
 _SLOW_S = 1.2
+_DRIP_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +131,17 @@ def _set_traps(world: World, trial: Trial, evidence: Evidence) -> None:
 
 
 def _fault(planned: PlannedFault) -> Fault:
-    """Make it happen; odd answers are answers of status 200, before or after the request took effect."""
-    when = "after" if planned.after else "before"
-    where = {"method": planned.method, "path": planned.path, "skip": planned.skip}
-    if planned.kind == "odd":
-        return Fault("status", status=200, body=planned.body, when=when, **where)  # type: ignore[arg-type]
-    return Fault(planned.kind, when=when, status=planned.status, seconds=_SLOW_S, **where)  # type: ignore[arg-type]
+    seconds = _DRIP_S if planned.kind == "drip" else _SLOW_S
+    return Fault(
+        planned.kind,
+        planned.method,
+        planned.path,
+        planned.when,
+        skip=planned.skip,
+        status=planned.status,
+        seconds=seconds,
+        seed=planned.seed,
+    )
 
 
 def _meddler(world: World, planned: PlannedMeddling, evidence: Evidence) -> Fault:

@@ -76,7 +76,7 @@ def _accounts_for(answer: Answer, edit: Command, evidence: Evidence) -> bool:
         return True
     if answer.status == 200:
         return bool(answer.body["command"] == edit.id)
-    return bool(answer.body.get("written"))
+    return "written" in answer.body  # true, or null where that could not be found out
 
 
 def _shape(evidence: Evidence) -> Iterator[str]:

@@ -27,14 +27,10 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
 
-<<<<<<< HEAD
-import numpy as np
-from PIL import Image
 from starlette.requests import ClientDisconnect
-=======
+
 from demo.cytomine.answers import error_page
 from demo.cytomine.spoiling import ODD_BODIES, PAGE, Answer, odd_json, spoilt_image
->>>>>>> main
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
