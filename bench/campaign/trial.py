@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from bench.campaign.world import DISCS
 from demo.cytomine.faults import Kind
 
-PointKind = Literal["plain", "property", "comment", "description", "other term", "outside"]
+PointKind = Literal[
+    "plain", "property", "comment", "description", "tag", "attached file", "track", "link", "other term", "outside"
+]
 Meddling = Literal["move shape", "delete shape", "move point", "hang property on point", "delete point"]
 PEOPLE = ("alice", "bob", "carol")
-POINT_KINDS: tuple[PointKind, ...] = ("plain", "property", "comment", "description", "other term", "outside")
+POINT_KINDS: tuple[PointKind, ...] = get_args(PointKind)
 MEDDLINGS: tuple[Meddling, ...] = (
     "move shape", "delete shape", "move point", "hang property on point", "delete point",
 )  # fmt: skip
@@ -114,7 +116,7 @@ def plan(seed: int, number: int, replicas: int) -> Trial:
 
 
 def _point(rng: np.random.Generator, owner: str) -> PlannedPoint:
-    kind = POINT_KINDS[int(rng.choice(len(POINT_KINDS), p=[0.5, 0.15, 0.1, 0.1, 0.1, 0.05]))]
+    kind = "plain" if rng.random() < 0.5 else POINT_KINDS[int(rng.integers(len(POINT_KINDS)))]
     who = owner if rng.random() < 0.7 else str(rng.choice(PEOPLE))
     dx, dy = (float(each) for each in rng.uniform(-25, 25, 2))
     return PlannedPoint(kind, who, dx, dy)

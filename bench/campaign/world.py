@@ -126,6 +126,25 @@ class World:
         url = f"{self.cytomine.base_url}/api/{path}"
         return httpx.request(method, url, json=body, headers=headers, timeout=60, trust_env=False)
 
+    def hang(self, baggage: str, annotation: int, user: int) -> None:
+        """Hang something on an annotation that makes it more than a prompt; nothing for words that are no baggage."""
+        store = self.cytomine.store
+        match baggage:
+            case "property":
+                store.add_property(annotation, "counted", "yes")
+            case "comment":
+                store.add_comment(annotation, user, "a mitosis?")
+            case "description":
+                store.add_description(annotation, "a mitosis")
+            case "tag":
+                store.add_tag(annotation, "to be discussed")
+            case "attached file":
+                store.add_attached_file(annotation, "measurement.csv")
+            case "track":
+                store.add_track(annotation, "one of many")
+            case "link":
+                store.add_link([annotation])
+
     def clear(self) -> None:
         """Take everything off the image, and let everything go well again."""
         self.cytomine.faults.clear()

@@ -26,6 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from bench.campaign.trial import POINT_KINDS
 from bench.campaign.world import DISCS, HEIGHT, WIDTH, World, box_around, world
 from demo.cytomine.faults import Fault, Kind
 from tests.lab import in_one_process
@@ -34,10 +35,13 @@ DISC = st.integers(0, len(DISCS) - 1)
 SHIFT = st.sampled_from([-8.0, 0.0, 8.0])
 WHO = st.sampled_from(["alice", "bob"])
 OFFSET = st.integers(-25, 25)
-BAGGAGE = st.sampled_from(["plain", "plain", "plain", "property", "comment", "description", "other term"])
+BAGGAGE = st.sampled_from(["plain"] * 8 + [kind for kind in POINT_KINDS if kind != "outside"])
 CALL = st.sampled_from(["GET", "PUT", "DELETE", "POST"])
 TROUBLE = st.sampled_from(["status", "odd", "drop", "garbage", "html401"])
-_HANGING = ("annotation_terms", "properties", "descriptions", "comments")
+_HANGING = (
+    "annotation_terms", "properties", "descriptions", "comments", "tag_associations", "attached_files",
+    "annotation_tracks", "annotation_links",
+)  # fmt: skip
 
 Snapshot = dict[int, tuple[str, tuple[Any, ...]]]
 
@@ -76,13 +80,7 @@ class Annotating(RuleBasedStateMachine):
             return
         term = self.here.terms[1] if baggage == "other term" else None
         number = self._created(who, shapely.Point(place.centroid.x + dx, place.centroid.y + dy).wkt, term)
-        store = self.here.cytomine.store
-        if baggage == "property":
-            store.add_property(number, "counted", "yes")
-        elif baggage == "comment":
-            store.add_comment(number, self.here.people[who].id, "a mitosis?")
-        elif baggage == "description":
-            store.add_description(number, "a mitosis")
+        self.here.hang(baggage, number, self.here.people[who].id)
         shape.points.append((number, who, baggage))
 
     @rule(shape=shapes, disc=DISC)
