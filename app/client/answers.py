@@ -14,6 +14,8 @@ _KEYS = (
     " Core of 2026 the short one."
 )
 
+_OF_THE_PLATFORM = "urn:cytomine-refine:platform-"
+
 
 class RefineFailed(Exception):
     """Core or the service refused, or did not answer.
@@ -133,9 +135,11 @@ def _body(answer: httpx.Response) -> dict[str, Any]:
 
 
 def _written(status: int, body: Mapping[str, Any]) -> bool | None:
-    """Believe what the service says of its write; else an error on the way back leaves it open."""
-    if isinstance(body.get("written"), bool):
-        return bool(body["written"])
+    """Believe what the service says of its write; an error that comes from between us leaves it open."""
+    if "written" in body:
+        return body["written"] if isinstance(body["written"], bool) else None
+    if str(body.get("type")).startswith(_OF_THE_PLATFORM):  # the service tells of every write
+        return False
     return None if status in {200, 500, 502, 504} else False
 
 
