@@ -102,6 +102,12 @@ def test_rights_come_first(lab: Lab) -> None:
     assert lab.location(annotation) == BOX.wkt
 
 
+class Server(ThreadingHTTPServer):
+    """With room for everybody who knocks at once."""
+
+    request_queue_size = 64
+
+
 class Service:
     """Stands for the service: it writes down what it is asked, and answers what a test wants when a test wants it."""
 
@@ -128,7 +134,7 @@ class Service:
             def log_message(self, *_: object) -> None:
                 """Keep the tests' output clean."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", 0), Handler)
 
     @property
     def url(self) -> str:
