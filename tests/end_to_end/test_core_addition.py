@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ import pytest
 import shapely
 
 from demo.cytomine.identity import Identity, sign
+from demo.cytomine.refine_line import WaitingLine
+from demo.cytomine.refine_problems import Problem
 from demo.cytomine.server import EmbeddedCytomine
 from demo.cytomine.store import User
 from tests.lab import BOX, DISC_X, DISC_Y, Lab, settle, with_addition
@@ -153,7 +156,7 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture
 def addition(service: Service, tmp_path: Path) -> Iterator[Lab]:
-    with EmbeddedCytomine(tmp_path, jwt_secret=JWT_SECRET, refine_url=service.url) as cytomine:
+    with EmbeddedCytomine(tmp_path, jwt_secret=JWT_SECRET, refine_url=service.url, refine_wait_s=300) as cytomine:
         yield settle(cytomine, "addition", service.url)
 
 
@@ -190,6 +193,28 @@ def test_a_class_of_sixteen_is_served_and_a_crowd_is_bounded(addition: Lab, serv
         pupils = [people.submit(press, addition, path, headers) for _ in range(16)]
         assert {each.result().status_code for each in pupils} == {200}
     assert len(service.asked) == 16
+
+
+def test_nobody_waits_for_ever() -> None:
+    async def crowd() -> list[BaseException | None]:
+        line, over = WaitingLine(1, 2, longest_wait_s=0.05), asyncio.Event()
+
+        async def hold() -> None:
+            async with line.turn():
+                await over.wait()
+
+        async def wait() -> None:
+            async with line.turn():
+                raise AssertionError
+
+        holding = asyncio.create_task(hold())
+        sent_away = await asyncio.gather(*(wait() for _ in range(3)), return_exceptions=True)
+        over.set()
+        await holding
+        async with line.turn():
+            return sent_away
+
+    assert [type(each) for each in asyncio.run(crowd())] == [Problem] * 3
 
 
 def test_a_token_for_reading_is_told_so(addition: Lab, service: Service) -> None:
