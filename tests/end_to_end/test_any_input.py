@@ -5,6 +5,7 @@ What kills a process, or takes it minutes, comes first; then what a seeded gener
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import os
@@ -103,8 +104,8 @@ def odd_body(rng: random.Random, good: dict[str, object]) -> bytes:
             holder, key = place, rng.choice(list(place) if isinstance(place, dict) else range(len(place)))
             place = holder[key]
         if holder is not None:
-            value = rng.choice(VALUES)
-            for _ in range(rng.choice([0, 0, 0, 40, 600])):
+            value = copy.deepcopy(rng.choice(VALUES))
+            for _ in range(rng.choice([0, 0, 0, 40, 300])):
                 value = [value]
             holder[key] = value
     text = json.dumps(body)
