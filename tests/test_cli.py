@@ -75,6 +75,8 @@ def assert_one_line_error(done: subprocess.CompletedProcess[str], *words: str) -
         (("weights", "pull"), ("--mirror", "--proxy", "thesis")),
         (("weights", "verify"), ("--config",)),
         (("serve",), ("--host", "--port")),
+        (("refine",), ("--dry-run", "--again", "--geojson")),
+        (("undo",), ("report", "--annotation")),
     ],
 )
 def test_help_names_what_there_is_without_colours(
