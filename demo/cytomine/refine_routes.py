@@ -1,7 +1,8 @@
 """Core's addition for the refine service, as `core-patch` brings it to a real Core: rights first, then the service.
 
 The caller's own bearer token goes along; whoever signed with API keys gets a short-lived one for this call. The Java
-files and this one are held to the same cases, in ``docs/api/examples/core-addition.json``.
+files and this one are held to the same cases, in ``docs/api/examples/core-addition.json``. If the caller goes away, so
+does the request to the service; a real Core notices that only when it answers.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from demo.cytomine import annotating, records, rights
+from demo.cytomine.departures import while_there
 from demo.cytomine.desk import Desk, Visit
 from demo.cytomine.refine_line import WaitingLine
 from demo.cytomine.refine_options import read_options
@@ -29,7 +31,7 @@ def refine_router(desk: Desk) -> APIRouter:
     router = APIRouter(prefix="/api")
     if desk.refine_url is None:
         return router
-    base_url, line = desk.refine_url, WaitingLine()
+    base_url, line = desk.refine_url, WaitingLine(longest_wait_s=desk.refine_wait_s)
 
     @router.post("/annotation/{number}/sam")
     @router.post("/annotation/{number}/sam.json")
@@ -39,7 +41,9 @@ def refine_router(desk: Desk) -> APIRouter:
             annotation, options = _id(number), await _options(request)
             async with line.turn():
                 token = await desk.visit(request, lambda visit: _permitted(desk, visit, annotation))
-                refinement = await ask_for_refine(base_url, annotation, options, token)
+                refinement = await while_there(request, ask_for_refine(base_url, annotation, options, token))
+                if refinement is None:
+                    return Response(status_code=499)  # as proxies count it; nobody reads it
                 return await desk.read(request, lambda visit: _answered(visit, annotation, refinement))
         except Refusal as refusal:
             return refusal.answer(request)
