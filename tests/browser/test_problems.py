@@ -31,7 +31,7 @@ def test_the_service_is_down(viewer: Viewer, stage: Stage) -> None:
     stage.stop_service()
     try:
         viewer.button("Refine with SAM")
-        viewer.alert("Refine service unreachable")
+        viewer.alert("The refine service cannot be reached")
         viewer.screenshot("service-down")
         assert stage.shape(number).equals(sample.shape)
     finally:
@@ -108,7 +108,7 @@ def test_no_right(viewer: Viewer, stage: Stage) -> None:
         db.execute("UPDATE projects SET read_only = 1")
     try:
         viewer.button("Refine with SAM")
-        viewer.alert("You don't have the right")
+        viewer.alert("The project for this data is in READ_ONLY mode")
     finally:
         with stage.cytomine.store.transaction(write=True) as db:
             db.execute("UPDATE projects SET read_only = 0")
