@@ -10,16 +10,29 @@ from typer.testing import CliRunner
 
 from training.cli import app
 
+RECORD = Path(__file__).resolve().parents[2] / "app" / "segmenter" / "embedded" / "model.json"
 OUT = Path(__file__).resolve().parents[2] / "out" / "embedded-on-tiles"
 OBJECTS = "6"
 """Of nuclei and of glands; `--limit` takes the same ones every time."""
 
 
+def unseen(shared_data: Path, folder: Path) -> Path:
+    """Give a folder of the tiles that the record of the training says were left out of it, and of no others."""
+    folder.mkdir()
+    (folder / "manifest.csv").symlink_to(shared_data / "manifest.csv")
+    (folder / "tiles").mkdir()
+    for name in json.loads(RECORD.read_text())["left_out_for_validation"]:
+        for file in (f"{name}.png", f"{name}.mask.png"):
+            (folder / "tiles" / file).symlink_to(shared_data / "tiles" / file)
+    return folder
+
+
 @pytest.mark.shared
 @pytest.mark.slow
 def test_the_embedded_model_beats_box_ellipse_and_grabcut(shared_data: Path, tmp_path: Path) -> None:
-    export = ["export", "tiles", str(shared_data), "--out", str(tmp_path), "--per-slide", "3"]
-    evaluate = ["evaluate", "--data", str(tmp_path), "--checkpoint", "embedded", "--out", str(OUT), "--split", "all"]
+    tiles, data = unseen(shared_data, tmp_path / "unseen"), tmp_path / "data"
+    export = ["export", "tiles", str(tiles), "--out", str(data), "--per-slide", "3"]
+    evaluate = ["evaluate", "--data", str(data), "--checkpoint", "embedded", "--out", str(OUT), "--split", "all"]
     for arguments in (export, [*evaluate, "--limit", OBJECTS]):
         answer = CliRunner().invoke(app, arguments)
         assert answer.exit_code == 0, answer.output
