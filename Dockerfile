@@ -2,6 +2,7 @@
 # The refine service. One file for both images:
 #   CPU:  docker build --build-arg TORCH_INDEX_URL=<PyTorch's index of CPU wheels> -t refine:cpu .
 #   CUDA: docker build -t refine:cuda .        (the wheel of torch on PyPI is the CUDA build; the driver is the host's)
+#   slim: docker build --build-arg TORCH=none -t refine:slim .   (OpenVINO alone, for a checkpoint that was converted)
 # WEIGHTS=baked puts the fine-tuned checkpoint, checked by its digest, into the image; else it lies on a volume.
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 
@@ -9,13 +10,14 @@ FROM ${BASE_IMAGE} AS build
 ARG TORCH_INDEX_URL=""
 # openvino,scale: for Ray, see docs/scale.md
 ARG EXTRAS=openvino,traces
+ARG TORCH=whole
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 COPY constraints.txt pyproject.toml README.md ./
-COPY docker/install.sh docker/install.sh
+COPY docker/install.sh docker/requirements.py docker/
 COPY app app
 COPY scale scale
-RUN VENV=/venv TORCH_INDEX_URL="${TORCH_INDEX_URL}" EXTRAS="${EXTRAS}" sh docker/install.sh
+RUN VENV=/venv TORCH_INDEX_URL="${TORCH_INDEX_URL}" EXTRAS="${EXTRAS}" TORCH="${TORCH}" sh docker/install.sh
 
 FROM build AS weights
 ARG WEIGHTS=volume

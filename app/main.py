@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -13,14 +12,18 @@ from typing import TYPE_CHECKING, Protocol
 import anyio
 from fastapi import FastAPI
 
-from app.api import problems
 from app.api.callers import Callers
+from app.api.doors import Doors
 from app.api.guards import GuardMiddleware
+from app.api.logs import log_to_stderr
 from app.api.metrics import Metrics
-from app.api.request_id import RequestIdFilter, RequestIdMiddleware
-from app.api.routes import CROPS_ROUTE, Status, Verbs, status_routes, work_routes
+from app.api.problems import LEFT_TO_US, ProblemMiddleware
+from app.api.request_id import RequestIdMiddleware
+from app.api.routes import work_routes
+from app.api.routes.status import Status, status_routes
 from app.api.traces import TraceMiddleware
-from app.errors import InvalidSettings
+from app.api.verbs import Verbs
+from app.errors import InvalidSettings, StartupError
 from app.gateway.core import CoreGateway
 from app.gateway.http import CoreHttp
 from app.gateway.pims import PimsPixels
@@ -122,58 +125,72 @@ def assemble(
     traces : Traces, optional
         Where spans go.
     """
-    refine = settings.refine
-    encoded = Embeddings(reader, segmenter, refine.embedding_cache_bytes, store, reuse=refine.reuse_windows)
-    segment = SegmentRoi(encoded, segmenter)
-    ahead = Ahead(encoded)
-    closers = (ahead.close, segmenter.close, *(each.close for each in (store, replicas) if each), *closers)
-    closers += (traces.close,) if traces else ()
-    verbs = Verbs(
-        lambda caller: gateway if caller is None else gateway.acting_as(caller),
-        segment,
-        RefineCrop(CropWindowReader, segmenter),
-        ahead,
-        refine.max_points,
-        refine.deadline_s,
-    )
-
-    warm = threading.Event()
     metrics = replicas.metrics if replicas else Metrics()
-    metrics.watch_cache(encoded)
     if not replicas:
         metrics.watch_queue(segmenter)
+    verbs = _verbs(settings, gateway, reader, segmenter, metrics, store)
+    warm = threading.Event()
     is_ready = (lambda: warm.is_set() and replicas.ready()) if replicas else warm.is_set
-    status = Status(version("cytomine-refine"), lambda: segmenter.info, is_ready)
-    base = settings.base_path
-    app = FastAPI(
-        title="Refine with SAM",
-        version=status.version,
-        openapi_url=f"{base}/openapi.json" if settings.api.docs else None,
-        docs_url=f"{base}/docs" if settings.api.docs else None,
-        redoc_url=None,
-        lifespan=_lifespan(segmenter, warm, settings.api.max_in_flight, closers),
-    )
-    crops = f"{base}{CROPS_ROUTE}"
-    open_paths = {"/", "/health", "/metrics", f"{base}/ready", f"{base}/openapi.json", f"{base}/docs"}
+    status = Status(version("cytomine-refine"), lambda: segmenter.info, is_ready, metrics)
+    rooms = (verbs.ahead, segmenter, store, replicas)
+    closers = (*(room.close for room in rooms if room), *closers, *((traces.close,) if traces else ()))
 
-    def does_work(path: str) -> bool:
-        return path.startswith(f"{base}/") and path not in open_paths
-
-    app.include_router(status_routes(base, status, metrics))
-    app.include_router(work_routes(verbs, metrics), prefix=base)
-    problems.install(app, metrics.failed)
-    app.add_middleware(
-        GuardMiddleware,
-        settings=settings.api,
-        callers=Callers(settings.api, gateway),
-        does_work=does_work,
-        asks_who=lambda path: not (settings.api.open_crops and path == crops),
-        limit_of=lambda path: settings.api.max_crop_bytes if path == crops else settings.api.max_body_bytes,
-    )
-    if traces:
-        app.add_middleware(TraceMiddleware, tracer=traces.tracer, prefix=base, does_work=does_work)
-    app.add_middleware(RequestIdMiddleware)
+    app = _framework(settings, status.version, _lifespan(segmenter, warm, settings.api.max_in_flight, closers))
+    app.include_router(status_routes(settings.base_path, status))
+    app.include_router(work_routes(verbs), prefix=settings.base_path)
+    _guard(app, settings, Callers(settings.api, gateway), metrics.failed, traces)
     return app
+
+
+def _verbs(
+    settings: Settings,
+    gateway: ActingGateway,
+    reader: WindowReader,
+    segmenter: Segmenter,
+    metrics: Metrics,
+    store: EmbeddingStore | None,
+) -> Verbs:
+    """Make the use cases."""
+    refine = settings.refine
+    encoded = Embeddings(reader, segmenter, refine.embedding_cache_bytes, store, reuse=refine.reuse_windows)
+    metrics.watch_cache(encoded)
+    return Verbs(
+        gateway=lambda caller: gateway if caller is None else gateway.acting_as(caller),
+        segment=SegmentRoi(encoded, segmenter),
+        crop=RefineCrop(CropWindowReader, segmenter),
+        ahead=Ahead(encoded),
+        max_points=refine.max_points,
+        deadline_s=refine.deadline_s,
+        metrics=metrics,
+    )
+
+
+def _framework(
+    settings: Settings, version: str, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]
+) -> FastAPI:
+    """Make an application without routes."""
+    base, docs = settings.base_path, settings.api.docs
+    return FastAPI(
+        title="Refine with SAM",
+        version=version,
+        openapi_url=f"{base}/openapi.json" if docs else None,
+        docs_url=f"{base}/docs" if docs else None,
+        redoc_url=None,
+        lifespan=lifespan,
+        exception_handlers=LEFT_TO_US,
+    )
+
+
+def _guard(
+    app: FastAPI, settings: Settings, callers: Callers, count: Callable[[str], None], traces: Traces | None
+) -> None:
+    """Put what every request passes around the routes; what is added last comes first."""
+    doors = Doors(settings.base_path, settings.api)
+    app.add_middleware(GuardMiddleware, settings=settings.api, callers=callers, doors=doors)
+    app.add_middleware(ProblemMiddleware, count=count)
+    if traces:
+        app.add_middleware(TraceMiddleware, tracer=traces.tracer, doors=doors)
+    app.add_middleware(RequestIdMiddleware)
 
 
 def _traces(settings: Settings) -> Traces | None:
@@ -219,17 +236,6 @@ def _lifespan(
     return lifespan
 
 
-def log_to_stderr(level: str) -> None:
-    """Send our own log to standard error, each line with its request's id."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(RequestIdFilter())
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"))
-    ours = logging.getLogger("app")
-    ours.handlers[:] = [handler]
-    ours.setLevel(level.upper())
-    ours.propagate = False
-
-
 def __getattr__(name: str) -> FastAPI:
     """Make ``app`` when it is first asked for: a stock deployment of 2026 starts ``fastapi run app/main.py``.
 
@@ -238,10 +244,13 @@ def __getattr__(name: str) -> FastAPI:
     """
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    settings = read_settings()
-    if "open_crops" not in settings.api.model_fields_set:
-        settings = settings.model_copy(update={"api": settings.api.model_copy(update={"open_crops": True})})
-    made = globals()["app"] = create_app(settings)
+    try:
+        settings = read_settings()
+        if "open_crops" not in settings.api.model_fields_set:
+            settings = settings.model_copy(update={"api": settings.api.model_copy(update={"open_crops": True})})
+        made = globals()["app"] = create_app(settings)
+    except StartupError as error:  # whoever reads the container's log gets one line in place of a traceback
+        raise SystemExit(f"error: {error.detail}") from error
     return made
 
 

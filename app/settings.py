@@ -42,7 +42,11 @@ class PlatformSettings(_Group):
     public_key: str = Field("", description="Public key of the service account.")
     private_key: SecretStr = Field(SecretStr(""), description="Private key of the service account.")
     connect_timeout_s: float = Field(5.0, gt=0, le=60)
-    read_timeout_s: float = Field(20.0, gt=0, le=300)
+    read_timeout_s: float = Field(20.0, gt=0, le=300, description="The longest silence of Core or PIMS.")
+    answer_timeout_s: float = Field(
+        30.0, gt=0, le=600, description="An answer of Core or PIMS that takes longer in all is given up."
+    )
+    max_answer_bytes: int = Field(16 * 2**20, ge=2**16, description="Longer answers of Core are given up.")
 
     @field_validator("host", "pims_url")
     @classmethod
@@ -64,8 +68,11 @@ class ImagerySettings(_Group):
 class SegmenterSettings(_Group):
     """Which model runs, and on what."""
 
-    checkpoint: Path | None = Field(
-        None, description="Checkpoint file; default: pulled weights, else the embedded model."
+    checkpoint: Path | None = Field(None, description="Checkpoint file; default: the pulled weights.")
+    demo_model: bool = Field(
+        False,
+        description="Run the embedded demo model where there are no weights. It was trained on drawn tissue: for trying"
+        " the service out, not for annotation work.",
     )
     config: str = Field("sam2.1_hiera_b+", description="SAM 2.1 config of the checkpoint: a name or a YAML file.")
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Expected digest of the checkpoint.")

@@ -10,10 +10,11 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.logs import log_to_stderr
 from app.api.metrics import Metrics
 from app.api.problems import problem_of
 from app.errors import ModelNotReady
-from app.main import connect, log_to_stderr
+from app.main import connect
 from app.memory import keep_what_is_loaded
 from app.settings import Settings, check_serving, read_settings
 from scale.replicas import Page, Replicas
@@ -68,8 +69,8 @@ class Door:
             await self._app(scope, receive, send)
             return
         if self._closed:
-            refusal = problem_of(ModelNotReady("The service stops.", retry_after_s=_AGAIN_S), scope["path"])
-            await refusal(scope, receive, send)
+            refusal = problem_of(ModelNotReady("The service stops.", retry_after_s=_AGAIN_S))
+            await refusal.response(scope["path"])(scope, receive, send)
             return
         self._inside += 1
         try:

@@ -15,11 +15,11 @@ import ray
 from ray import serve
 from ray.exceptions import GetTimeoutError, RayError
 
+from app.api.logs import log_to_stderr
 from app.api.metrics import Metrics
 from app.errors import ModelNotReady, ServiceError
 from app.geometry.prompts import Prompts
 from app.geometry.windows import WindowImage
-from app.main import log_to_stderr
 from app.segmenter.load import load_segmenter
 from app.segmenter.weights import choose
 from app.settings import SegmenterSettings, Settings, read_settings

@@ -156,7 +156,7 @@ class RaySegmenter:
             masks = self._decoded(self._newest(given), prompts, claim)
             if masks is not None:
                 return masks
-            self._making.run(id(given), given, lambda: self._made_again(given, claim))
+            self._making.run(id(given), given, lambda: self._made_again(given, claim), claim)
         raise ModelNotReady("The model is being updated.", retry_after_s=5.0)
 
     def warm_up(self) -> None:

@@ -6,7 +6,9 @@ account. Whatever was found out here, Core checks the credentials again with eve
 
 from __future__ import annotations
 
+import base64
 import hmac
+import json
 import re
 import threading
 from typing import TypeVar
@@ -16,7 +18,7 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from app.api.signatures import Signatures, SignedRequest
-from app.errors import NotAuthenticated
+from app.errors import NotAuthenticated, PlatformForbidden
 from app.settings import ApiSettings
 from app.usecases.ports import BearerToken, Caller, Identities
 
@@ -60,7 +62,7 @@ class Callers:
         NotAuthenticated
             No credentials, or wrong ones.
         PlatformError
-            Core does not accept them, or fails.
+            Core does not accept them, or fails; the token is for reading only.
         """
         headers = Headers(scope=scope)
         secret = headers.get(self._secret_header)
@@ -78,6 +80,8 @@ class Callers:
             raise NotAuthenticated(f"The header {self._secret_header} is wrong.")
 
     def _bearer(self, token: BearerToken) -> Caller:
+        if reads_only(token):
+            raise PlatformForbidden("This token is for reading only; send the token of the session.")
         return self._recall(self._by_token, token) or self._remember(
             self._by_token, token, self._identities.identify(token)
         )
@@ -107,6 +111,19 @@ class Callers:
             f"the header {self._secret_header}": self._secret,
         }
         return " or ".join(way for way, is_open in ways.items() if is_open) or "another way in"
+
+
+def reads_only(token: BearerToken) -> bool:
+    """Whether a token says of itself that it is of short term: Core takes it for GET only, and fails at others.
+
+    What it says is not verified here; Core does that with every call.
+    """
+    try:
+        _, claims, _ = token.text.split(".")
+        said = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(said, dict) and said.get("type") == "SHORT_TERM"
 
 
 def bearer_token(headers: Headers) -> BearerToken | None:

@@ -6,32 +6,32 @@ The guards wrap the application, so that nothing of a request is parsed before i
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterator
+import base64
+import hashlib
+import re
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 import anyio
-from starlette._utils import get_route_path
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.callers import Callers
-from app.api.problems import problem_of
+from app.api.doors import Doors, path_of
 from app.api.shares import Shares
-from app.errors import BodyTooLarge, BodyTooSlow, ModelBusy, ServiceError
+from app.errors import BodyTooLarge, BodyTooSlow, InvalidRequest, ModelBusy
 from app.settings import ApiSettings
 
-log = logging.getLogger(__name__)
-
-IsGuarded = Callable[[str], bool]
-LimitOf = Callable[[str], int]
+_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
 class GuardMiddleware:
     """Asks who sends a request, bounds the requests in flight and the size of their bodies.
 
-    The caller is handed on as ``request.state.caller``; None is the service account, or a path that is open to all.
+    Whoever works on the request finds in its ``state``: ``caller``, None for the service account or a path that asks
+    nobody; ``arrived``, on the monotonic clock, when it came; ``gone``, whether its client has left.
 
     Parameters
     ----------
@@ -39,55 +39,42 @@ class GuardMiddleware:
         Limits.
     callers : Callers
         Tells who asks.
-    does_work : callable
-        Whether a path does work; the others (health, metrics, documentation) are open to all.
-    asks_who : callable
-        Whether a path that does work wants to know its caller.
-    limit_of : callable
-        How many bytes the body of a path may have.
+    doors : Doors
+        Which paths do work, and for whom.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        settings: ApiSettings,
-        callers: Callers,
-        does_work: IsGuarded,
-        asks_who: IsGuarded,
-        limit_of: LimitOf,
-    ) -> None:
+    def __init__(self, app: ASGIApp, settings: ApiSettings, callers: Callers, doors: Doors) -> None:
         self._app = app
         self._settings = settings
         self._callers = callers
         self._shares = Shares(settings.max_in_flight_per_caller, settings.max_per_minute_per_caller)
-        self._does_work, self._asks_who, self._limit_of = does_work, asks_who, limit_of
+        self._doors = doors
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http" or not self._does_work(get_route_path(scope)):
+        if scope["type"] != "http" or not self._doors.does_work(path_of(scope)):
             await self._app(scope, receive, send)
             return
         self._in_flight += 1
         try:
-            await self._guarded(scope, receive, send)
-        except ServiceError as error:  # before the application got the request; it answers its own errors
-            log.warning("%s: %s", type(error).__name__, error.detail)
-            await problem_of(error, scope["path"])(scope, receive, send)
+            await self._guarded(scope, receive, send, arrived=time.monotonic())
         finally:
             self._in_flight -= 1
 
-    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send, arrived: float) -> None:
         if self._in_flight > self._settings.max_in_flight:
             raise ModelBusy(f"{self._settings.max_in_flight} requests are being worked on already.", retry_after_s=2.0)
         caller = None
-        path = get_route_path(scope)  # below the prefix under which a server may have mounted the application
-        if self._asks_who(path):
+        path = path_of(scope)
+        if self._doors.asks_who(path):
             caller = await run_in_threadpool(self._callers.identify, scope)
         with nullcontext() if caller is None else self._shares.turn(caller.user_id):
-            body = await self._read_body(Headers(scope=scope), receive, self._limit_of(path))
+            headers = Headers(scope=scope)
+            body = await self._read_body(headers, receive, self._doors.limit_bytes(path))
+            _check_digest(headers, body)
             presence = Presence(receive)
-            scope.setdefault("state", {}).update(caller=caller, gone=presence.is_gone)
+            scope.setdefault("state", {}).update(caller=caller, arrived=arrived, gone=presence.is_gone)
             with presence.watched():
                 await self._app(scope, replay(body, presence), send)
 
@@ -96,7 +83,7 @@ class GuardMiddleware:
         announced = headers.get("content-length", "")
         body = bytearray()
         more = True
-        if announced.isdigit() and int(announced) > limit:
+        if _NUMBER.fullmatch(announced) and int(announced) > limit:
             raise _too_large(limit)
         with anyio.move_on_after(self._settings.body_timeout_s) as in_time:
             while more:
@@ -110,6 +97,14 @@ class GuardMiddleware:
         if in_time.cancelled_caught:
             raise BodyTooSlow(f"The body did not arrive within {self._settings.body_timeout_s:g} s.")
         return bytes(body)
+
+
+def _check_digest(headers: Headers, body: bytes) -> None:
+    """Refuse a body that is not the one whose digest came with it, and was signed perhaps."""
+    told = headers.get("content-md5")
+    made = hashlib.md5(body, usedforsecurity=False).digest()
+    if told and told not in (base64.b64encode(made).decode(), made.hex()):
+        raise InvalidRequest("The body is not the one whose digest Content-MD5 gives.")
 
 
 def _too_large(limit: int) -> BodyTooLarge:

@@ -1,25 +1,38 @@
-"""Errors as RFC 9457 problems: one table from meanings to statuses, one body for all."""
+"""Errors as RFC 9457 problems: one table from meanings to statuses, one body, and one place where errors leave."""
 
 from __future__ import annotations
 
 import json
 import logging
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from functools import singledispatch
 from http import HTTPStatus
+from typing import Any, NoReturn
 
-from fastapi import FastAPI, Request
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import errors, spans
 from app.api.request_id import request_id
+from app.api.schemas import ProblemBody
 
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+_STATUSES = (400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504)
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": "A problem",
+        "content": {MEDIA_TYPE: {"schema": ProblemBody.model_json_schema()}},
+    }
+    for status in _STATUSES
+}
+"""What routes that do work declare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +69,7 @@ KINDS: dict[type[errors.ServiceError], Kind] = {
     errors.DeviceOutOfMemory: Kind(503, "out-of-memory", "The model has no memory left"),
 }
 """Every leaf that can reach the edge. Errors of the start never do."""
+_UNFORESEEN = Kind(500, "internal-error", "The service failed")
 
 
 def kind_of(error: errors.ServiceError) -> Kind:
@@ -63,69 +77,106 @@ def kind_of(error: errors.ServiceError) -> Kind:
     return next((KINDS[parent] for parent in type(error).__mro__ if parent in KINDS), _UNFORESEEN)
 
 
-_UNFORESEEN = Kind(500, "internal-error", "The service failed")
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error as it is told."""
+
+    kind: Kind
+    detail: str
+    facts: Mapping[str, object] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def response(self, instance: str) -> Response:
+        """Shape the answer; `instance` is the path that was asked for."""
+        body = {
+            "type": f"urn:cytomine-refine:{self.kind.type}",
+            "title": self.kind.title,
+            "status": self.kind.status,
+            "detail": self.detail,
+            "instance": instance,
+            "request_id": request_id(),
+            **self.facts,
+        }
+        content = json.dumps(body, default=str, allow_nan=False)
+        return Response(content, self.kind.status, self.headers, MEDIA_TYPE)
 
 
-def problem(kind: Kind, detail: str, *, instance: str, headers: dict[str, str], **facts: object) -> Response:
-    """Shape one problem body; every answer that is an error comes from here."""
-    spans.note({"error.type": kind.type})
-    body = {
-        "type": f"urn:cytomine-refine:{kind.type}",
-        "title": kind.title,
-        "status": kind.status,
-        "detail": detail,
-        "instance": instance,
-        "request_id": request_id(),
-        **facts,
-    }
-    content = json.dumps(body, default=str, allow_nan=False)
-    return Response(content, kind.status, headers, MEDIA_TYPE)
+@singledispatch
+def problem_of(error: Exception) -> Problem:
+    """Turn an error into a problem; of what nobody foresaw, the log alone tells more."""
+    log.error("Unforeseen error", exc_info=error)
+    spans.note({"error.type": type(error).__name__})
+    return Problem(_UNFORESEEN, "An unforeseen error; the log tells more under this request id.")
 
 
-def problem_of(error: errors.ServiceError, instance: str) -> Response:
-    """Shape one of our errors."""
+@problem_of.register
+def _(error: errors.ServiceError) -> Problem:
+    log.warning("%s: %s", type(error).__name__, error.detail)
     headers = {}
     if isinstance(error, errors.ModelError | errors.TooManyRequests):
         headers["Retry-After"] = str(math.ceil(error.retry_after_s))
     if isinstance(error, errors.NotAuthenticated):
         headers["WWW-Authenticate"] = "Bearer"
-    return problem(kind_of(error), error.detail, instance=instance, headers=headers, **error.facts)
+    kind = kind_of(error)
+    spans.note({"error.type": kind.type})
+    return Problem(kind, error.detail, error.facts, headers)
 
 
-def install(app: FastAPI, count: Callable[[str], None]) -> None:
-    """Let every error of an app leave as a problem, and count our own by type."""
-
-    async def on_service_error(request: Request, error: Exception) -> Response:
-        assert isinstance(error, errors.ServiceError)  # noqa: S101  the handler is installed for it alone
-        log.warning("%s: %s", type(error).__name__, error.detail)
-        count(kind_of(error).type)
-        return problem_of(error, request.url.path)
-
-    app.add_exception_handler(errors.ServiceError, on_service_error)
-    app.add_exception_handler(RequestValidationError, _on_validation_error)
-    app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(Exception, _on_unforeseen)
-
-
-async def _on_validation_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101  the handler is installed for it alone
+@problem_of.register
+def _(error: RequestValidationError) -> Problem:
     faults = [
         {"where": ".".join(str(part) for part in fault["loc"]), "what": fault["msg"]} for fault in error.errors()[:10]
     ]
     detail = "; ".join(f"{fault['where']}: {fault['what']}" for fault in faults[:3])
-    return problem(KINDS[errors.InvalidRequest], detail, instance=request.url.path, headers={}, faults=faults)
+    return Problem(KINDS[errors.InvalidRequest], detail, {"faults": faults})
 
 
-async def _on_http_exception(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101  the handler is installed for it alone
+@problem_of.register
+def _(error: HTTPException) -> Problem:
     phrase = HTTPStatus(error.status_code).phrase
     kind = Kind(error.status_code, phrase.lower().replace(" ", "-"), phrase)
     if error.status_code == 400:  # the framework's word for a body that it cannot parse
         kind = KINDS[errors.InvalidRequest]
-    return problem(kind, str(error.detail), instance=request.url.path, headers=dict(error.headers or {}))
+    return Problem(kind, str(error.detail), headers=dict(error.headers or {}))
 
 
-async def _on_unforeseen(request: Request, error: Exception) -> Response:
-    log.error("Unforeseen error", exc_info=error)
-    detail = "An unforeseen error; the log tells more under this request id."
-    return problem(_UNFORESEEN, detail, instance=request.url.path, headers={})
+async def _leave_it(request: Request, error: Exception) -> NoReturn:
+    raise error
+
+
+LEFT_TO_US: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
+    HTTPException: _leave_it,
+    RequestValidationError: _leave_it,
+}
+"""Handlers for FastAPI that handle nothing, so that its own errors reach `ProblemMiddleware` as all others do."""
+
+
+class ProblemMiddleware:
+    """Lets every error leave as a problem, whoever raised it: a guard, the framework or a use case.
+
+    Parameters
+    ----------
+    count : callable
+        Told the type of each.
+    """
+
+    def __init__(self, app: ASGIApp, count: Callable[[str], None]) -> None:
+        self._app, self._count = app, count
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        has_begun = False
+
+        async def watched(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:
+            if has_begun or scope["type"] != "http":
+                raise
+            problem = problem_of(error)
+            self._count(problem.kind.type)
+            await problem.response(scope["path"])(scope, receive, send)

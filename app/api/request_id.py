@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 import uuid
 from contextvars import ContextVar
@@ -41,12 +40,3 @@ class RequestIdMiddleware:
             await send(message)
 
         await self._app(scope, receive, send_with_id)
-
-
-class RequestIdFilter(logging.Filter):
-    """Puts the id into every log record."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Let everything pass."""
-        record.request_id = request_id()
-        return True

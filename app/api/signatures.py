@@ -1,12 +1,15 @@
 """Requests signed with a user's API keys, checked as Cytomine checks them, and each signature only once.
 
 Cytomine itself takes a signature at any time and any number of times. Here its date must be near the clock, and within
-that time it is remembered, so that whoever overhears a request cannot send it again.
+that time it is remembered, so that whoever overhears a request cannot send it again. Dates have whole seconds, and the
+short form signs no path: what tells two requests of one second apart is a parameter of the content type, or
+Content-MD5, which are signed (decision 0023).
 """
 
 from __future__ import annotations
 
 import hmac
+import re
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +25,8 @@ from app.signing import SignatureForm, sign, signed_text
 from app.usecases.ports import ApiKeys
 
 _MOST_REMEMBERED = 200_000
+_PUBLIC_KEY = re.compile(r"[A-Za-z0-9_-]{1,128}")
+"""Cytomine's are UUIDs; the key becomes a part of a path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class SignedRequest:
         headers = Headers(scope=scope)
         scheme, _, rest = headers.get("authorization", "").partition(" ")
         public_key, _, signature = rest.partition(":")
-        if scheme != "CYTOMINE" or not public_key or not signature:
+        if scheme != "CYTOMINE" or not _PUBLIC_KEY.fullmatch(public_key) or not signature:
             return None
         query = scope["query_string"].decode("latin-1")
         return cls(
@@ -78,9 +83,9 @@ class Signatures:
         """Refuse what was signed long ago, or will be; raises `NotAuthenticated`."""
         try:
             signed = parsedate_to_datetime(request.date)
-        except ValueError as error:
+            off_s = abs((datetime.now(UTC) - signed.replace(tzinfo=signed.tzinfo or UTC)).total_seconds())
+        except (ValueError, TypeError, ArithmeticError) as error:  # a zone of a billion hours overflows
             raise NotAuthenticated("A signed request needs a readable date header.") from error
-        off_s = abs((datetime.now(UTC) - signed.replace(tzinfo=signed.tzinfo or UTC)).total_seconds())
         if off_s > self._window_s:
             raise NotAuthenticated(
                 f"The signature's date is {off_s:.0f} s away from the service's clock.",
@@ -104,7 +109,10 @@ class Signatures:
             raise NotAuthenticated("The signature is wrong.")
         with self._guard:
             if (request.public_key, request.signature) in self._seen:
-                raise NotAuthenticated("This signed request came before; sign each one with its own date.")
+                raise NotAuthenticated(
+                    "This signed request came before. Requests of the same second need a nonce in their content type,"
+                    " such as application/json; nonce=1b4e28ba."
+                )
             if len(self._seen) >= _MOST_REMEMBERED:
                 raise ModelBusy("Too many signed requests came at a time.", retry_after_s=self._window_s)
             self._seen[request.public_key, request.signature] = None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import spans
+from app.api.doors import Doors, path_of
 from app.api.request_id import request_id
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
@@ -20,18 +19,16 @@ class TraceMiddleware:
     ----------
     tracer : Tracer
         Where spans go.
-    prefix : str
-        Of the routes that do work.
-    does_work : callable
-        Whether a path does work; the others (health, metrics, documentation) are not traced.
+    doors : Doors
+        Which paths do work; the others (health, metrics, documentation) are not traced.
     """
 
-    def __init__(self, app: ASGIApp, tracer: spans.Tracer, prefix: str, does_work: Callable[[str], bool]) -> None:
-        self._app, self._tracer, self._prefix, self._does_work = app, tracer, prefix, does_work
+    def __init__(self, app: ASGIApp, tracer: spans.Tracer, doors: Doors) -> None:
+        self._app, self._tracer, self._doors = app, tracer, doors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http" or not self._does_work(scope["path"]):
+        if scope["type"] != "http" or not self._doors.does_work(path_of(scope)):
             await self._app(scope, receive, send)
             return
         method = scope["method"] if scope["method"] in _METHODS else "_OTHER"
@@ -58,4 +55,5 @@ class TraceMiddleware:
     def _route(self, scope: Scope) -> str | None:
         """Give the pattern that a path has matched, once the request was routed; some versions leave the prefix out."""
         path: str | None = getattr(scope.get("route"), "path", None)
-        return path if path is None or path.startswith(self._prefix) else self._prefix + path
+        base = self._doors.base
+        return path if path is None or path.startswith(base) else base + path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from app.cli import doctor, engines, health, refine, serve, weights
+from app.cli import doctor, engines, health, refine, serve, undo, weights
 from app.cli.console import Commands
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app.command("doctor")(doctor.doctor)
 app.command("engines")(engines.engines)
 app.command("health")(health.health)
 app.command("refine")(refine.refine)
+app.command("undo")(undo.undo)
 app.add_typer(weights.app, name="weights")
 
 

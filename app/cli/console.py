@@ -22,9 +22,33 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except ServiceError as error:
-            stderr().print("error:", style="bold red", end=" ")
-            stderr().print(error.detail)
-            raise typer.Exit(1) from error
+            raise refusal(error.detail) from error
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Give the options of the group itself."""
+        return _without_types_of_flags(super().get_params(ctx))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Find a command of the group."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            _without_types_of_flags(command.get_params(ctx))
+        return command
+
+
+def _without_types_of_flags(options: list[Any]) -> list[Any]:
+    """Let the help show ``--dry-run``, not ``--dry-run <bool>``: a flag takes no value."""
+    for option in options:
+        if getattr(option, "is_flag", False):
+            option.metavar = ""
+    return options
+
+
+def refusal(text: str) -> typer.Exit:
+    """Say in one line why nothing more is done; raise what is given."""
+    stderr().print("error:", style="bold red", end=" ")
+    stderr().print(text)
+    return typer.Exit(1)
 
 
 def stdout() -> Console:

@@ -1,8 +1,9 @@
-"""``doctor``: look the installation over."""
+"""``doctor``: check an installation from where the service runs."""
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -22,13 +23,14 @@ def doctor(
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="Output of nginx -T: checks the proxy's patience."),
     ] = None,
+    core: Annotated[str, typer.Option(help="Core's name on the network: checks that nginx lets it pass.")] = "core",
 ) -> None:
     """Check settings, weights, device, Core, PIMS, clocks, keys and proxy; say what to do about each failure."""
     from app.doctor import examine
 
     logging.getLogger("app").setLevel(logging.ERROR)  # the findings say it
-    failed = 0
-    findings = examine(image, nginx)
+    states: Counter[str] = Counter()
+    findings = examine(image, nginx, core)
     while True:
         with stderr().status("Looking ..."):
             finding = next(findings, None)
@@ -39,6 +41,13 @@ def doctor(
         stdout().print(f"{finding.about}: {finding.said}")
         if finding.advice:
             stdout().print(f"        {finding.advice}")
-        failed += finding.state == "failed"
-    stdout().print("Nothing is wrong." if not failed else f"{failed} to put right.")
-    raise typer.Exit(1 if failed else 0)
+        states[finding.state] += 1
+    stdout().print(_verdict(states["failed"], states["warning"]))
+    raise typer.Exit(1 if states["failed"] else 0)
+
+
+def _verdict(failed: int, warnings: int) -> str:
+    if not failed and not warnings:
+        return "Nothing is wrong."
+    counts = ((failed, "failed"), (warnings, "warning" if warnings == 1 else "warnings"))
+    return ", ".join(f"{count} {what}" for count, what in counts if count) + "."

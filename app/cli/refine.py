@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from app.cli.console import stderr, stdout
+from app.cli import outline_files
+from app.cli.connection import Host, PrivateKey, PublicKey, Service, Signature, connect
+from app.cli.console import stderr
+from app.cli.run import Run, shortened, started
 
-_KEYS = "Your API keys of Cytomine"
+if TYPE_CHECKING:
+    from app.client import Outline
+    from app.client.journal import Outcome, Row
+
+_LABELS: dict[Outcome, str] = {
+    "changed": "changed",
+    "unchanged": "unchanged, nothing found",
+    "would change": "would change",
+    "would not change": "would not",
+    "failed": "failed",
+    "unknown": "to look at",
+}
 
 
 def refine(
@@ -23,101 +33,77 @@ def refine(
     image: Annotated[int | None, typer.Option(help="Only those of this image.")] = None,
     term: Annotated[int | None, typer.Option(help="Only those with this term.")] = None,
     user: Annotated[int | None, typer.Option(help="Only those of this user.")] = None,
-    host: Annotated[str, typer.Option(envvar="CYTOMINE_HOST", help="Base URL of Cytomine.")] = "http://localhost",
-    service: Annotated[
-        str | None,
-        typer.Option(envvar="CYTOMINE_REFINE_URL", help="The service, prefix included, to go past Core's addition."),
-    ] = None,
-    public_key: Annotated[str, typer.Option(envvar="CYTOMINE_PUBLIC_KEY", help=f"{_KEYS}.")] = "",
-    private_key: Annotated[
-        str, typer.Option(envvar="CYTOMINE_PRIVATE_KEY", help=f"{_KEYS}; better set in the environment.")
-    ] = "",
-    signature: Annotated[Literal["full", "short"], typer.Option(help="full: Cytomine 2025.1; short: 2026.")] = "full",
+    host: Host = "http://localhost",
+    service: Service = None,
+    public_key: PublicKey = "",
+    private_key: PrivateKey = "",
+    signature: Signature = "full",
     keep_points: Annotated[bool, typer.Option("--keep-points", help="Leave the points where they are.")] = False,
     points: Annotated[Literal["auto", "all", "ignore"], typer.Option(help="Which points are prompts.")] = "auto",
+    holes: Annotated[Literal["fill", "keep"], typer.Option(help="What becomes of holes in the object.")] = "fill",
+    parts: Annotated[Literal["all", "largest"], typer.Option(help="Which parts of the object are kept.")] = "all",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Compute, and write nothing to Cytomine.")] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also those that are done, or that somebody has edited since.")
+    ] = False,
     jobs: Annotated[int, typer.Option(min=1, max=32, help="Refines at a time.")] = 2,
-    report: Annotated[Path, typer.Option(help="CSV with a line for each; a second run goes on where it ends.")] = Path(
-        "refined.csv"
-    ),
-    geojson: Annotated[Path | None, typer.Option(help="Write the outlines there too.")] = None,
+    report: Annotated[
+        str, typer.Option(help="CSV with a line for each, from which a second run goes on; - prints it.")
+    ] = "refined.csv",
+    geojson: Annotated[
+        Path | None,
+        typer.Option(help="Write the outlines there too: NAME.geojson for one image, a folder for several."),
+    ] = None,
 ) -> None:
     """Refine annotations, with your own rights; interrupted, the same command goes on where it stopped."""
-    from app.client.batch import done_before, journal_at, refine_all, write_geojson
-    from app.client.client import ApiKeyAuth, RefineClient, RefineFailed
-
     if bool(annotation) == (project is not None):
         raise typer.BadParameter("Give --annotation or --project.")
-    if not public_key or not private_key:
-        raise typer.BadParameter("Set CYTOMINE_PUBLIC_KEY and CYTOMINE_PRIVATE_KEY: your account page has them.")
-    auth = ApiKeyAuth(public_key, private_key, signature)
-    with RefineClient(host, auth, service_url=service) as client, _interruptible() as interrupted:
-        try:
-            ids = annotation or list(client.annotations(project=project, image=image, term=term, user=user))
-        except RefineFailed as failure:
-            stderr().print(f"Cannot list the annotations: {failure}")
-            raise typer.Exit(1) from failure
-        todo = sorted(set(ids) - done_before(report))
-        if len(todo) < len(set(ids)):
-            stderr().print(f"{len(set(ids)) - len(todo)} are done already according to {report}.")
-        rows = refine_all(
-            todo,
-            lambda number: client.refine(number, keep_points=keep_points, points=points, dry_run=dry_run),
-            jobs,
-            interrupted,
+    filters = {"project": project, "image": image, "term": term, "user": user}
+    choices = {"keep_points": keep_points, "points": points, "dry_run": dry_run, "holes": holes, "parts": parts}
+    with started(connect(host, public_key, private_key, signature, service), report) as run:
+        if geojson:
+            outline_files.check_writable(geojson)
+        outlines = run.look_up(annotation) if annotation else list(run.client.outlines(**filters))
+        slides = outline_files.slides_of(run.client, outlines, geojson) if geojson else []
+        todo, done = _sorted_out(run, outlines, again)
+        run.watch("Refining", run.batch.refine(todo, choices, jobs, run.interrupted), len(todo))
+        if geojson:
+            outline_files.write_outlines(geojson, [*done, *run.rows], slides)
+        run.end(_told(run.rows) or "nothing to do")
+
+
+def _sorted_out(run: Run, outlines: list[Outline], again: bool) -> tuple[list[Outline], list[Row]]:
+    """Tell what is to be done, and what the journal has as done."""
+    if again:
+        return outlines, []
+    by_standing: dict[str, list[Outline]] = {"to do": [], "done": [], "edited since": []}
+    for outline in outlines:
+        by_standing[run.journal.standing(outline.annotation_id, outline.location)].append(outline)
+    done, edited = by_standing["done"], by_standing["edited since"]
+    if done:
+        stderr().print(f"{len(done)} done already, according to {run.report}.")
+    if edited:
+        stderr().print(
+            f"{len(edited)} left alone: no longer as {run.report} has it: {shortened(edited)}."
+            " Look before you refine with --again."
         )
-        outcomes: Counter[str] = Counter()
-        with journal_at(report) as write, _bar(len(todo)) as advance:
-            for row in rows:
-                write(row)
-                outcomes[row.outcome] += 1
-                if row.problem:
-                    stderr().print(f"{row.annotation}: {row.problem}")
-                advance()
-    if geojson:
-        with geojson.open("w") as file:
-            write_geojson(report, file)
-    told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(outcomes.items())) or "nothing to do"
-    stdout().print(f"{told}; see {report}")
-    if interrupted():
-        stderr().print("Stopped; the same command goes on from here.")
-        raise typer.Exit(130)
-    if outcomes["failed"]:
-        raise typer.Exit(1)
+    return by_standing["to do"], [run.journal.last[outline.annotation_id] for outline in done]
 
 
-class _Interrupted:
-    """Whether somebody pressed Ctrl-C."""
-
-    def __init__(self) -> None:
-        self._pressed = False
-
-    def __call__(self) -> bool:
-        return self._pressed
-
-    def press(self, *_: object) -> None:
-        """Let what is under way finish; a second time stops at once."""
-        if self._pressed:
-            raise KeyboardInterrupt
-        self._pressed = True
-        stderr().print("Finishing what is under way ...")
+def _told(rows: list[Row]) -> str:
+    """Sum rows up in a sentence."""
+    counts = Counter(row.outcome for row in rows)
+    told = [f"{counts[outcome]} {label}" for outcome, label in _LABELS.items() if counts[outcome]]
+    would = [row for row in rows if row.outcome == "would change"]
+    if would:
+        told.append(f"area {_mean_change(would):+.1%} on average")
+        points = sum(row.points_deleted for row in would)
+        told.append(f"{points} {'point' if points == 1 else 'points'} would be deleted")
+    dry = any(row.outcome.startswith("would") for row in rows)
+    return ("dry run, nothing was written: " if dry else "") + ", ".join(told)
 
 
-@contextmanager
-def _interruptible() -> Iterator[_Interrupted]:
-    interrupted = _Interrupted()
-    before = signal.signal(signal.SIGINT, interrupted.press)
-    try:
-        yield interrupted
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def _bar(total: int) -> Iterator[Callable[[], None]]:
-    """Show a bar on a terminal, and nothing in a log."""
-    columns = (TextColumn("Refining"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = stderr()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda: bar.advance(task)
+def _mean_change(rows: list[Row]) -> float:
+    """Give the mean change of the area, as a share of what it was."""
+    changes = [(row.area_after_px0 or 0) / row.area_before_px0 - 1 for row in rows if row.area_before_px0]
+    return sum(changes) / len(changes) if changes else 0.0

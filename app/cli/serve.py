@@ -26,7 +26,8 @@ def serve(
 
     import uvicorn
 
-    from app.main import create_app, log_to_stderr
+    from app.api.logs import log_to_stderr
+    from app.main import create_app
     from app.segmenter.engines.first_start import measure_once
     from app.segmenter.weights import choose
 

@@ -9,13 +9,13 @@ import typer
 from rich import box
 from rich.table import Table
 
-from app.cli.console import stderr, stdout
+from app.cli.console import Commands, stderr, stdout
 from app.cli.progress import show_progress
 from app.errors import StartupError
 from app.segmenter.weights import REGISTRY, WeightsEntry, choose, find_name, pull, verify
 from app.settings import Settings, read_settings
 
-app = typer.Typer(no_args_is_help=True, help="List, pull and verify checkpoints.")
+app = typer.Typer(cls=Commands, no_args_is_help=True, help="List, pull and verify checkpoints.")
 
 Folder = Annotated[
     Path | None,

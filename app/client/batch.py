@@ -1,119 +1,130 @@
-"""Refine many annotations, a few at a time, with a journal from which an interrupted run goes on."""
+"""Refine many annotations, or take their refines back, with a journal from which an interrupted run goes on."""
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import TextIO
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
 
 import shapely
 
-from app.client.client import Refined, RefineFailed
+from app.client.answers import Refined, RefineFailed
+from app.client.client import RefineClient
+from app.client.journal import Journal, Outcome, Row
+from app.client.outlines import Outline, same_outline
+
+T = TypeVar("T")
+R = TypeVar("R")
+Stop = Callable[[], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A line of the journal; a CSV file is the journal and the report at once."""
-
-    annotation: int
-    outcome: str
-    """changed, unchanged or failed."""
-    score: float | None
-    area_before_px0: float | None
-    area_after_px0: float | None
-    points_deleted: int
-    command: int | None
-    total_ms: float | None
-    problem: str
-    location: str
-    """WKT, platform frame."""
+def _never() -> bool:
+    return False
 
 
-COLUMNS = tuple(field.name for field in fields(Row))
+@dataclass
+class Batch:
+    """Many annotations on their way through a journal."""
+
+    client: RefineClient
+    journal: Journal
+    hopeless: RefineFailed | None = None
+    """Why no more are tried."""
+
+    def refine(
+        self, outlines: Iterable[Outline], choices: Mapping[str, Any], jobs: int, stop: Stop = _never
+    ) -> Iterator[Row]:
+        """Refine annotations, at most `jobs` at a time; gives a row as each is done, in no order.
+
+        Parameters
+        ----------
+        choices : mapping
+            Options of `RefineClient.refine`.
+        stop : callable
+            Asked before each new one; those under way are finished.
+        """
+        return self._each(partial(_refined, self.client, choices), outlines, jobs, stop)
+
+    def undo(self, outlines: Iterable[Outline], stop: Stop = _never) -> Iterator[Row]:
+        """Take back what the journal has as changed, one by one."""
+        return self._each(
+            lambda now: _undone(self.client, now, self.journal.last[now.annotation_id]), outlines, 1, stop
+        )
+
+    def _each(self, do: Callable[[Outline], Row], outlines: Iterable[Outline], jobs: int, stop: Stop) -> Iterator[Row]:
+        def tried(outline: Outline) -> Row:
+            try:
+                return do(outline)
+            except RefineFailed as failure:
+                if failure.hopeless:
+                    self.hopeless = failure
+                return _failed(outline, failure)
+
+        for row in side_by_side(tried, outlines, jobs, lambda: stop() or self.hopeless is not None):
+            self.journal.write(row)
+            yield row
 
 
-def refine_all(
-    ids: Iterable[int], refine: Callable[[int], Refined], jobs: int, stop: Callable[[], bool] = lambda: False
-) -> Iterator[Row]:
-    """Refine annotations, at most `jobs` at a time; gives a row as each is done, in no order.
-
-    Parameters
-    ----------
-    stop : callable
-        Asked before each new one; those under way are finished.
-    """
-    waiting = iter(ids)
-    under_way: dict[Future[Refined], int] = {}
+def side_by_side(do: Callable[[T], R], items: Iterable[T], jobs: int, stop: Stop = _never) -> Iterator[R]:
+    """Do something for all items, at most `jobs` at a time, until `stop`; what is under way is finished."""
+    waiting = iter(items)
+    under_way: set[Future[R]] = set()
     with ThreadPoolExecutor(jobs) as pool:
         while True:
-            while len(under_way) < jobs and not stop() and (number := next(waiting, None)) is not None:
-                under_way[pool.submit(refine, number)] = number
+            while len(under_way) < jobs and not stop() and (item := next(waiting, None)) is not None:
+                under_way.add(pool.submit(do, item))
             if not under_way:
                 return
-            done, _ = wait(under_way, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield _row(under_way.pop(future), future)
+            done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            yield from (future.result() for future in done)
 
 
-def _row(number: int, future: Future[Refined]) -> Row:
-    try:
-        result = future.result()
-    except RefineFailed as failure:
-        return Row(number, "failed", None, None, None, 0, None, None, str(failure), "")
+def _refined(client: RefineClient, choices: Mapping[str, Any], outline: Outline) -> Row:
+    """Refine one and write down what became of it, or with a dry run what would."""
+    result = client.refine(outline.annotation_id, **choices)
+    before, after, dry_run = result.previous_location, result.location, bool(choices.get("dry_run"))
+    would_go = () if choices.get("keep_points") or before == after else result.points_used
     return Row(
-        annotation=number,
-        outcome="changed" if result.changed else "unchanged",
+        annotation=outline.annotation_id,
+        image=outline.image_id,
+        outcome=_outcome(result, dry_run),
         score=round(result.score, 4),
-        area_before_px0=round(shapely.from_wkt(result.previous_location).area, 1),
-        area_after_px0=round(shapely.from_wkt(result.location).area, 1),
-        points_deleted=len(result.points_deleted),
-        command=result.command,
+        area_before_px0=_area(before),
+        area_after_px0=_area(after),
+        points_deleted=len(would_go if dry_run else result.points_deleted),
+        commands=result.commands,
         total_ms=round(result.total_ms, 1),
-        problem="",
-        location=result.location,
+        doubts="; ".join(result.doubts),
+        previous_location=before,
+        location=after,
     )
 
 
-def done_before(journal: Path) -> set[int]:
-    """Tell which annotations a journal has as done; failed ones are to be tried again."""
-    if not journal.is_file():
-        return set()
-    with journal.open(newline="") as file:
-        return {int(row["annotation"]) for row in csv.DictReader(file) if row["outcome"] != "failed"}
+def _outcome(result: Refined, dry_run: bool) -> Outcome:
+    if dry_run:
+        return "would not change" if result.location == result.previous_location else "would change"
+    return "changed" if result.changed else "unchanged"
 
 
-@contextmanager
-def journal_at(path: Path) -> Iterator[Callable[[Row], None]]:
-    """Open a journal; each row is on the disk before the next one is begun."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS)
-        if not path.stat().st_size:
-            writer.writeheader()
-
-        def write(row: Row) -> None:
-            writer.writerow({name: getattr(row, name) for name in COLUMNS})
-            file.flush()
-
-        yield write
+def _undone(client: RefineClient, now: Outline, row: Row) -> Row:
+    """Take one refine back, and see that the outline is what it was."""
+    client.undo(row)
+    after = client.outline(now.annotation_id)
+    if not same_outline(after.location, row.previous_location):
+        raise RefineFailed(200, "Core took nothing back", "whoever refined it can take it back, and only once")
+    return Row(now.annotation_id, now.image_id, "undone", previous_location=now.location, location=after.location)
 
 
-def write_geojson(journal: Path, out: TextIO) -> None:
-    """Write the outlines of a journal as a GeoJSON FeatureCollection, the last one of each annotation."""
-    with journal.open(newline="") as file:
-        rows = {row["annotation"]: row for row in csv.DictReader(file) if row["location"]}
-    features = [
-        {
-            "type": "Feature",
-            "id": int(number),
-            "geometry": shapely.geometry.mapping(shapely.from_wkt(row["location"])),
-            "properties": {"score": float(row["score"]), "outcome": row["outcome"]},
-        }
-        for number, row in rows.items()
-    ]
-    json.dump({"type": "FeatureCollection", "features": features}, out)
+def _failed(outline: Outline, failure: RefineFailed) -> Row:
+    """Write a failure down; what may have been written all the same is no simple one."""
+    if failure.written is False:
+        return Row(outline.annotation_id, outline.image_id, "failed", problem=str(failure))
+    told = "The outline was changed all the same" if failure.written else "The outline may have been changed"
+    problem = f"{told}: look before you repeat it. {failure}"
+    return Row(outline.annotation_id, outline.image_id, "unknown", problem=problem, previous_location=outline.location)
+
+
+def _area(location: str) -> float:
+    return round(float(shapely.from_wkt(location).area), 1)

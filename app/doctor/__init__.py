@@ -1,4 +1,4 @@
-"""Looks an installation over, and says what to do about what is wrong."""
+"""Looks at an installation from where the service runs, and says what to do about what is wrong."""
 
 from app.doctor.checks import examine
 from app.doctor.finding import Finding

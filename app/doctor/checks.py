@@ -8,9 +8,11 @@ from pathlib import Path
 
 import httpx
 
-from app.client.client import ApiKeyAuth
-from app.doctor import platform
+from app.client import ApiKeyAuth
+from app.doctor.core import account, core
 from app.doctor.finding import Finding
+from app.doctor.pims import orientation, pims
+from app.doctor.proxy import patience, route
 from app.errors import StartupError
 from app.settings import Settings, check_serving, read_settings
 from app.signing import SignatureForm
@@ -19,8 +21,10 @@ _QUEUE = 3
 """Refines that may be waiting before one, in the estimate of the slowest."""
 
 
-def examine(image_id: int | None = None, nginx: Path | None = None) -> Iterator[Finding]:
-    """Look the installation over, as the environment describes it; gives findings as they come.
+def examine(image_id: int | None = None, nginx: Path | None = None, core_name: str = "core") -> Iterator[Finding]:
+    """Look over the installation that the environment describes; gives findings as they come.
+
+    What cannot be told because something before it failed is skipped, so that each fault has one line.
 
     Parameters
     ----------
@@ -28,6 +32,8 @@ def examine(image_id: int | None = None, nginx: Path | None = None) -> Iterator[
         An image that the service's account may read, for the check of the y axis.
     nginx : Path, optional
         The output of ``nginx -T``.
+    core_name : str
+        Core's name on the network that it shares with nginx.
     """
     try:
         settings = read_settings()
@@ -42,15 +48,37 @@ def examine(image_id: int | None = None, nginx: Path | None = None) -> Iterator[
             yield finding
         else:
             model_s, side_px = finding
-    with httpx.Client(timeout=15, trust_env=False) as client:
-        yield from platform.core(settings, client)
-        yield platform.pims(settings, client, side_px)
-        with _own_account(settings) as http:
-            known = http if settings.platform.public_key else None
-            yield platform.account(settings, known)
-            yield platform.orientation(settings.platform, known, image_id)
-        slowest_s = model_s * (1 + _QUEUE) + 2 * settings.platform.read_timeout_s
-        yield from platform.proxy(settings, client, nginx, slowest_s)
+    yield from _platform(settings, image_id, core_name, side_px)
+    if nginx is None:
+        yield Finding("proxy's patience", "skipped", "needs the output of nginx -T: --nginx FILE")
+        return
+    slowest_s = model_s * (1 + _QUEUE) + 2 * settings.platform.read_timeout_s
+    yield patience(settings, nginx.read_text(), slowest_s)
+
+
+def _platform(settings: Settings, image_id: int | None, core_name: str, side_px: int) -> Iterator[Finding]:
+    """Check Core, PIMS, the account and the route; gives nothing twice."""
+    with httpx.Client(timeout=15, trust_env=False) as client, _own_account(settings) as http:
+        visit = core(settings, client)
+        yield from visit.findings
+        behind_it = settings.platform.pims_base_url.startswith(settings.platform.host)
+        if behind_it and not visit.host_answers:
+            yield Finding("PIMS", "skipped", f"is asked through {settings.platform.host}, where nobody answers")
+        else:
+            yield pims(settings.platform, client, side_px)
+        known = http if settings.platform.public_key else None
+        if visit.core_answers or known is None:
+            yield account(settings, known)
+        else:
+            yield Finding("account", "skipped", "Core does not answer")
+        if visit.core_answers or image_id is None:
+            yield orientation(settings.platform, known, image_id)
+        else:
+            yield Finding("y axis", "skipped", "Core does not answer")
+        if visit.core_answers:
+            yield route(settings, client, core_name)
+        else:
+            yield Finding("route", "skipped", "Core does not answer")
 
 
 def _ways(settings: Settings) -> str:

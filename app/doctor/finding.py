@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import httpx
+
 State = Literal["ok", "warning", "failed", "skipped"]
 
 
@@ -18,3 +20,13 @@ class Finding:
     """What was found, in one line."""
     advice: str = ""
     """What to do, where something is wrong."""
+
+
+def cause(error: Exception) -> str:
+    """Say what an exception is about, also where it has no text."""
+    return str(error) or type(error).__name__
+
+
+def is_down(answer: httpx.Response) -> bool:
+    """Tell whether a proxy answered in the place of one that did not."""
+    return answer.status_code in {502, 503, 504} and "json" not in answer.headers.get("content-type", "")

@@ -6,6 +6,8 @@ models and its signature are used here (decision 0004).
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator, Mapping
 from copy import copy
 from datetime import UTC, datetime
@@ -17,23 +19,32 @@ import requests
 from cytomine.cytomine import CytomineAuth
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from app import spans
-from app.errors import (
-    PlatformForbidden,
-    PlatformTimeout,
-    PlatformUnauthorized,
-    PlatformUnavailable,
-    ServiceError,
-)
+from app.errors import PlatformTimeout, PlatformUnavailable, ServiceError
+from app.gateway.wire import ONLY_AS_IT_IS, check_status, no_cookies, read_bounded
 from app.settings import PlatformSettings
 from app.usecases.ports import ApiKeys, BearerToken, Credentials
 
 _CONNECTIONS = 64
+_PIECE_BYTES = 2**16
 
 
 class NotThere(ServiceError):
     """Core answered 404; the caller knows what it had asked for and raises the error of that kind."""
+
+    what = "deleted"
+
+    def __init__(self, detail: str, core_says: str = "", **facts: object) -> None:
+        super().__init__(detail, **facts)
+        self.core_says = core_says
+
+
+class NotAsRead(ServiceError):
+    """Core answered 412: what was to be overwritten is not what was read any more."""
+
+    what = "edited"
 
 
 class BearerAuth(AuthBase):
@@ -60,15 +71,17 @@ class CoreHttp:
     Parameters
     ----------
     settings : PlatformSettings
-        Host, keys of the service account, and time-outs.
+        Host, keys of the service account, time-outs, and how long an answer may be.
     """
 
     def __init__(self, settings: PlatformSettings) -> None:
         self._host = settings.host
         self._timeout_s = (settings.connect_timeout_s, settings.read_timeout_s)
+        self._answer_timeout_s, self._most_bytes = settings.answer_timeout_s, settings.max_answer_bytes
         self._auth = self._signing(ApiKeys(settings.public_key, settings.private_key.get_secret_value()))
         self._session = requests.Session()
         self._session.trust_env = False  # a .netrc or a proxy of the environment must not touch signed calls
+        self._session.cookies.set_policy(no_cookies())
         adapter = HTTPAdapter(pool_maxsize=_CONNECTIONS, max_retries=0)
         self._session.mount("http://", adapter)
         self._session.mount("https://", adapter)
@@ -91,9 +104,16 @@ class CoreHttp:
         """Read a JSON object from ``/api/<uri>``; raises `NotThere` and the leaves of `PlatformError`."""
         return self._call("GET", uri, query=query)
 
-    def put(self, uri: str, body: str) -> dict[str, Any]:
-        """Write a JSON text to ``/api/<uri>``; raises as `get`."""
-        return self._call("PUT", uri, body=body)
+    def put(self, uri: str, body: str, *, if_match: str | None = None) -> dict[str, Any]:
+        """Write a JSON text to ``/api/<uri>``; raises as `get`, and `NotAsRead`.
+
+        Parameters
+        ----------
+        if_match : str, optional
+            Core's ``updated`` of what is overwritten.
+        """
+        headers = {} if if_match is None else {"If-Match": f'"{if_match}"'}
+        return self._call("PUT", uri, body=body, headers=headers)
 
     def delete(self, uri: str) -> dict[str, Any]:
         """Delete ``/api/<uri>``; raises as `get`."""
@@ -104,7 +124,13 @@ class CoreHttp:
         self._session.close()
 
     def _call(
-        self, method: str, uri: str, *, query: Mapping[str, Any] | None = None, body: str | None = None
+        self,
+        method: str,
+        uri: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         def ask() -> requests.Response:
             return self._session.request(
@@ -112,12 +138,14 @@ class CoreHttp:
                 f"{self._host}/api/{uri}",
                 params=query,
                 data=None if body is None else body.encode(),
-                headers=_headers(method),
+                headers={**_headers(method), **(headers or {})},
                 auth=self._auth,
                 timeout=self._timeout_s,
                 allow_redirects=False,
+                stream=True,
             )
 
+        until = time.monotonic() + self._answer_timeout_s
         try:
             try:
                 answer = ask()
@@ -125,12 +153,19 @@ class CoreHttp:
                 if method != "GET" or not any(isinstance(each, ConnectionResetError) for each in _chain(error)):
                     raise
                 answer = ask()  # Core closed a kept connection just when it was to be used again
-        except requests.Timeout as error:
+            with answer:
+                content = read_bounded(_pieces(answer), "Core", most_bytes=self._most_bytes, until=until)
+        except (requests.Timeout, ReadTimeoutError) as error:
             raise PlatformTimeout(f"Core did not answer {method} {uri} in time.") from error
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:
             why = type(list(_chain(error))[-1]).__name__  # its text has addresses of objects
             raise PlatformUnavailable(f"Core could not be reached for {method} {uri}: {why}.") from error
-        return _read(method, uri, answer)
+        return _read(f"{method} {uri}", answer.status_code, _text(answer, content))
+
+
+def _pieces(answer: requests.Response) -> Iterator[bytes]:
+    """Give what comes as it comes; the library's own iteration waits until a piece is full."""
+    return iter(lambda: answer.raw.read1(_PIECE_BYTES, decode_content=True), b"")
 
 
 def _headers(method: str) -> dict[str, str]:
@@ -139,6 +174,7 @@ def _headers(method: str) -> dict[str, str]:
         "accept": "application/json, */*",
         "date": format_datetime(datetime.now(UTC)),
         "X-Requested-With": "XMLHTTPRequest",
+        **ONLY_AS_IT_IS,
         **spans.traceparent(),
     }
     if method != "GET":
@@ -146,37 +182,40 @@ def _headers(method: str) -> dict[str, str]:
     return headers
 
 
-def _read(method: str, uri: str, answer: requests.Response) -> dict[str, Any]:
-    """Turn an answer into its JSON object, or its status into an error."""
-    status, facts = answer.status_code, {"core_status": answer.status_code}
-    said = _message(answer)
-    if status == 401:
-        raise PlatformUnauthorized("Core does not accept the credentials.", **facts)
-    if status == 403:
-        raise PlatformForbidden(f"Core forbids it{said}.", **facts)
-    if status == 404:
-        raise NotThere(f"Core knows nothing at {uri}{said}.", **facts)
-    if status != 200:
-        raise PlatformUnavailable(f"Core answered {method} {uri} with status {status}{said}.", **facts)
+def _text(answer: requests.Response, content: bytes) -> str:
+    """Decode an answer; its own label counts, where it makes sense."""
     try:
-        body = answer.json()
-    except requests.JSONDecodeError as error:
-        raise PlatformUnavailable(f"Core answered {method} {uri} with something that is no JSON.", **facts) from error
+        return content.decode(answer.encoding or "utf-8", errors="replace")
+    except LookupError:
+        return content.decode(errors="replace")
+
+
+def _read(asked: str, status: int, text: str) -> dict[str, Any]:
+    """Turn an answer into its JSON object, or its status into an error."""
+    facts: dict[str, Any] = {"core_status": status}
+    said = _message(text) if status != 200 else ""
+    if status == 404:
+        raise NotThere(f"Core knows nothing of {asked}{said}.", said.removeprefix(": "), **facts)
+    if status == 412:
+        raise NotAsRead(f"Core has something else by now ({asked}).", **facts)
+    check_status(status, "Core", asked, said, **facts)
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PlatformUnavailable(f"Core answered {asked} with something that is no JSON.", **facts) from error
     if not isinstance(body, dict):
-        raise PlatformUnavailable(f"Core answered {method} {uri} with something that is no object.", **facts)
+        raise PlatformUnavailable(f"Core answered {asked} with something that is no object.", **facts)
     return body
 
 
-def _message(answer: requests.Response) -> str:
-    """Find Core's own words; ``errors`` is an object or a string, or the body is an HTML page."""
-    if "json" not in answer.headers.get("content-type", ""):
-        return ""
+def _message(text: str) -> str:
+    """Find Core's own words; ``errors`` is an object or a string, or the body is an HTML page, whatever its label."""
     try:
-        errors = answer.json().get("errors", "")
-    except (requests.JSONDecodeError, AttributeError):
+        errors = json.loads(text).get("errors", "")
+    except (ValueError, RecursionError, AttributeError):
         return ""
-    text = errors.get("message", "") if isinstance(errors, dict) else errors
-    return f": {str(text).strip().rstrip('.')}" if text else ""
+    words = errors.get("message", "") if isinstance(errors, dict) else errors
+    return f": {str(words).strip().rstrip('.')}" if words else ""
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+import time
+from http.cookiejar import CookieJar
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 from app import spans
-from app.errors import (
-    PlatformForbidden,
-    PlatformTimeout,
-    PlatformUnauthorized,
-    PlatformUnavailable,
-    SlideNotReadable,
-)
+from app.errors import PlatformTimeout, PlatformUnavailable, SlideNotReadable
+from app.gateway.wire import ONLY_AS_IT_IS, check_status, no_cookies, read_bounded
 from app.geometry.windows import Region
 from app.settings import PlatformSettings
 from app.usecases.ports import Plane, Slide
 
 _CLOSED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 """PIMS closed a kept connection just when it was to be used again; reading once more does no harm."""
+_AS_DISPLAYED = {"min_intensities": "AUTO_IMAGE", "max_intensities": "AUTO_IMAGE"}
+"""The contrast in which people see a slide: of more than 8 bits, each channel from its darkest to its brightest value.
+
+PIMS' routes for display take it by default, its window route does not; slides of 8 bits stay as they are.
+"""
 
 
 class PimsPixels:
@@ -35,11 +37,13 @@ class PimsPixels:
     """
 
     def __init__(self, settings: PlatformSettings, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
+        self._most_bytes, self._answer_timeout_s = max_bytes, settings.answer_timeout_s
         self._client = httpx.Client(
             base_url=settings.pims_base_url,
             timeout=httpx.Timeout(settings.read_timeout_s, connect=settings.connect_timeout_s),
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=16),
+            cookies=CookieJar(no_cookies()),
+            headers=ONLY_AS_IT_IS,
             trust_env=False,
             follow_redirects=False,
         )
@@ -74,7 +78,9 @@ class PimsPixels:
 
         def ask() -> tuple[httpx.Response, bytes]:
             with self._client.stream("POST", path, json=_body(plane, region, length_px), headers=headers) as answer:
-                return answer, self._read(answer)
+                return answer, read_bounded(answer.iter_bytes(), "PIMS", most_bytes=self._most_bytes, until=until)
+
+        until = time.monotonic() + self._answer_timeout_s
 
         try:
             try:
@@ -94,20 +100,13 @@ class PimsPixels:
         """Close the connections."""
         self._client.close()
 
-    def _read(self, answer: httpx.Response) -> bytes:
-        content = bytearray()
-        for chunk in answer.iter_bytes():
-            content += chunk
-            if len(content) > self._max_bytes:
-                raise PlatformUnavailable(f"PIMS sent more than {self._max_bytes} bytes for one window.")
-        return bytes(content)
-
 
 def _body(plane: Plane, region: Region, length_px: int) -> dict[str, Any]:
     body: dict[str, Any] = {
         "region": {"left": region.left, "top": region.top, "width": region.width, "height": region.height},
         "z_slices": plane.z,
         "timepoints": plane.t,
+        **_AS_DISPLAYED,
     }
     if plane.channel is not None:
         body["channels"] = plane.channel
@@ -118,14 +117,9 @@ def _body(plane: Plane, region: Region, length_px: int) -> dict[str, Any]:
 
 def _check(answer: httpx.Response, content: bytes, slide: Slide) -> None:
     status, kind = answer.status_code, answer.headers.get("content-type", "")
-    facts = {"image_id": slide.id, "pims_status": status}
-    if status == 401:
-        raise PlatformUnauthorized("PIMS does not accept the request.", **facts)
-    if status == 403:
-        raise PlatformForbidden("PIMS forbids it.", **facts)
+    facts: dict[str, Any] = {"image_id": slide.id, "pims_status": status}
     if status == 404:
         raise PlatformUnavailable(f"PIMS has no file for image {slide.id}.", **facts)
-    if status != 200:
-        raise PlatformUnavailable(f"PIMS answered the window with status {status}.", **facts)
+    check_status(status, "PIMS", "the window", **facts)
     if not kind.startswith("image/") or not content:
         raise PlatformUnavailable(f"PIMS sent {kind or 'nothing'} in place of an image.", **facts)

@@ -17,6 +17,7 @@ the half pixel of PIMS' annotation endpoints does not occur here (decision 0001)
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NewType, TypeVar
 
@@ -66,6 +67,11 @@ class Roi:
             min(self.x_max, float(slide_width)),
             min(self.y_max, float(slide_height)),
         )
+
+    def around(self, points: Iterable[tuple[float, float]]) -> Roi:
+        """Give the smallest box that holds this one and some points of the slide frame."""
+        xs, ys = zip((self.x_min, self.y_min), (self.x_max, self.y_max), *points, strict=True)
+        return Roi(min(xs), min(ys), max(xs), max(ys))
 
     def surrounds(self, x: float, y: float) -> bool:
         """Whether a point of the slide frame lies strictly inside."""

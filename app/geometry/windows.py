@@ -42,6 +42,15 @@ class Window:
     region: Region
     """The part of the square that lies on the slide."""
 
+    def holds(self, roi: Roi) -> bool:
+        """Whether a box of the slide frame lies inside, the border included."""
+        return (
+            self.x0 <= roi.x_min
+            and self.y0 <= roi.y_min
+            and roi.x_max <= self.x0 + self.side_px0
+            and roi.y_max <= self.y0 + self.side_px0
+        )
+
     def downsample(self, side_pxw: int) -> float:
         """Level-0 pixels per pixel of an array of `side_pxw`."""
         return self.side_px0 / side_pxw
@@ -125,8 +134,7 @@ def serves(window: Window, own: Window, roi: Roi) -> bool:
     """
     if not REUSE_SCALE[0] <= window.side_px0 / own.side_px0 <= REUSE_SCALE[1]:
         return False
-    x1, y1 = window.x0 + window.side_px0, window.y0 + window.side_px0
-    if roi.x_min < window.x0 or roi.y_min < window.y0 or roi.x_max > x1 or roi.y_max > y1:
+    if not window.holds(roi):
         return False  # windows at a slide's edge are not centred on their boxes
     grown = (window.side_px0 - own.side_px0) / 2
     return hypot(window.x0 - own.x0 + grown, window.y0 - own.y0 + grown) <= REUSE_SHIFT * roi.longer_side

@@ -8,14 +8,14 @@ import numpy as np
 from app.errors import BrokenImage
 from app.geometry.crops import crop_region, window_of_crop
 from app.geometry.frames import Roi
-from app.geometry.windows import Window, WindowImage
-from app.imagery.decode import RgbArray, read_rgb
+from app.geometry.windows import Region, Window, WindowImage
+from app.imagery.decode import RgbArray, decoded, opened
 from app.imagery.reader import squared
-from app.usecases.ports import Plane, Slide
+from app.usecases.ports import Claim, Plane, Slide
 
 
 class CropWindowReader:
-    """The window around an annotation, cut out by Core already.
+    """The window around an annotation, cut out by Core already. Only what the model can see of it is kept.
 
     Parameters
     ----------
@@ -25,29 +25,43 @@ class CropWindowReader:
         The annotation's whole box, slide frame.
     slide : Slide
         Its size counts.
+    side_px : int
+        The array's side is at most about this.
+    claim : Claim
+        Who waits, and how long, until there is memory to decode the crop.
 
     Raises
     ------
     BrokenImage
         It is no image, or larger than the slide.
+    ModelBusy, CallerGone
+        There was no memory in time.
     """
 
-    def __init__(self, content: bytes, envelope: Roi, slide: Slide) -> None:
-        self._pixels = read_rgb(content)
-        height, width = self._pixels.shape[:2]
-        if width > slide.width or height > slide.height:
-            raise BrokenImage(
-                f"The crop, {width} x {height} pixels, is larger than its slide, {slide.width} x {slide.height}."
-            )
-        region = crop_region(envelope, width, height, slide.width, slide.height)
-        self._window = window_of_crop(region, envelope.clipped(slide.width, slide.height))
+    def __init__(self, content: bytes, envelope: Roi, slide: Slide, side_px: int, claim: Claim = Claim()) -> None:
+        with opened(content) as image:
+            width, height = image.size
+            if width > slide.width or height > slide.height:
+                raise BrokenImage(
+                    f"The crop, {width} x {height} pixels, is larger than its slide, {slide.width} x {slide.height}."
+                )
+            region = crop_region(envelope, width, height, slide.width, slide.height)
+            self._window = window_of_crop(region, envelope.clipped(slide.width, slide.height))
+            with decoded(image, claim) as pixels:
+                self._image = squared(_reduced(pixels, self._size(region, side_px)), self._window)
 
-    def read(self, slide: Slide, plane: Plane, window: Window, side_px: int) -> WindowImage:
-        """Give the crop as a square of at most about `side_px`; where it lies is Core's choice, not `window`'s."""
-        region = self._window.region
+    def plan(self, roi: Roi, slide_width: int, slide_height: int) -> Window:
+        """Give the crop's window: where it lies is Core's choice, whatever the box."""
+        return self._window
+
+    def read(self, slide: Slide, plane: Plane, window: Window, side_px: int, claim: Claim = Claim()) -> WindowImage:
+        """Give the window that `plan` gave."""
+        assert window == self._window  # noqa: S101  there is no other
+        return self._image
+
+    def _size(self, region: Region, side_px: int) -> tuple[int, int]:
         scale = min(1.0, side_px / self._window.side_px0)
-        size = (max(1, round(region.width * scale)), max(1, round(region.height * scale)))
-        return squared(_reduced(self._pixels, size), self._window)
+        return max(1, round(region.width * scale)), max(1, round(region.height * scale))
 
 
 def _reduced(pixels: RgbArray, size: tuple[int, int]) -> RgbArray:

@@ -1,22 +1,43 @@
-"""Encoded images to RGB arrays, whatever the server sent: gray, RGBA, 16 bits; a broken one is refused."""
+"""Encoded images to RGB arrays, whatever the server sent: gray, RGBA, 16 bits; a broken one is refused.
+
+A few kilobytes may unfold to gigabytes. So only the formats that Cytomine sends are read, sizes are taken from the
+header before anything is unfolded, and what is being unfolded in the whole process at a time has one limit.
+"""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from app.errors import BrokenImage, PlatformUnavailable
+from app.errors import BrokenImage, ModelBusy, PlatformUnavailable, ServiceError
+from app.imagery.gate import MemoryGate
+from app.usecases.ports import Claim
 
 RgbArray = npt.NDArray[np.uint8]
+FORMATS = ("PNG", "JPEG")
+"""What PIMS sends; Pillow knows many more, and programs that it would start for some."""
 MOST_PIXELS = 100_000_000
 """PIMS' own limit is 10,000 pixels a side."""
+DECODING = MemoryGate(768 * 2**20)
+"""All images that are being decoded, in bytes of pixels."""
+Image.MAX_IMAGE_PIXELS = MOST_PIXELS
+
 _SIXTEEN_BITS = ("I;16", "I;16B", "I;16L", "I")
+_STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
+"""Bytes of a pixel in Pillow's memory; 4 in all other modes."""
+_RGB = 3
+_COEFFICIENTS = 8
+"""Bytes of a pixel that a progressive JPEG keeps until its last scan."""
+_STRIP_PIXELS = 2**20
+"""Pixels are turned into RGB so many at a time, so that no second copy of the whole is made."""
 
 
-def decode_rgb(content: bytes, *, width: int, height: int) -> RgbArray:
+def decode_rgb(content: bytes, *, width: int, height: int, claim: Claim = Claim()) -> RgbArray:
     """Decode an image of a known size.
 
     Parameters
@@ -25,6 +46,8 @@ def decode_rgb(content: bytes, *, width: int, height: int) -> RgbArray:
         An encoded image. 16-bit values are scaled by their full range; transparent pixels show white.
     width, height : int
         Expected pixels; the image may be one pixel off, since servers round differently.
+    claim : Claim
+        Who waits, and how long, until there is memory.
 
     Returns
     -------
@@ -35,40 +58,87 @@ def decode_rgb(content: bytes, *, width: int, height: int) -> RgbArray:
     ------
     PlatformUnavailable
         It is no image, broken, or of another size.
+    ModelBusy, CallerGone
+        See `decoded`.
     """
     try:
-        pixels = read_rgb(content)
+        with opened(content) as image:
+            if abs(image.width - width) > 1 or abs(image.height - height) > 1:
+                raise PlatformUnavailable(
+                    f"The image server sent {image.width} x {image.height} pixels in place of {width} x {height}.",
+                    received=[image.width, image.height],
+                    expected=[width, height],
+                )
+            with decoded(image, claim) as pixels:
+                return pixels
     except BrokenImage as error:
         raise PlatformUnavailable(f"The image server sent a broken image: {error.detail}") from error
-    found_height, found_width = pixels.shape[:2]
-    if abs(found_width - width) > 1 or abs(found_height - height) > 1:
-        raise PlatformUnavailable(
-            f"The image server sent {found_width} x {found_height} pixels in place of {width} x {height}.",
-            received=[found_width, found_height],
-            expected=[width, height],
-        )
-    return pixels
 
 
-def read_rgb(content: bytes) -> RgbArray:
-    """Decode an image of any size; see `decode_rgb`.
+def read_rgb(content: bytes, claim: Claim = Claim()) -> RgbArray:
+    """Decode an image of any size; see `opened` and `decoded` for what it raises."""
+    with opened(content) as image, decoded(image, claim) as pixels:
+        return pixels
+
+
+@contextmanager
+def opened(content: bytes) -> Iterator[Image.Image]:
+    """Read the header of an image; nothing is decoded yet.
 
     Raises
     ------
     BrokenImage
-        It is no image, broken, or of more pixels than a crop may have.
+        It is none of `FORMATS`, or broken; also out of the block, whatever a decoder finds.
     """
     try:
-        with Image.open(io.BytesIO(content)) as image:
-            if image.width * image.height > MOST_PIXELS:
-                raise BrokenImage(f"The image has {image.width} x {image.height} pixels.", limit_pixels=MOST_PIXELS)
-            image.load()
-            return _as_rgb(image)
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        raise BrokenImage(f"The image cannot be read: {error}.") from error
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            yield image
+    except ServiceError:
+        raise
+    except MemoryError as error:
+        raise ModelBusy("There is no memory left for this image.", retry_after_s=5.0) from error
+    except Exception as error:  # decoders raise what they like
+        raise BrokenImage("The image is broken, or neither PNG nor JPEG.") from error
+
+
+@contextmanager
+def decoded(image: Image.Image, claim: Claim) -> Iterator[RgbArray]:
+    """Decode an image from `opened`; its memory counts until the block ends.
+
+    Yields
+    ------
+    (h, w, 3) uint8
+        RGB; whoever keeps it beyond the block keeps it small.
+
+    Raises
+    ------
+    BrokenImage
+        It has more pixels than can be decoded.
+    ModelBusy, CallerGone
+        So many images are being decoded that there was no memory before the claim's deadline.
+    """
+    per_pixel = _STORED.get(image.mode, 4) + _RGB + (_COEFFICIENTS if image.info.get("progressive") else 0)
+    most = min(MOST_PIXELS, DECODING.most_bytes // per_pixel)
+    pixels = image.width * image.height
+    if pixels > most:
+        raise BrokenImage(
+            f"The image has {image.width} x {image.height} pixels; at most {most} are read.", limit_pixels=most
+        )
+    with DECODING.taking(pixels * per_pixel, claim):
+        image.load()
+        yield _as_rgb(image)
 
 
 def _as_rgb(image: Image.Image) -> RgbArray:
+    rgb = np.empty((image.height, image.width, 3), np.uint8)
+    rows = max(1, _STRIP_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        rgb[top:bottom] = _strip_as_rgb(image.crop((0, top, image.width, bottom)))
+    return rgb
+
+
+def _strip_as_rgb(image: Image.Image) -> RgbArray:
     if image.mode in _SIXTEEN_BITS:
         gray = (np.asarray(image, dtype=np.uint32) >> 8).clip(0, 255).astype(np.uint8)
         return np.stack([gray] * 3, axis=-1)

@@ -10,7 +10,10 @@ import numpy as np
 
 from app.geometry.windows import Region, Window, WindowGrid, WindowImage
 from app.imagery.decode import RgbArray, decode_rgb
-from app.usecases.ports import Plane, Slide
+from app.usecases.ports import Claim, Plane, Slide
+
+_THIN = 2.0
+"""Rounding to at least one pixel makes the pixels of one axis at most so many times those of the other."""
 
 
 class PixelSource(Protocol):
@@ -33,7 +36,7 @@ class SlideWindowReader:
     def __init__(self, source: PixelSource) -> None:
         self._source = source
 
-    def read(self, slide: Slide, plane: Plane, window: Window, side_px: int) -> WindowImage:
+    def read(self, slide: Slide, plane: Plane, window: Window, side_px: int, claim: Claim = Claim()) -> WindowImage:
         """Read a window.
 
         Parameters
@@ -41,7 +44,9 @@ class SlideWindowReader:
         window : Window
             Slide frame, level-0 pixels.
         side_px : int
-            The array's side is at most this; never more pixels are read than the slide has.
+            The array's side is at most about this; never more pixels are read than the slide has.
+        claim : Claim
+            Who waits, and how long, until there is memory to decode the image.
 
         Returns
         -------
@@ -52,24 +57,30 @@ class SlideWindowReader:
         ------
         PlatformError
             The source fails, or its image is broken or of another size.
+        ModelBusy, CallerGone
+            There was no memory in time.
         """
         region = window.region
         scale = min(1.0, side_px / window.side_px0)
         longer = max(region.width, region.height)
         length = max(1, ceil(scale * longer - 1e-9))
         width, height = (max(1, round(side * length / longer)) for side in (region.width, region.height))
-        pixels = decode_rgb(self._source.region(slide, plane, region, length), width=width, height=height)
-        return squared(pixels, window)
+        content = self._source.region(slide, plane, region, length)
+        return squared(decode_rgb(content, width=width, height=height, claim=claim), window)
 
 
 def squared(pixels: RgbArray, window: Window) -> WindowImage:
     """Complete the pixels of a window's region to the window's square, by repeating the last ones.
 
-    The paddings are whole pixels, so that the grid of the pixels that were read stays exact.
+    The paddings are whole pixels, so that the grid of the pixels that were read stays exact. Only a region thinner than
+    half a pixel of the other axis is drawn as if it were a whole one wide: in its own measure the square would have as
+    many pixels a side as the slide.
     """
     region = window.region
     height, width = pixels.shape[:2]
     dx, dy = region.width / width, region.height / height
+    if max(dx, dy) > _THIN * min(dx, dy):
+        dx = dy = max(dx, dy)
     left, top = round((region.left - window.x0) / dx), round((region.top - window.y0) / dy)
     side = max(round(window.side_px0 / min(dx, dy)), left + width, top + height)
     squared = cv2.copyMakeBorder(

@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -27,6 +28,14 @@ log = logging.getLogger(__name__)
 
 _FORMAT = 2
 """Counts changes of what a file holds; those of other counts are not read."""
+_NAME = re.compile(r"(-?\d{1,10})_(-?\d{1,10})_([1-9]\d{0,9})\.npz", re.ASCII)
+"""A window's place and side, level-0 pixels. Other files in the folder are none of ours."""
+_MOST_UNWRITTEN = 32
+"""Windows that wait to be written; more are not kept, since a disk this slow is of no use."""
+_PART = "part-"
+"""Begins the names of files that are being written."""
+_PART_S = 60.0
+"""A file that was begun and not finished for so long is one of a writer that was killed."""
 
 
 class EmbeddingFiles:
@@ -60,11 +69,13 @@ class EmbeddingFiles:
         self._kept_s = kept_s
         self._whose = [_FORMAT, model.sha256, model.engine, model.precision, platform]
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="embedding-files")
+        self._unwritten = threading.BoundedSemaphore(_MOST_UNWRITTEN)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            probe = folder / f"part-{os.getpid()}"
+            probe = folder / f"{_PART}{os.getpid()}"
             probe.touch()
             probe.unlink()
+            self._trim()
         except OSError as error:
             raise InvalidSettings(f"REFINE_REFINE__EMBEDDING_FOLDER: {folder} cannot be written: {error}.") from error
 
@@ -72,9 +83,9 @@ class EmbeddingFiles:
         """List the windows of a slide that are here."""
         young = time.time() - self._kept_s
         return [
-            window_at(*_place(name), slide.width, slide.height)
+            window_at(*place, slide.width, slide.height)
             for name, stat in _files(self._home(slide, plane))
-            if stat.st_mtime > young
+            if stat.st_mtime > young and (place := _place(name))
         ]
 
     def read(self, slide: Slide, plane: Plane, window: Window) -> EncodedWindow | None:
@@ -89,41 +100,48 @@ class EmbeddingFiles:
             return None
         except Exception as error:  # whatever a damaged file leads to
             log.warning("The embedding %s is of no use: %s", file, error)
-            file.unlink(missing_ok=True)
+            _remove(file)
             return None
         return found
 
     def write(self, slide: Slide, plane: Plane, encoded: EncodedWindow) -> None:
-        """Keep a window; it is written in the background, one after the other."""
-        self._writer.submit(self._write, self._home(slide, plane), encoded)
+        """Keep a window; it is written in the background, one after the other, unless too many wait for that."""
+        with suppress(RuntimeError):  # closed already
+            if self._unwritten.acquire(blocking=False):
+                self._writer.submit(self._write, self._home(slide, plane), encoded)
 
     def close(self) -> None:
         """Finish what is being written."""
         self._writer.shutdown()
 
     def _write(self, home: Path, encoded: EncodedWindow) -> None:
-        part = home / f"part-{os.getpid()}-{threading.get_ident()}"
+        part = home / f"{_PART}{os.getpid()}-{threading.get_ident()}"
         try:
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
             with part.open("wb") as stream:
                 cast(Any, np.savez)(stream, **_packed(encoded))
             part.replace(home / _name(encoded.window))
             self._trim()
-        except OSError as error:  # a full disk, or a replica that cleans up
-            with suppress(OSError):
-                part.unlink()
+        except BaseException as error:  # a full disk, a replica that cleans up, a device that is gone
             log.warning("The embedding could not be kept in %s: %s", home, error)
+            _remove(part)
+        finally:
+            self._unwritten.release()
 
     def _trim(self) -> None:
-        """Delete what is too old, then the least used, until the rest is small enough."""
-        young = time.time() - self._kept_s
-        found = [(home / name, stat) for home in self._folder.iterdir() for name, stat in _files(home)]
-        found.sort(key=lambda each: (each[1].st_mtime > young, each[1].st_atime), reverse=True)
+        """Delete what is too old or was never finished, then the least used, until the rest is small enough."""
+        now = time.time()
+        here = [(home / name, stat) for home in (self._folder, *self._folder.iterdir()) for name, stat in _files(home)]
+        for file, stat in here:
+            if file.name.startswith(_PART) and stat.st_mtime < now - _PART_S:
+                _remove(file)
+        found = [(file, stat) for file, stat in here if _place(file.name)]
+        found.sort(key=lambda each: (each[1].st_mtime > now - self._kept_s, each[1].st_atime), reverse=True)
         total = 0
         for file, stat in found:
             total += stat.st_size
-            if total > self._max_bytes or stat.st_mtime <= young:
-                file.unlink(missing_ok=True)
+            if total > self._max_bytes or stat.st_mtime <= now - self._kept_s:
+                _remove(file)
 
     def _home(self, slide: Slide, plane: Plane) -> Path:
         key = json.dumps([*self._whose, asdict(slide), asdict(plane)], sort_keys=True)
@@ -151,17 +169,22 @@ def _name(window: Window) -> str:
     return f"{window.x0}_{window.y0}_{window.side_px0}.npz"
 
 
-def _place(name: str) -> tuple[int, int, int]:
-    x0, y0, side = name.removesuffix(".npz").split("_")
-    return int(x0), int(y0), int(side)
+def _place(name: str) -> tuple[int, int, int] | None:
+    """Tell where a window lies from the name of its file; None where it is none of ours."""
+    found = _NAME.fullmatch(name)
+    return (int(found[1]), int(found[2]), int(found[3])) if found else None
 
 
 def _files(home: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Go through the embeddings of a folder; those that vanish meanwhile are not there."""
-    try:
-        with os.scandir(home) as entries:
-            for entry in entries:
-                if entry.name.endswith(".npz"):
+    """Go through the files of a folder; those that vanish meanwhile are not there."""
+    with suppress(OSError), os.scandir(home) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                if entry.is_file(follow_symlinks=False):
                     yield entry.name, entry.stat()
-    except OSError:
-        return
+
+
+def _remove(file: Path) -> None:
+    """Delete a file if that can be; another replica may have been faster."""
+    with suppress(OSError):
+        file.unlink()

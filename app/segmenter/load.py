@@ -96,16 +96,22 @@ def _recorded(settings: SegmenterSettings, weights: ChosenWeights) -> Engine:
 
 
 def _on_torch(settings: SegmenterSettings, weights: ChosenWeights, precision: str, threads: int) -> Engine:
+    model = _load(weights)
     import torch
 
     from app.segmenter.engines.torch_engine import TorchEngine
 
     torch.set_num_threads(threads)
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-    return TorchEngine(_load(weights), resolve_device(settings.device), dtype)
+    return TorchEngine(model, resolve_device(settings.device), dtype)
 
 
 def _load(weights: ChosenWeights) -> Any:
-    from app.segmenter.checkpoint import load_checkpoint
-
+    try:
+        from app.segmenter.checkpoint import load_checkpoint
+    except ModuleNotFoundError as error:
+        raise InvalidSettings(
+            "This image has no torch, and REFINE_SEGMENTER__ENGINE_FOLDER does not hold this checkpoint converted:"
+            " run `python -m app engines` once in the full image, on the same volume of weights."
+        ) from error
     return load_checkpoint(weights.path, weights.config)

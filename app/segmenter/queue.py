@@ -22,6 +22,8 @@ Result = TypeVar("Result")
 
 _LOOK_EVERY_S = 0.1
 """How often somebody in line is asked whether they still wait."""
+_MAKING_S = 2.0
+"""A job that is being made for longer is not counted on: whatever makes it hangs, and holds nobody else up."""
 _USERS = 4096
 """Users whose last turn is remembered."""
 _LONGEST_S = 600.0
@@ -96,7 +98,9 @@ class EncoderQueue(Generic[Job, Result]):
     def place(self, claim: Claim) -> Iterator[Callable[[Job], Result]]:
         """Hold a place in line while the job is still being made; whoever finds no place need not make it.
 
-        Others go first until the job is here, except work ahead of a click: it would keep a click waiting.
+        Others go first until the job is here, except work ahead of a click: it would keep a click waiting. A job that
+        is not here after `_MAKING_S` holds its place no longer. Whoever finds the line full of jobs that are being
+        made waits until it is known whether they come.
 
         Yields
         ------
@@ -109,6 +113,8 @@ class EncoderQueue(Generic[Job, Result]):
         ModelBusy
             The line is full, or longer than the claim can wait; `retry_after_s` is when there will be a place, after
             all who were told so before.
+        CallerGone
+            The claim was given up before there was a place.
         """
         ticket = self._enter(claim)
         try:
@@ -144,27 +150,38 @@ class EncoderQueue(Generic[Job, Result]):
 
     def _enter(self, claim: Claim) -> _Ticket[Job, Result]:
         with self._changed:
-            ahead_of_me = sum(not ticket.claim.ahead for ticket in self._line)
-            wait_s = (ahead_of_me + self._running) * self._usual_s / (self._workers * self._batch)
             self._turned_away.pop(claim.user, None)
-            if self._closed or ahead_of_me >= self._max_waiting:
-                raise ModelBusy(
-                    f"The model is busy and {ahead_of_me} requests wait already.",
-                    retry_after_s=self._again_s(wait_s, claim),
-                    waiting=ahead_of_me,
-                )
-            late_s = time.monotonic() + wait_s + self._usual_s - claim.deadline
-            if late_s > 0:
-                raise ModelBusy(
-                    f"The model is busy: {ahead_of_me} requests wait already, which takes about {wait_s:.0f} s.",
-                    retry_after_s=self._again_s(late_s, claim),
-                    waiting=ahead_of_me,
-                )
+            while self._lack_s(claim, self._clicks(making=True)) > 0:
+                here = self._clicks(making=False)
+                if (lack_s := self._lack_s(claim, here)) > 0:
+                    told = f"{here} requests wait already, which takes about {self._wait_s(here):.0f} s"
+                    again_s = self._again_s(lack_s, claim)
+                    raise ModelBusy(f"The model is busy: {told}.", retry_after_s=again_s, waiting=here)
+                if claim.given_up():
+                    raise CallerGone("Nobody waits for this any more.")
+                self._changed.wait(_LOOK_EVERY_S)
             self._turns += 1
             ticket: _Ticket[Job, Result] = _Ticket(claim, self._turns)
             self._line.append(ticket)
             self._start()
             return ticket
+
+    def _clicks(self, *, making: bool) -> int:
+        """Count the clicks in line whose jobs are here, and with `making` those whose jobs may still come in time."""
+        young = time.monotonic() - _MAKING_S
+        clicks = (ticket for ticket in self._line if not ticket.claim.ahead)
+        return sum(ticket.ready or (making and ticket.since > young) for ticket in clicks)
+
+    def _wait_s(self, before: int) -> float:
+        """Tell how long it takes at the usual pace until those before, and those who run, are done."""
+        return (before + self._running) * self._usual_s / (self._workers * self._batch)
+
+    def _lack_s(self, claim: Claim, before: int) -> float:
+        """Tell how much too late a place behind so many others would be; 0 where there is one in time."""
+        wait_s = self._wait_s(before)
+        if self._closed or before >= self._max_waiting:
+            return max(1.0, wait_s)
+        return max(0.0, time.monotonic() + wait_s + self._usual_s - claim.deadline)
 
     def _again_s(self, free_s: float, claim: Claim) -> float:
         """Tell whoever is turned away when to come back: not all at once, but one after the other at the usual pace.
@@ -209,20 +226,14 @@ class EncoderQueue(Generic[Job, Result]):
     def _serve(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._next() or self._closed)
+                while not (self._closed or self._next()):
+                    self._changed.wait(_LOOK_EVERY_S if self._line else None)  # a job may be given up on by time alone
                 if self._closed:
                     return
                 tickets = self._take()
                 self._running += len(tickets)
             start = time.monotonic()
-            try:
-                results = self._work([cast(Job, ticket.job) for ticket in tickets])
-            except BaseException as error:
-                for ticket in tickets:
-                    ticket.result.set_exception(error)
-            else:
-                for ticket, result in zip(tickets, results, strict=True):
-                    ticket.result.set_result(result)
+            self._work_on(tickets)
             spent_s = time.monotonic() - start
             with self._changed:
                 self._running -= len(tickets)
@@ -230,6 +241,19 @@ class EncoderQueue(Generic[Job, Result]):
                 self._batches += 1
                 self._usual_s = 0.8 * self._usual_s + 0.2 * spent_s if self._usual_s else spent_s
             del tickets  # a worker that waits keeps nobody's pixels
+
+    def _work_on(self, tickets: list[_Ticket[Job, Result]]) -> None:
+        """Tell each ticket its result, or what went wrong; whatever that is, the thread lives on."""
+        try:
+            results = self._work([cast(Job, ticket.job) for ticket in tickets])
+            if len(results) != len(tickets):
+                raise RuntimeError(f"{len(results)} results for {len(tickets)} windows")
+        except BaseException as error:
+            for ticket in tickets:
+                ticket.result.set_exception(error)
+        else:
+            for ticket, result in zip(tickets, results, strict=True):
+                ticket.result.set_result(result)
 
     def _take(self) -> list[_Ticket[Job, Result]]:
         """Choose the next batch; work ahead of a click never shares one with, or goes before, a click."""
@@ -248,7 +272,7 @@ class EncoderQueue(Generic[Job, Result]):
         """Choose among those whose jobs are here; work ahead of a click waits for a click's job to come."""
         ready = [ticket for ticket in self._line if ticket.ready]
         first = min(ready, key=self._order, default=None)
-        if first and first.claim.ahead and not all(ticket.claim.ahead for ticket in self._line):
+        if first and first.claim.ahead and self._clicks(making=True):
             return None
         return first
 

@@ -6,10 +6,11 @@ it is drawn. The key is the slide, the plane and the very window; a window of ne
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass, replace
@@ -25,6 +26,8 @@ from app.usecases.in_flight import InFlight
 from app.usecases.ports import Claim, EmbeddingStore, EncodedWindow, Plane, Segmenter, Slide, WindowReader
 from app.usecases.timings import Stopwatch
 
+log = logging.getLogger(__name__)
+
 KEPT_S = 600.0
 """A slide's file may be replaced under its name; after this time that is noticed."""
 _AHEAD_S = 60.0
@@ -32,6 +35,17 @@ _AHEAD_S = 60.0
 
 Source = Literal["memory", "store", "encoder"]
 _Key = tuple[Slide, Plane, Window]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    key: _Key
+    """Whose window is the box' own."""
+    roi: Roi
+    prompted: Roi
+
+    def is_served_by(self, window: Window) -> bool:
+        return serves(window, self.key[2], self.roi) and window.holds(self.prompted)
 
 
 class Embeddings:
@@ -47,6 +61,8 @@ class Embeddings:
         Asked before the encoder is, and told afterwards.
     reuse : bool
         Whether the window of nearly the same box serves. Without it a result depends on its request alone.
+    plan : callable
+        Gives the window of a box on a slide of a width and height.
     """
 
     def __init__(
@@ -57,17 +73,17 @@ class Embeddings:
         store: EmbeddingStore | None = None,
         *,
         reuse: bool = True,
+        plan: Callable[[Roi, int, int], Window] = plan_window,
     ) -> None:
         self._reader = reader
         self._segmenter = segmenter
         self._store = store
         self._reuse = reuse
+        self._plan = plan
         self._guard = threading.Lock()
         self._kept: TTLCache[_Key, EncodedWindow] = TTLCache(max_bytes, KEPT_S, getsizeof=_bytes_of)
         self._in_flight: InFlight[EncodedWindow] = InFlight()
         self._clicks: Counter[Hashable] = Counter()
-        self.misses = 0
-        """How often memory had nothing; several who wait for one window count each."""
         self.given: Counter[Source] = Counter()
         """Where windows came from."""
 
@@ -77,7 +93,15 @@ class Embeddings:
         with self._guard:
             return int(self._kept.currsize)
 
-    def get(self, slide: Slide, plane: Plane, roi: Roi, stopwatch: Stopwatch, claim: Claim) -> EncodedWindow:
+    def get(
+        self,
+        slide: Slide,
+        plane: Plane,
+        roi: Roi,
+        stopwatch: Stopwatch,
+        claim: Claim,
+        prompted: Roi | None = None,
+    ) -> EncodedWindow:
         """Give the embedding of a box' window; whoever asks while it is being made waits for the same one.
 
         A click does not wait behind work ahead of a click: what is still in line for the same window leaves it, and the
@@ -87,23 +111,25 @@ class Embeddings:
         ----------
         roi : Roi
             Slide frame, inside the slide.
+        prompted : Roi, optional
+            What the window of another box must hold to serve, where points lie around the box; default: the box.
 
         Raises
         ------
         PlatformError, ModelError
             The pixels, or the model, are not to be had.
         """
-        key = (slide, plane, plan_window(roi, slide.width, slide.height))
-        found = self._recall(key, roi)
+        wanted = _Wanted((slide, plane, self._plan(roi, slide.width, slide.height)), roi, prompted or roi)
+        found = self._recall(wanted)
         if found is not None:
             _note("memory")
             return found
         _note("another request")  # unless it is made here
         if claim.ahead:
-            claim = self._unless_clicked(key, claim)
-            return self._in_flight.run(key, key, lambda: self._make(key, roi, stopwatch, claim))
-        with self._clicking(key):
-            return self._in_flight.run(key, key, lambda: self._make(key, roi, stopwatch, claim))
+            claim = self._unless_clicked(wanted.key, claim)
+            return self._in_flight.run(wanted.key, wanted, lambda: self._make(wanted, stopwatch, claim), claim)
+        with self._clicking(wanted.key):
+            return self._in_flight.run(wanted.key, wanted, lambda: self._make(wanted, stopwatch, claim), claim)
 
     @contextmanager
     def _clicking(self, key: Hashable) -> Iterator[None]:
@@ -121,15 +147,15 @@ class Embeddings:
     def _unless_clicked(self, key: Hashable, claim: Claim) -> Claim:
         return replace(claim, given_up=lambda: claim.given_up() or key in self._clicks)
 
-    def _make(self, key: _Key, roi: Roi, stopwatch: Stopwatch, claim: Claim) -> EncodedWindow:
-        slide, plane, _ = key
+    def _make(self, wanted: _Wanted, stopwatch: Stopwatch, claim: Claim) -> EncodedWindow:
+        slide, plane, _ = wanted.key
         with self._guard:
-            made = self._kept.get(key)  # by the flight that landed a moment ago
+            made = self._kept.get(wanted.key)  # by the flight that landed a moment ago
         if made is not None:
             return made
-        made = self._stored(key, roi)
+        made = self._stored(wanted)
         if made is None:
-            made = self._encode(key, stopwatch, claim)
+            made = self._encode(wanted.key, stopwatch, claim)
             if self._store is not None:
                 self._store.write(slide, plane, made)
         with self._guard, suppress(ValueError):  # larger than everything that may be kept
@@ -140,7 +166,7 @@ class Embeddings:
         slide, plane, window = key
         with self._segmenter.place(claim) as encode:
             with stopwatch.step("window"):
-                image = self._reader.read(slide, plane, window, self._segmenter.input_side_px)
+                image = self._reader.read(slide, plane, window, self._segmenter.input_side_px, claim)
             if claim.given_up():
                 raise CallerGone("Nobody waits for this any more.")
             with stopwatch.step("encode"):
@@ -149,31 +175,30 @@ class Embeddings:
         rows, columns = image.pixels.shape[:2]
         return EncodedWindow(window, embedding, image.grid, (rows, columns))
 
-    def _stored(self, key: _Key, roi: Roi) -> EncodedWindow | None:
+    def _stored(self, wanted: _Wanted) -> EncodedWindow | None:
         if self._store is None:
             return None
-        slide, plane, own = key
-        best = self._best(self._store.windows(slide, plane), own, roi)
+        slide, plane, _ = wanted.key
+        best = self._best(self._store.windows(slide, plane), wanted)
         found = self._store.read(slide, plane, best) if best else None
         if found:
             self._count("store")
         return found
 
-    def _recall(self, key: _Key, roi: Roi) -> EncodedWindow | None:
-        slide, plane, own = key
+    def _recall(self, wanted: _Wanted) -> EncodedWindow | None:
+        slide, plane, _ = wanted.key
         with self._guard:
             here = (kept[2] for kept in list(self._kept) if kept[:2] == (slide, plane))
-            best = self._best(here, own, roi)
+            best = self._best(here, wanted)
             found = self._kept.get((slide, plane, best)) if best else None
             if found:
                 self.given["memory"] += 1
-            else:
-                self.misses += 1
             return found
 
-    def _best(self, windows: Iterable[Window], own: Window, roi: Roi) -> Window | None:
+    def _best(self, windows: Iterable[Window], wanted: _Wanted) -> Window | None:
         """Choose the box' own window, else the one most like it of those that serve."""
-        fit = [window for window in windows if window == own or (self._reuse and serves(window, own, roi))]
+        own = wanted.key[2]
+        fit = [window for window in windows if window == own or (self._reuse and wanted.is_served_by(window))]
         return min(fit, key=lambda window: _unlike(window, own), default=None)
 
     def _count(self, source: Source) -> None:
@@ -276,5 +301,11 @@ class Ahead:
             wish.context.run(self._encode, wish)
 
     def _encode(self, wish: _Wish) -> None:
-        with suppress(ServiceError), spans.span("ahead"):  # whoever presses the button gets the error
-            self._embeddings.get(wish.slide, wish.plane, wish.roi, Stopwatch(), wish.claim)
+        """Prepare what was wished; the thread survives whatever goes wrong."""
+        try:
+            with spans.span("ahead"):
+                self._embeddings.get(wish.slide, wish.plane, wish.roi, Stopwatch(), wish.claim)
+        except ServiceError:
+            pass  # whoever presses the button gets the error
+        except BaseException:
+            log.exception("A window could not be prepared ahead.")

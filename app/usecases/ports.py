@@ -6,11 +6,13 @@ The rooms satisfy these Protocols by shape; ``app.main`` plugs them in. Values t
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from app.errors import CallerGone, ModelBusy
 from app.geometry.frames import Roi
 from app.geometry.masks import Masks
 from app.geometry.prompts import Prompts
@@ -30,6 +32,8 @@ class Slide:
     bits_per_sample: int = 8
     has_planes: bool = False
     """Whether it has several channels, depths or times."""
+    has_channels: bool = False
+    """Whether it has several channels; the colours of one RGB channel are none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class Plane:
     """One plane of a slide that has several, by the image server's indices."""
 
     channel: int | None = None
+    """None where there is one only: of an RGB slide, the image server would take a number for one of the colours."""
     z: int = 0
     t: int = 0
 
@@ -67,10 +72,15 @@ class PointAnnotation:
     x: float
     """Platform frame, level-0 pixels."""
     y: float
+    user_id: int
+    """The owner."""
     term_ids: frozenset[int]
-    comments: int
+    is_bare: bool
+    """Whether the list that it comes from is understood, and shows nothing that hangs on it but terms."""
     domain: str
     """The platform's class of the annotation, needed to ask for what else it carries."""
+    updated: str | None = None
+    """The platform's time of the last change; opaque, only compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +88,7 @@ class Stored:
     """What the platform made of a new location."""
 
     location: str
-    """WKT, platform frame, as stored."""
+    """WKT, platform frame, as stored; empty if the platform did not tell."""
     command: int | None
     """The handle of the platform's undo."""
 
@@ -145,7 +155,14 @@ class SlideGateway(Protocol):
         ...
 
     def is_plain(self, point: PointAnnotation) -> bool:
-        """Whether a point is still there, and neither properties nor a description hang on it."""
+        """Whether a point is there and nothing hangs on it that the list of points does not show.
+
+        What is not understood is something.
+        """
+        ...
+
+    def is_as_read(self, slide: Slide, point: PointAnnotation) -> bool:
+        """Whether a point is there as it was listed, and still plain."""
         ...
 
     def store_location(self, annotation: Annotation, location: str) -> Stored:
@@ -154,14 +171,6 @@ class SlideGateway(Protocol):
 
     def delete(self, annotation_id: int) -> int | None:
         """Delete an annotation; gives the handle of the platform's undo."""
-        ...
-
-
-class WindowReader(Protocol):
-    """The image server, seen through `app.imagery`."""
-
-    def read(self, slide: Slide, plane: Plane, window: Window, side_px: int) -> WindowImage:
-        """Read a window as an RGB square of at most `side_px`."""
         ...
 
 
@@ -235,6 +244,34 @@ class Claim:
     """On the monotonic clock, seconds: a result after it is worth nothing."""
     given_up: Callable[[], bool] = _stays
     """Whether nobody waits any more, for instance because the client went away."""
+
+    @property
+    def stands(self) -> bool:
+        """Whether the result is still wanted."""
+        return time.monotonic() <= self.deadline and not self.given_up()
+
+    def check(self) -> None:
+        """Raise `CallerGone` or `ModelBusy` once the result is not wanted any more."""
+        if self.given_up():
+            raise CallerGone("Whoever asked went away; nothing was written.")
+        if time.monotonic() > self.deadline:
+            raise ModelBusy("It took too long; nothing was written.", retry_after_s=5.0)
+
+
+class WindowReader(Protocol):
+    """The image server, seen through `app.imagery`."""
+
+    def read(self, slide: Slide, plane: Plane, window: Window, side_px: int, claim: Claim = Claim()) -> WindowImage:
+        """Read a window as an RGB square of at most about `side_px`; the claim tells how long it may take."""
+        ...
+
+
+class CropReader(WindowReader, Protocol):
+    """Pixels that came with the request: one window, which lies where it was cut."""
+
+    def plan(self, roi: Roi, slide_width: int, slide_height: int) -> Window:
+        """Give the window, whatever the box."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,7 @@ class PredictRoi:
                 term_ids=frozenset(),
                 mode="auto",
                 max_points=self.max_points,
+                go_on=self.claim.check,
             )
             prompts = tuple(PointPrompt(point.x, flip_y(point.y, slide.height)) for point in found)
         return self._segment(slide, roi, prompts, stopwatch)
@@ -95,7 +96,7 @@ class PredictRoi:
     def _segment(self, slide: Slide, roi: Roi, prompts: tuple[PointPrompt, ...], stopwatch: Stopwatch) -> Prediction:
         with stopwatch.step("validity"):
             plane = self.gateway.plane(slide, None)
-        with self.segment.begun(slide, plane, roi, stopwatch, self.claim) as begun:
+        with self.segment.begun(slide, plane, roi, stopwatch, self.claim, prompts) as begun:
             return Prediction(begun.outline(prompts), stopwatch.timings_ms())
 
 

@@ -15,12 +15,13 @@ from app.geometry.frames import Roi, flip_y
 from app.geometry.locations import read_location, roi_of
 from app.geometry.polygons import clip_to_slide, largest_polygon, polygonal
 from app.usecases.embeddings import Embeddings
-from app.usecases.ports import Claim, Plane, Segmenter, Slide, WindowReader
+from app.usecases.ports import Claim, CropReader, Plane, Segmenter, Slide
 from app.usecases.segment_roi import SegmentRoi
 from app.usecases.timings import Stopwatch
 
-OpenCrop = Callable[[bytes, Roi, Slide], WindowReader]
-"""Makes a reader of a crop (an encoded image), the annotation's whole envelope (slide frame) and the slide."""
+OpenCrop = Callable[[bytes, Roi, Slide, int, Claim], CropReader]
+"""Makes a reader of a crop (an encoded image), the annotation's whole envelope (slide frame), the slide, the side that
+the model sees, and who waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,8 @@ class RefineCrop:
             The location gives no box on the slide.
         BrokenImage
             The crop is no image, or larger than the slide.
+        ModelError
+            The model, or the memory to decode the crop, is not to be had in time.
         """
         stopwatch = Stopwatch()
         slide = Slide(0, slide_width, slide_height, "")
@@ -73,8 +76,8 @@ class RefineCrop:
             if drawn is None:
                 raise RoiOutsideSlide("No area of the location lies on the slide.")
         with stopwatch.step("window"):
-            reader = self.open_crop(crop, envelope, slide)
-        segment = SegmentRoi(Embeddings(reader, self.segmenter), self.segmenter)
+            reader = self.open_crop(crop, envelope, slide, self.segmenter.input_side_px, claim)
+        segment = SegmentRoi(Embeddings(reader, self.segmenter, plan=reader.plan), self.segmenter)
         with segment.begun(slide, Plane(), roi, stopwatch, claim) as begun:
             found = begun.outline((), parts="largest")
         shape = largest_polygon(drawn if found.shape is None else found.shape)

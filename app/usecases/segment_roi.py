@@ -85,7 +85,13 @@ class SegmentRoi:
 
     @contextmanager
     def begun(
-        self, slide: Slide, plane: Plane, roi: Roi, stopwatch: Stopwatch, claim: Claim
+        self,
+        slide: Slide,
+        plane: Plane,
+        roi: Roi,
+        stopwatch: Stopwatch,
+        claim: Claim,
+        points: tuple[PointPrompt, ...] = (),
     ) -> Iterator[BegunSegmentation]:
         """Begin to segment a box in the background; the encoder's line is left if the block raises.
 
@@ -93,10 +99,13 @@ class SegmentRoi:
         ----------
         roi : Roi
             Slide frame, inside the slide.
+        points : tuple of PointPrompt
+            Those that are known already and may lie around the box; whatever window serves holds them too.
         """
+        prompted = roi.around((point.x, point.y) for point in points)
         left = threading.Event()
         claim = replace(claim, given_up=_either(left.is_set, claim.given_up))
-        encoded = _started(lambda: self.embeddings.get(slide, plane, roi, stopwatch, claim))
+        encoded = _started(lambda: self.embeddings.get(slide, plane, roi, stopwatch, claim, prompted))
         try:
             yield BegunSegmentation(slide, roi, encoded, self.segmenter, stopwatch)
         except BaseException:

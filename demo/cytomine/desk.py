@@ -12,9 +12,11 @@ from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
+from demo.cytomine.answers import negotiated
+from demo.cytomine.commands import Session
 from demo.cytomine.identity import Caller, Identity
 from demo.cytomine.pims import Pims
-from demo.cytomine.refusals import Refusal, Unauthorized, WrongArgument
+from demo.cytomine.refusals import Refusal, Unreadable
 from demo.cytomine.store import Store
 
 
@@ -33,10 +35,15 @@ class Visit:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The body, which must be an object; raises `WrongArgument`."""
+        """The body, which must be an object; raises `Unreadable`."""
         if not isinstance(self.body, dict):
-            raise WrongArgument("The body is no JSON object")
+            raise Unreadable
         return self.body
+
+    @property
+    def session(self) -> Session:
+        """What commands run in."""
+        return Session(self.db, self.caller, self.url)
 
 
 Work = Callable[[Visit], Any]
@@ -54,11 +61,15 @@ class Desk:
 
     async def read(self, request: Request, work: Work) -> Response:
         """Answer a question; the database is not written."""
-        return await self._answer(request, work, write=False, command=False)
+        return await self._answer(request, work, write=False)
 
     async def write(self, request: Request, work: Work) -> Response:
-        """Run a command; refusals have the shape of the generic add, update and delete."""
+        """Run the generic add, update or delete: its answer is negotiated, its refusals have its own shape."""
         return await self._answer(request, work, write=True, command=True)
+
+    async def change(self, request: Request, work: Work, *, plain: bool = False) -> Response:
+        """Run what changes something outside of those; `plain`: its answer is JSON for whoever asks."""
+        return await self._answer(request, work, write=True, plain=plain)
 
     async def visit(self, request: Request, work: Work, *, write: bool = False) -> Any:
         """Give what `work` gives; raises `Refusal`."""
@@ -67,30 +78,22 @@ class Desk:
         def run() -> Any:
             with self.store.transaction(write=write) as db:
                 caller = self.identity.caller(request, db)
-                body = _parsed(text)
+                body = None if "multipart" in request.headers.get("content-type", "") else _parsed(text)
                 url = str(request.base_url).rstrip("/")
                 return work(Visit(db, caller, body, dict(request.query_params), dict(request.headers), url))
 
         return await run_in_threadpool(run)
 
-    async def _answer(self, request: Request, work: Work, *, write: bool, command: bool) -> Response:
+    async def _answer(
+        self, request: Request, work: Work, *, write: bool, command: bool = False, plain: bool = False
+    ) -> Response:
         try:
             answer = await self.visit(request, work, write=write)
-        except Unauthorized as refusal:
-            return refusal.answer()
         except Refusal as refusal:
-            return refusal.answer_of_command() if command else refusal.answer()
-        return answer if isinstance(answer, Response) else JSONResponse(answer)
-
-
-class _Unreadable(WrongArgument):
-    """The body is no JSON."""
-
-    def answer_of_command(self) -> Response:
-        """Answer before any command is looked at."""
-        return JSONResponse({"errors": {"message": str(self)}}, self.status)
-
-    answer = answer_of_command
+            return refusal.answer_of_command(request) if command else refusal.answer(request)
+        if isinstance(answer, Response):
+            return answer
+        return negotiated(request, answer) if write and not plain else JSONResponse(answer)
 
 
 def _parsed(text: bytes) -> Any:
@@ -99,4 +102,4 @@ def _parsed(text: bytes) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise _Unreadable("Cannot parse request body") from error
+        raise Unreadable from error

@@ -13,7 +13,7 @@ from typing import Literal
 import jwt
 from fastapi import Request
 
-from demo.cytomine.refusals import Forbidden, Unauthorized
+from demo.cytomine.refusals import FilterCrash, Forbidden, Unauthorized
 from demo.cytomine.store import password_fits
 
 SignatureForm = Literal["full", "short"]
@@ -58,7 +58,7 @@ class Identity:
         ------
         Unauthorized
             No credentials, or none that fit.
-        Forbidden
+        FilterCrash
             A short-term token on anything but GET.
         """
         row = self._by_signature(request, db) or self._by_token(request, db)
@@ -129,7 +129,7 @@ class Identity:
         except jwt.InvalidTokenError:
             return None
         if claims.get("type") == "SHORT_TERM" and request.method != "GET":
-            raise Forbidden("Cannot identify user or user is not authorized to log in")
+            raise FilterCrash
         row: sqlite3.Row | None = db.execute(
             "SELECT * FROM users WHERE username = ? AND enabled", (claims.get("sub"),)
         ).fetchone()

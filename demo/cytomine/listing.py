@@ -9,12 +9,13 @@ from typing import Any
 import shapely
 
 from demo.cytomine import records, rights
-from demo.cytomine.commands import find
+from demo.cytomine.annotating import find
 from demo.cytomine.identity import Caller
 from demo.cytomine.refusals import Crash, NotFound, WrongArgument
+from demo.cytomine.rows import hanging
 from demo.cytomine.wkt import stored_geometry
 
-_GROUPS = ("Basic", "Meta", "WKT", "GIS", "Term", "Track", "Image", "Slice", "User", "ImageGroup", "Link")
+_GROUPS = ("Basic", "Meta", "WKT", "GIS", "Term", "Track", "Image", "Slice", "User")
 _BY_DEFAULT = {"Basic", "Meta", "Term"}
 
 
@@ -59,7 +60,7 @@ def included(db: sqlite3.Connection, caller: Caller, image: int, query: Mapping[
     if user is None:
         raise Crash("Cannot invoke longValue() on null")
     reviewed = str(user) == "0"
-    asked = {**query, "image": image, "user": None if reviewed else user, "reviewed": reviewed}
+    asked = {**query, "image": image, "user": None if reviewed else user, "reviewed": reviewed, "showTerm": "true"}
     if query.get("annotation"):
         asked |= {"bboxAnnotation": query["annotation"], "excludedAnnotation": query["annotation"]}
     else:
@@ -91,7 +92,7 @@ def _project_of(db: sqlite3.Connection, table: str, number: int) -> int:
     }[table]
     row = db.execute(query, (number,)).fetchone()
     if row is None:
-        raise NotFound(f"{table[:-1].capitalize()} {number} not found")
+        raise Crash(f"{table[:-1].capitalize()} {number} is null")
     return int(row[0])
 
 
@@ -136,7 +137,7 @@ def _shape(db: sqlite3.Connection, query: Mapping[str, Any]) -> shapely.Geometry
         numbers = [float(part) for part in str(text).split(",")] if str(text)[0] in "-0123456789" else None
         return shapely.box(*numbers) if numbers else shapely.from_wkt(text)
     except (ValueError, TypeError, NotImplementedError, shapely.GEOSException) as error:
-        raise WrongArgument(f"bbox {text} is not readable") from error
+        raise Crash(f"bbox {text} is not readable") from error
 
 
 def _box(db: sqlite3.Connection, query: Mapping[str, Any], shape: shapely.Geometry) -> tuple[list[str], list[Any]]:
@@ -169,8 +170,8 @@ def _columns(db: sqlite3.Connection, row: sqlite3.Row, groups: set[str], url: st
     found: dict[str, Any] = {"class": records.CLASSES[row["kind"]], "id": row["id"]}
     if "Meta" in groups:
         found |= {
-            "created": row["created"],
-            "updated": row["updated"],
+            "created": _time(row["created"]),
+            "updated": _time(row["updated"]),
             "image": row["image"],
             "slice": row["slice"],
             "project": row["project"],
@@ -185,20 +186,28 @@ def _columns(db: sqlite3.Connection, row: sqlite3.Row, groups: set[str], url: st
     if "GIS" in groups:
         found |= records.measures(db, row)
     if "Term" in groups:
-        linked = records.terms_of(db, row["id"])
-        by_term: dict[int, list[int]] = {}
-        for link in linked:
-            by_term.setdefault(link["term"], []).append(link["user"])
-        found["term"] = list(by_term)
-        found["userByTerm"] = [{"id": row["id"], "term": term, "user": users} for term, users in by_term.items()]
+        found |= _terms(db, row["id"])
     if "Track" in groups:
-        found |= {"track": [], "annotationTrack": []}
-    if "Link" in groups:
-        found |= {"group": None, "annotationLink": []}
+        links = hanging(db, "annotation_tracks", row["id"])
+        found["track"] = [link["track"] for link in links]
+        found["annotationTrack"] = [{"id": link["id"], "track": link["track"]} for link in links]
     if "User" in groups:
         owner = db.execute("SELECT * FROM users WHERE id = ?", (row["user"],)).fetchone()
         found |= {"creator": owner["username"], "firstname": owner["firstname"], "lastname": owner["lastname"]}
     return found
+
+
+def _terms(db: sqlite3.Connection, annotation: int) -> dict[str, Any]:
+    by_term: dict[int, dict[str, Any]] = {}
+    for link in records.terms_of(db, annotation):
+        entry = {"id": link["id"], "term": link["term"], "user": []}
+        by_term.setdefault(link["term"], entry)["user"].append(link["user"])
+    return {"term": list(by_term), "userByTerm": list(by_term.values())}
+
+
+def _time(value: int | None) -> float | None:
+    """Give a time as lists do: milliseconds, as a float."""
+    return None if value is None else float(value)
 
 
 def _ids(query: Mapping[str, Any], name: str) -> list[int]:
@@ -212,7 +221,7 @@ def _ids(query: Mapping[str, Any], name: str) -> list[int]:
         try:
             found += [int(part) for part in parts]
         except ValueError as error:
-            raise WrongArgument(f"{key} {value} is not readable") from error
+            raise Crash(f"{key} {value} is not readable") from error
     return found
 
 

@@ -8,7 +8,7 @@ import shapely
 
 from demo.cytomine.refusals import Crash, WrongArgument
 
-_ACCEPTED = {"Point", "MultiPoint", "LineString", "Polygon", "MultiPolygon"}
+_REFUSED = {"MultiLineString", "GeometryCollection"}
 _POINT_ENVELOPE = 100.0
 
 
@@ -33,19 +33,21 @@ def parse_location(text: Any) -> shapely.Geometry:
     except NotImplementedError as error:  # curves
         raise WrongArgument("Annotation location is not valid") from error
     if not geometry.is_valid:
-        raise WrongArgument(f"Annotation location is not valid: {shapely.is_valid_reason(geometry)}")
+        raise WrongArgument("Annotation location is not valid")
     return geometry
 
 
-def stored_location(geometry: shapely.Geometry, width: float, height: float, tolerance: float) -> shapely.Geometry:
+def stored_location(
+    geometry: shapely.Geometry, width: float | None, height: float | None, tolerance: float
+) -> shapely.Geometry:
     """Clip to the image, simplify and repair.
 
     Parameters
     ----------
     geometry : Geometry
         Platform frame.
-    width, height : float
-        Of the image, level-0 pixels.
+    width, height : float, optional
+        Of the image, level-0 pixels; without them nothing is clipped.
     tolerance : float
         Of Douglas and Peucker, level-0 pixels. At 0 only collinear vertices go.
 
@@ -55,43 +57,116 @@ def stored_location(geometry: shapely.Geometry, width: float, height: float, tol
         Nothing is left, or what is left has a type that Core does not store.
     """
     geometry = clipped(geometry, width, height)
-    geometry = shapely.simplify(geometry, tolerance, preserve_topology=geometry.geom_type == "MultiPolygon")
+    return valid_location(_thinned(geometry, tolerance))
+
+
+def valid_location(geometry: shapely.Geometry) -> shapely.Geometry:
+    """Repair what clipping and simplifying left; raises `WrongArgument` if it is nothing, or of a refused type."""
     if not geometry.is_valid:
         geometry = geometry.buffer(0)
-    if not geometry.is_valid:
+    if not geometry.is_valid or geometry.is_empty:
         geometry = shapely.make_valid(geometry)
+        if geometry.geom_type == "GeometryCollection" and not geometry.is_empty:
+            geometry = shapely.get_geometry(geometry, 0)
     if geometry.is_empty:
         raise WrongArgument(f"{geometry.wkt} is an empty geometry!")
-    if geometry.geom_type not in _ACCEPTED:
-        raise WrongArgument(f"{geometry.geom_type.upper()} is not a valid geometry type!")
+    if geometry.geom_type in _REFUSED:
+        raise WrongArgument(f"{geometry.geom_type} is not a valid geometry type!")
     return geometry
 
 
-def clipped(geometry: shapely.Geometry, width: float, height: float) -> shapely.Geometry:
-    """Cut a geometry at the image's borders, if it crosses them."""
+def clipped(geometry: shapely.Geometry, width: float | None, height: float | None) -> shapely.Geometry:
+    """Cut a geometry at the image's borders, if it crosses them.
+
+    The box to cut with has one corner at the origin and the other at the geometry's far corner, or the image's. So a
+    shape that lies wholly left of the image or below it leaves the edge or the point in which it touches that box.
+    """
     x0, y0, x1, y1 = geometry.bounds
-    if x0 < 0 or y0 < 0 or x1 > width or y1 > height:
-        return geometry.intersection(shapely.box(0, 0, width, height))
-    return geometry
+    if width is None or height is None:
+        return geometry
+    if not (x0 < 0 or y0 < 0 or x1 > width or y1 > height):
+        return geometry
+    right, top = min(x1, width), min(y1, height)
+    try:
+        return geometry.intersection(shapely.Polygon([(0, 0), (0, top), (right, top), (right, 0)]))
+    except shapely.GEOSException as error:  # a box without a width
+        raise Crash(str(error)) from error
 
 
 def check_extent(geometry: shapely.Geometry) -> None:
-    """Refuse a new annotation that is flat, unless it is a line or a point; raises `WrongArgument`."""
+    """Refuse a new annotation that is less than a pixel wide or high, unless it is a line; raises `WrongArgument`."""
+    if geometry.geom_type == "LineString" or shapely.get_num_coordinates(geometry) == 1:
+        return
+    if geometry.is_empty:
+        raise WrongArgument(f"Cannot extract boundaries for {geometry.wkt}")
     x0, y0, x1, y1 = geometry.bounds
-    if geometry.geom_type not in {"LineString", "Point"} and (x1 == x0 or y1 == y0):
-        raise WrongArgument("Annotation has no width or no height")
+    if int(x1 - x0) == 0 or int(y1 - y0) == 0:
+        raise WrongArgument("Annotation dimension not valid")
 
 
-def simplified_below(geometry: shapely.Geometry, most_points: int) -> tuple[shapely.Geometry, float]:
-    """Simplify a freehand outline until it has few vertices; gives the tolerance used too."""
-    if shapely.get_num_coordinates(geometry) < 100:
+def simplified(geometry: shapely.Geometry, asked_most: int | None, most_points: int) -> tuple[shapely.Geometry, float]:
+    """Simplify a freehand outline a little more each time, until it has few vertices.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        Left as it is below 100 vertices.
+    asked_most : int, optional
+        Vertices for each ring; default: `most_points`, but not less than the vertices given divided by 1.3.
+
+    Returns
+    -------
+    geometry : Geometry
+    tolerance : float
+        That was used, level-0 pixels.
+    """
+    count = shapely.get_num_coordinates(geometry)
+    if count < 100:
         return geometry, 0.0
-    tolerance = 0.0
-    found = shapely.simplify(geometry, 0, preserve_topology=True)
-    while shapely.get_num_coordinates(found) > most_points and tolerance < 1000:
-        tolerance = tolerance * 1.3 + 0.1
-        found = shapely.simplify(geometry, tolerance, preserve_topology=True)
+    rings = _ring_factor(geometry)
+    most = asked_most * rings if asked_most else max(count / 1.3, rings * most_points)
+    least = min(max(count / 1.7, 10), rings * 100)
+    found, tolerance, tried = geometry, 0.0, 0
+    while shapely.get_num_coordinates(found) > most and tried < 1000:
+        tolerance = tried * 0.25
+        found = _thinned(geometry, tolerance)
+        if shapely.get_num_coordinates(found) < least:
+            break
+        tried += 1
     return found, tolerance
+
+
+def _ring_factor(geometry: shapely.Geometry) -> int:
+    """Count the holes over all parts, at least one for each part and at most ten together."""
+    parts = shapely.get_parts(geometry)
+    if geometry.geom_type == "MultiPolygon":
+        count = sum(shapely.get_num_interior_rings(part) for part in parts)
+    else:
+        holes = shapely.get_num_interior_rings(geometry) if geometry.geom_type == "Polygon" else 1
+        count = len(parts) * holes
+    count = max(1, int(count))
+    return min(10, count // 2 if count > 10 else count)
+
+
+def _thinned(geometry: shapely.Geometry, tolerance: float) -> shapely.Geometry:
+    """Take out vertices by Douglas and Peucker; of several polygons without changing how they lie to each other."""
+    return shapely.simplify(geometry, tolerance, preserve_topology=geometry.geom_type == "MultiPolygon")
+
+
+def simplified_for_crop(geometry: shapely.Geometry) -> shapely.Geometry:
+    """Give the outline that Core sends to PIMS for a crop: below 150 vertices, two decimals."""
+    tolerance = 2.0
+    while shapely.get_num_coordinates(geometry) >= 100 and tolerance < 1000:
+        geometry = shapely.simplify(geometry, tolerance, preserve_topology=True)
+        if shapely.get_num_coordinates(geometry) < 150:
+            break
+        tolerance = (tolerance + 5) * 1.1
+    return reduced_precision(geometry)
+
+
+def reduced_precision(geometry: shapely.Geometry) -> shapely.Geometry:
+    """Round to two decimals."""
+    return shapely.set_precision(geometry, 0.01)
 
 
 def area_and_perimeter(geometry: shapely.Geometry, microns: float | None) -> dict[str, float | str]:
@@ -120,6 +195,8 @@ def pseudo_envelope(geometry: shapely.Geometry) -> shapely.Geometry:
 
 
 def filled(geometry: shapely.Geometry) -> shapely.Geometry:
-    """Remove the holes of polygons."""
-    parts = [shapely.Polygon(part.exterior) for part in shapely.get_parts(geometry) if part.geom_type == "Polygon"]
-    return shapely.union_all(parts) if parts else geometry
+    """Remove the holes of polygons; raises `WrongArgument` for other types."""
+    if geometry.geom_type not in {"Polygon", "MultiPolygon"}:
+        raise WrongArgument(f"Form cannot be filled:{geometry.wkt}")
+    parts = [shapely.Polygon(part.exterior) for part in shapely.get_parts(geometry)]
+    return parts[0] if len(parts) == 1 else shapely.MultiPolygon(parts)

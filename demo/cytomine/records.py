@@ -10,6 +10,7 @@ import shapely
 
 from demo.cytomine.identity import Caller
 from demo.cytomine.locations import area_and_perimeter
+from demo.cytomine.store import Mask
 from demo.cytomine.wkt import stored_geometry
 
 DOMAIN = "be.cytomine.domain"
@@ -18,6 +19,18 @@ CLASSES = {
     "reviewed": f"{DOMAIN}.ontology.ReviewedAnnotation",
     "algo": f"{DOMAIN}.ontology.AlgoAnnotation",
 }
+
+
+def described(name: str, row: sqlite3.Row) -> dict[str, Any]:
+    """Give what all of Core's objects tell: their class, number and times, as texts."""
+    made = _text(row["created"])
+    return {"class": f"{DOMAIN}.{name}", "id": row["id"], "created": made, "updated": made}
+
+
+def full_name(db: sqlite3.Connection, user: int) -> str | None:
+    """Give a user's name as messages tell it."""
+    row = db.execute("SELECT firstname, lastname FROM users WHERE id = ?", (user,)).fetchone()
+    return None if row is None else f"{row['firstname']} {row['lastname']}"
 
 
 def annotation_record(db: sqlite3.Connection, row: sqlite3.Row, url: str) -> dict[str, Any]:
@@ -93,22 +106,21 @@ def comment_count(db: sqlite3.Connection, annotation: int) -> int:
     return int(db.execute("SELECT count(*) FROM comments WHERE annotation = ?", (annotation,)).fetchone()[0])
 
 
-def image_record(db: sqlite3.Connection, row: sqlite3.Row, url: str, *, hide_names: bool) -> dict[str, Any]:
+def image_record(
+    db: sqlite3.Connection, row: sqlite3.Row, url: str, *, blind: bool = False, hide_names: bool = False
+) -> dict[str, Any]:
     """Shape an image instance; in blind projects its names and its path are hidden from all but managers."""
     name, path = (None, None) if hide_names else (row["filename"], row["path"])
     counts = dict(db.execute("SELECT kind, count FROM counts WHERE image = ?", (row["id"],)).fetchall())
     return {
-        "class": f"{DOMAIN}.image.ImageInstance",
-        "id": row["id"],
-        "created": _text(row["created"]),
-        "updated": None,
+        **described("image.ImageInstance", row),
         "baseImage": row["base"],
         "project": row["project"],
         "user": row["user"],
         "instanceFilename": name,
         "originalFilename": name,
         "filename": path,
-        "blindedName": None,
+        "blindedName": str(row["base"]) if blind else None,
         "path": path,
         "contentType": row["filename"].rpartition(".")[2].upper(),
         "width": row["width"],
@@ -139,6 +151,7 @@ def image_record(db: sqlite3.Connection, row: sqlite3.Row, url: str, *, hide_nam
         "thumb": f"{url}/api/imageinstance/{row['id']}/thumb.png?maxSize=512",
         "preview": f"{url}/api/imageinstance/{row['id']}/thumb.png?maxSize=1024",
         "macroURL": None,
+        **({"fullPath": None} if hide_names else {}),
     }
 
 
@@ -149,15 +162,22 @@ def _zooms(width: int | None, height: int | None) -> int | None:
 
 def slice_record(row: sqlite3.Row, image: sqlite3.Row) -> dict[str, Any]:
     """Shape a slice instance."""
+    planes = (image["channels"], image["depth"])
     return {
-        "class": f"{DOMAIN}.image.SliceInstance",
+        **described("image.SliceInstance", image),
         "id": row["id"],
+        "uploadedFile": image["base"],
         "image": row["image"],
         "project": image["project"],
         "baseSlice": row["id"],
+        "mime": "image/pyrtiff",
         "channel": row["channel"],
         "zStack": row["z"],
         "time": row["t"],
+        "rank": row["channel"] + planes[0] * (row["z"] + planes[1] * row["t"]),
+        "channelName": None,
+        "channelColor": None,
+        "zName": None,
         "path": image["path"],
     }
 
@@ -165,88 +185,86 @@ def slice_record(row: sqlite3.Row, image: sqlite3.Row) -> dict[str, Any]:
 def user_record(row: sqlite3.Row, caller: Caller) -> dict[str, Any]:
     """Shape a user; only oneself sees one's keys."""
     roles = set(row["roles"].split(","))
-    own = row["id"] == caller.id
     record = {
-        "class": f"{DOMAIN}.security.User",
-        "id": row["id"],
-        "created": _text(row["created"]),
-        "updated": None,
+        **described("security.User", row),
         "username": row["username"],
-        "origin": None,
+        "origin": "BOOTSTRAP",
         "algo": False,
         "firstname": row["firstname"],
         "lastname": row["lastname"],
-        "email": row["email"],
         "language": "ENGLISH",
-        "passwordExpired": False,
         "isDeveloper": False,
         "enabled": bool(row["enabled"]),
+        "admin": "ROLE_ADMIN" in roles,
+        "user": "ROLE_ADMIN" not in roles and "ROLE_USER" in roles,
+        "guest": "ROLE_USER" not in roles,
     }
-    if own:
-        admin = caller.admin_by_now
-        record |= {
-            "publicKey": row["public_key"],
-            "privateKey": row["private_key"],
-            "admin": "ROLE_ADMIN" in roles,
-            "user": "ROLE_ADMIN" not in roles and "ROLE_USER" in roles,
-            "guest": "ROLE_USER" not in roles,
-            "adminByNow": admin,
-            "userByNow": not admin and "ROLE_USER" in roles,
-            "guestByNow": not admin and "ROLE_USER" not in roles,
-            "isSwitched": False,
-        }
-    return record
+    if row["id"] != caller.id:
+        return record
+    admin = caller.admin_by_now
+    return record | {
+        "email": row["email"],
+        "passwordExpired": False,
+        "publicKey": row["public_key"],
+        "privateKey": row["private_key"],
+        "adminByNow": admin,
+        "userByNow": not admin and "ROLE_USER" in roles,
+        "guestByNow": not admin and "ROLE_USER" not in roles,
+        "isSwitched": False,
+    }
 
 
-def project_record(row: sqlite3.Row) -> dict[str, Any]:
-    """Shape a project."""
+def member_record(row: sqlite3.Row) -> dict[str, Any]:
+    """Shape a member of a project; `row` is of a user, with the mask of the member."""
     return {
-        "class": f"{DOMAIN}.project.Project",
-        "id": row["id"],
-        "created": _text(row["created"]),
-        "updated": None,
+        **described("security.User", row),
+        "username": row["username"],
+        "origin": "BOOTSTRAP",
+        "algo": False,
+        "firstname": row["firstname"],
+        "lastname": row["lastname"],
+        "language": "ENGLISH",
+        "isDeveloper": False,
+        "enabled": bool(row["enabled"]),
+        "user": None,
+        "role": "manager" if row["mask"] >= Mask.ADMINISTRATION else "contributor",
+    }
+
+
+def project_record(db: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
+    """Shape a project."""
+    images = db.execute("SELECT count(*) FROM images WHERE project = ?", (row["id"],)).fetchone()[0]
+    query = "SELECT kind, sum(count) FROM counts WHERE image IN (SELECT id FROM images WHERE project = ?) GROUP BY kind"
+    counts = dict(db.execute(query, (row["id"],)).fetchall())
+    return {
+        **described("project.Project", row),
         "name": row["name"],
         "ontology": row["ontology"],
-        "isRestricted": bool(row["restricted"]),
-        "isReadOnly": bool(row["read_only"]),
+        "ontologyName": row["name"],
         "blindMode": bool(row["blind"]),
-        "mode": "READ_ONLY" if row["read_only"] else "RESTRICTED" if row["restricted"] else "CLASSIC",
+        "areImagesDownloadable": False,
+        "numberOfSlides": 0,
+        "numberOfImages": images,
+        "numberOfAnnotations": counts.get("user", 0),
+        "numberOfJobAnnotations": counts.get("algo", 0),
+        "numberOfReviewedAnnotations": counts.get("reviewed", 0),
+        "isClosed": False,
+        "isReadOnly": bool(row["read_only"]),
+        "isRestricted": bool(row["restricted"] and not row["read_only"]),
+        "hideUsersLayers": False,
+        "hideAdminsLayers": False,
     }
 
 
 def term_record(row: sqlite3.Row) -> dict[str, Any]:
     """Shape a term."""
     return {
-        "class": f"{DOMAIN}.ontology.Term",
-        "id": row["id"],
-        "created": _text(row["created"]),
+        **described("ontology.Term", row),
         "name": row["name"],
-        "color": row["color"],
+        "comment": None,
         "ontology": row["ontology"],
-    }
-
-
-def annotation_term_record(row: sqlite3.Row) -> dict[str, Any]:
-    """Shape the link between an annotation and a term."""
-    return {
-        "class": f"{DOMAIN}.ontology.AnnotationTerm",
-        "id": row["id"],
-        "userannotation": row["annotation"],
-        "term": row["term"],
-        "user": row["user"],
-    }
-
-
-def property_record(row: sqlite3.Row) -> dict[str, Any]:
-    """Shape a property of an annotation."""
-    return {
-        "class": f"{DOMAIN}.meta.Property",
-        "id": row["id"],
-        "created": _text(row["created"]),
-        "domainIdent": row["annotation"],
-        "domainClassName": CLASSES["user"],
-        "key": row["key"],
-        "value": row["value"],
+        "color": row["color"],
+        "parent": None,
     }
 
 
@@ -257,9 +275,9 @@ def collection(items: Iterable[Any], offset: int = 0, most: int = 0) -> dict[str
     return {
         "collection": page,
         "offset": offset,
-        "perPage": len(page) if most == 0 else min(most, len(everything)),
+        "perPage": min(most or len(everything), len(everything)),
         "size": len(everything),
-        "totalPages": 1 if most == 0 else -(-len(everything) // most),
+        "totalPages": -(-len(everything) // most) if most else int(bool(everything)),
     }
 
 

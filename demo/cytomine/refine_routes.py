@@ -11,7 +11,7 @@ import httpx
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from demo.cytomine import commands, records, rights
+from demo.cytomine import annotating, records, rights
 from demo.cytomine.desk import Desk, Visit
 from demo.cytomine.refusals import Refusal, WrongArgument
 
@@ -33,7 +33,7 @@ def refine_router(desk: Desk) -> APIRouter:
         try:
             token, options = await desk.visit(request, lambda visit: (_permitted(desk, visit, number), _options(visit)))
         except Refusal as refusal:
-            return refusal.answer()
+            return refusal.answer(request)
         url, headers = f"{base_url}/annotations/{number}/refine", {"Authorization": f"Bearer {token}"}
         try:
             async with httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False) as service:
@@ -53,7 +53,7 @@ def refine_router(desk: Desk) -> APIRouter:
 
 def _permitted(desk: Desk, visit: Visit, number: int) -> str:
     """Check the caller's rights as for an update; give the token to act with."""
-    row = commands.find(visit.db, number)
+    row = annotating.find(visit.db, number)
     rights.check_may_edit(visit.db, visit.caller, row["project"], row["user"])
     scheme, _, token = visit.headers.get("authorization", visit.query.get("Authorization", "")).partition(" ")
     if scheme == "Bearer":
@@ -78,7 +78,7 @@ def _truth(text: str) -> bool:
 
 
 def _answered(visit: Visit, number: int, refinement: dict[str, Any]) -> dict[str, Any]:
-    annotation = records.annotation_record(visit.db, commands.find(visit.db, number), visit.url)
+    annotation = records.annotation_record(visit.db, annotating.find(visit.db, number), visit.url)
     message, command = refinement["message"], refinement["command"]
     return {"message": message, "annotation": annotation, "command": command, "refinement": refinement}
 

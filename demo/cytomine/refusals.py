@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
 
-_PAGE = """<!DOCTYPE html><html><head><title>Error</title></head><body><h1>{status}</h1><p>{text}</p></body></html>"""
+from demo.cytomine.answers import negotiated, page, server_page
 
 
 class Refusal(Exception):
@@ -13,13 +13,17 @@ class Refusal(Exception):
 
     status = 400
 
-    def answer(self) -> Response:
+    def answer(self, request: Request) -> Response:
         """Shape it as Core's global handler does: ``errors`` is an object."""
         return JSONResponse({"errors": {"message": str(self)}, "errorValues": {}}, self.status)
 
-    def answer_of_command(self) -> Response:
+    def answer_of_command(self, request: Request) -> Response:
         """Shape it as the generic add, update and delete do: ``errors`` is a text."""
-        return JSONResponse({"success": False, "errors": str(self), "errorValues": {}}, self.status)
+        return negotiated(request, {"success": False, "errors": str(self), "errorValues": {}}, self.status)
+
+    def uniform(self) -> Refusal:
+        """Give the refusal as of something outside of those."""
+        return _Outside(self)
 
 
 class WrongArgument(Refusal):
@@ -38,25 +42,64 @@ class NotFound(Refusal):
     status = 404
 
 
-class Unauthorized(Refusal):
-    """401: a page, whatever was asked for."""
+class Changed(Refusal):
+    """412: the object is no longer what the caller took it for."""
+
+    status = 412
+
+
+class _Uniform(Refusal):
+    """A refusal that looks the same wherever it arises."""
+
+    def answer_of_command(self, request: Request) -> Response:
+        """Answer before any command is looked at."""
+        return self.answer(request)
+
+
+class _Outside(_Uniform):
+    """A refusal that arises before the generic add, update or delete begins."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(str(refusal))
+        self.status = refusal.status
+
+
+class Unreadable(_Uniform):
+    """400: the body is no JSON of the form that is wanted."""
+
+    def __init__(self) -> None:
+        super().__init__("The body cannot be parsed, is the body content in the good format?")
+
+    def answer(self, request: Request) -> Response:
+        """Shape it without ``errorValues``."""
+        return JSONResponse({"errors": {"message": str(self)}}, self.status)
+
+
+class Unauthorized(_Uniform):
+    """401: a page, and a session."""
 
     status = 401
 
-    def answer(self) -> Response:
+    def answer(self, request: Request) -> Response:
         """Give the error page."""
-        return HTMLResponse(_PAGE.format(status=401, text="Unauthorized"), 401)
-
-    answer_of_command = answer
+        return page(request, 401)
 
 
-class Crash(Refusal):
+class Crash(_Uniform):
     """500: an exception that Core does not map."""
 
     status = 500
 
-    def answer(self) -> Response:
+    def answer(self, request: Request) -> Response:
         """Give the error page."""
-        return HTMLResponse(_PAGE.format(status=500, text="Internal Server Error"), 500)
+        return page(request, 500)
 
-    answer_of_command = answer
+
+class FilterCrash(_Uniform):
+    """500: an exception before Core sees the request; a bearer token of short term on anything but GET."""
+
+    status = 500
+
+    def answer(self, request: Request) -> Response:
+        """Give the server's page."""
+        return server_page()

@@ -12,9 +12,14 @@ from types import TracebackType
 from typing import Self
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 
 from demo.cytomine.annotation_routes import annotation_router
+from demo.cytomine.answers import problem
+from demo.cytomine.baggage_routes import baggage_router
 from demo.cytomine.desk import Desk
 from demo.cytomine.faults import Faults
 from demo.cytomine.identity import Identity, SignatureForm
@@ -111,10 +116,32 @@ class EmbeddedCytomine:
 
 
 def _application(desk: Desk) -> FastAPI:
-    app = FastAPI(title="Embedded Cytomine", openapi_url=None)
+    app = FastAPI(title="Embedded Cytomine", openapi_url=None, redirect_slashes=False)
+    app.add_exception_handler(RequestValidationError, _unconvertible)
+    app.add_exception_handler(HTTPException, _no_endpoint)
     app.include_router(session_router(desk))
     app.include_router(annotation_router(desk))
+    app.include_router(baggage_router(desk))
     app.include_router(refine_router(desk))
     app.include_router(image_router(desk))
     app.include_router(pims_router(desk.pims), prefix="/ims")
     return app
+
+
+async def _unconvertible(request: Request, error: Exception) -> Response:
+    """Refuse a path or a query whose values are of another type, as the framework below Core does."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101  registered for it
+    if not request.url.path.startswith("/api"):
+        return await request_validation_exception_handler(request, error)
+    first = error.errors()[0]
+    return problem(request, 400, f"Failed to convert '{first['loc'][-1]}' with value: '{first['input']}'")
+
+
+async def _no_endpoint(request: Request, error: Exception) -> Response:
+    """Say that there is no such route, as the framework below Core does."""
+    assert isinstance(error, HTTPException)  # noqa: S101  registered for it
+    if not request.url.path.startswith("/api"):
+        return await http_exception_handler(request, error)
+    if error.status_code == 405:
+        return problem(request, 405, f"Method '{request.method}' is not supported.")
+    return problem(request, 404, f"No endpoint {request.method} {request.url.path}.")

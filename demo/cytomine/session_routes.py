@@ -9,6 +9,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from demo.cytomine import commands, records, rights
+from demo.cytomine.annotation_routes import Id
+from demo.cytomine.answers import problem
 from demo.cytomine.desk import Desk, Visit
 from demo.cytomine.refusals import Forbidden, NotFound, Refusal
 
@@ -35,11 +37,14 @@ def session_router(desk: Desk) -> APIRouter:
     @router.post("/api/authenticate")
     async def authenticate(request: Request) -> Response:
         login = await request.json()
+        if not 4 <= len(str(login.get("password"))) <= 100:
+            text = "Validation failed for argument [0]: Field error in object 'loginVM' on field 'password'"
+            return JSONResponse({"errors": {"message": text}}, 400)
         with desk.store.transaction() as db:
             try:
                 tokens = desk.identity.tokens(str(login.get("username")), str(login.get("password")), db)
             except Refusal as refusal:
-                return refusal.answer()
+                return refusal.answer(request)
         return JSONResponse(tokens)
 
     @router.get("/session/admin/{verb}.json")
@@ -62,7 +67,7 @@ def session_router(desk: Desk) -> APIRouter:
             request, lambda visit: records.user_record(_user(visit.db, visit.caller.id), visit.caller)
         )
 
-    @router.get("/api/user/{user:int}.json")
+    @router.get("/api/user/{user}.json")
     async def user(user: int, request: Request) -> Response:
         return await desk.read(request, lambda visit: records.user_record(_user(visit.db, user), visit.caller))
 
@@ -70,7 +75,7 @@ def session_router(desk: Desk) -> APIRouter:
     async def keys_by_public_key(public_key: str, request: Request) -> Response:
         return await desk.read(request, lambda visit: _keys(visit, "public_key", public_key))
 
-    @router.get("/api/user/{user:int}/keys.json")
+    @router.get("/api/user/{user}/keys.json")
     async def keys_of_user(user: int, request: Request) -> Response:
         return await desk.read(request, lambda visit: _keys(visit, "id", user))
 
@@ -78,19 +83,19 @@ def session_router(desk: Desk) -> APIRouter:
     async def projects(request: Request) -> Response:
         return await desk.read(request, _projects)
 
-    @router.get("/api/project/{project:int}.json")
+    @router.get("/api/project/{project}.json")
     async def project(project: int, request: Request) -> Response:
-        return await desk.read(request, lambda visit: records.project_record(_seen_project(visit, project)))
+        return await desk.read(request, lambda visit: records.project_record(visit.db, _seen_project(visit, project)))
 
-    @router.get("/api/project/{project:int}/term.json")
+    @router.get("/api/project/{project}/term.json")
     async def project_terms(project: int, request: Request) -> Response:
         return await desk.read(request, lambda visit: _terms(visit, _seen_project(visit, project)["ontology"]))
 
-    @router.get("/api/ontology/{ontology:int}/term.json")
+    @router.get("/api/ontology/{ontology}/term.json")
     async def ontology_terms(ontology: int, request: Request) -> Response:
         return await desk.read(request, lambda visit: _terms(visit, ontology))
 
-    @router.get("/api/term/{term:int}.json")
+    @router.get("/api/term/{term}.json")
     async def term(term: int, request: Request) -> Response:
         def work(visit: Visit) -> Any:
             row = visit.db.execute("SELECT * FROM terms WHERE id = ?", (term,)).fetchone()
@@ -100,14 +105,15 @@ def session_router(desk: Desk) -> APIRouter:
 
         return await desk.read(request, work)
 
-    @router.get("/api/project/{project:int}/user.json")
+    @router.get("/api/project/{project}/user.json")
     async def members(project: int, request: Request) -> Response:
         def work(visit: Visit) -> Any:
             _seen_project(visit, project)
             rows = visit.db.execute(
-                "SELECT u.* FROM users u JOIN members m ON m.user = u.id WHERE m.project = ? ORDER BY u.id", (project,)
+                "SELECT u.*, m.mask FROM users u JOIN members m ON m.user = u.id WHERE m.project = ? ORDER BY u.id",
+                (project,),
             )
-            return records.collection(records.user_record(row, visit.caller) for row in rows)
+            return records.collection(records.member_record(row) for row in rows)
 
         return await desk.read(request, work)
 
@@ -115,8 +121,8 @@ def session_router(desk: Desk) -> APIRouter:
     async def last_command(verb: str, request: Request) -> Response:
         return await _undone(desk, request, verb, None)
 
-    @router.get("/api/command/{command:int}/{verb}.json")
-    async def command(command: int, verb: str, request: Request) -> Response:
+    @router.get("/api/command/{id}/{verb}.json")
+    async def command(command: Id, verb: str, request: Request) -> Response:
         return await _undone(desk, request, verb, command)
 
     return router
@@ -124,9 +130,9 @@ def session_router(desk: Desk) -> APIRouter:
 
 async def _undone(desk: Desk, request: Request, verb: str, command: int | None) -> Response:
     if verb not in {"undo", "redo"}:
-        return NotFound(verb).answer()
-    return await desk.write(
-        request, lambda visit: commands.undo(visit.db, visit.caller, command, visit.url, redo=verb == "redo")
+        return problem(request, 404, f"No endpoint GET {request.url.path}.")
+    return await desk.change(
+        request, lambda visit: commands.undo(visit.session, command, redo=verb == "redo"), plain=True
     )
 
 
@@ -142,9 +148,9 @@ def _keys(visit: Visit, column: str, value: str | int) -> dict[str, str]:
     query = f"SELECT * FROM users WHERE {column} = ?"  # noqa: S608  a name of ours
     row = visit.db.execute(query, (value,)).fetchone()
     if row is None:
-        raise NotFound("User not found")
+        raise NotFound(f"User {value if column == 'id' else f'{{publicKey={value}}}'} not found")
     if row["id"] != visit.caller.id and not visit.caller.admin_by_now:
-        raise Forbidden("You don't have the right to read these keys")
+        raise Forbidden("You don't have the right to read this resource! You must be the same user!")
     return {"privateKey": row["private_key"], "publicKey": row["public_key"]}
 
 
@@ -156,7 +162,7 @@ def _projects(visit: Visit) -> dict[str, Any]:
             rights.check_read(visit.db, visit.caller, row["id"])
         except Forbidden:
             continue
-        seen.append(records.project_record(row))
+        seen.append(records.project_record(visit.db, row))
     return records.collection(seen)
 
 

@@ -11,7 +11,6 @@ import hmac
 import os
 import secrets
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,53 +18,17 @@ from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from demo.cytomine.wkt import stored_geometry
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS ids (next INTEGER NOT NULL);
-INSERT INTO ids SELECT 100 WHERE NOT EXISTS (SELECT * FROM ids);
-CREATE TABLE IF NOT EXISTS users (
-  id INTEGER PRIMARY KEY, username TEXT UNIQUE, firstname TEXT, lastname TEXT, email TEXT, public_key TEXT UNIQUE,
-  private_key TEXT, password TEXT, roles TEXT, enabled INTEGER DEFAULT 1, created INTEGER);
-CREATE TABLE IF NOT EXISTS projects (
-  id INTEGER PRIMARY KEY, name TEXT UNIQUE, ontology INTEGER, restricted INTEGER, read_only INTEGER, blind INTEGER,
-  created INTEGER);
-CREATE TABLE IF NOT EXISTS members (project INTEGER, user INTEGER, mask INTEGER, PRIMARY KEY (project, user));
-CREATE TABLE IF NOT EXISTS images (
-  id INTEGER PRIMARY KEY, base INTEGER, project INTEGER, user INTEGER, filename TEXT, path TEXT, width INTEGER,
-  height INTEGER, channels INTEGER, depth INTEGER, duration INTEGER, bits INTEGER, samples INTEGER, microns REAL,
-  magnification INTEGER, created INTEGER);
-CREATE TABLE IF NOT EXISTS slices (
-  id INTEGER PRIMARY KEY, image INTEGER, channel INTEGER, z INTEGER, t INTEGER);
-CREATE TABLE IF NOT EXISTS terms (id INTEGER PRIMARY KEY, name TEXT, color TEXT, ontology INTEGER, created INTEGER);
-CREATE TABLE IF NOT EXISTS annotations (
-  id INTEGER PRIMARY KEY, kind TEXT, image INTEGER, slice INTEGER, project INTEGER, user INTEGER, location TEXT,
-  compression REAL, created INTEGER, updated INTEGER);
-CREATE INDEX IF NOT EXISTS annotations_by_image ON annotations (image, kind, user);
-CREATE TABLE IF NOT EXISTS counts (image INTEGER, kind TEXT, count INTEGER, PRIMARY KEY (image, kind));
-CREATE TRIGGER IF NOT EXISTS count_added AFTER INSERT ON annotations BEGIN
-  INSERT INTO counts VALUES (new.image, new.kind, 1) ON CONFLICT DO UPDATE SET count = count + 1;
-END;
-CREATE TRIGGER IF NOT EXISTS count_removed AFTER DELETE ON annotations BEGIN
-  UPDATE counts SET count = count - 1 WHERE image = old.image AND kind = old.kind;
-END;
-CREATE VIRTUAL TABLE IF NOT EXISTS boxes USING rtree (
-  id, image_low, image_high, x_low, x_high, y_low, y_high);
-CREATE TABLE IF NOT EXISTS annotation_terms (
-  id INTEGER PRIMARY KEY, annotation INTEGER, term INTEGER, user INTEGER, UNIQUE (annotation, term, user));
-CREATE TABLE IF NOT EXISTS properties (
-  id INTEGER PRIMARY KEY, annotation INTEGER, key TEXT, value TEXT, created INTEGER);
-CREATE INDEX IF NOT EXISTS properties_by_annotation ON properties (annotation);
-CREATE TABLE IF NOT EXISTS descriptions (
-  id INTEGER PRIMARY KEY, annotation INTEGER UNIQUE, data TEXT, created INTEGER);
-CREATE TABLE IF NOT EXISTS comments (
-  id INTEGER PRIMARY KEY, annotation INTEGER, user INTEGER, text TEXT, created INTEGER);
-CREATE INDEX IF NOT EXISTS comments_by_annotation ON comments (annotation);
-CREATE TABLE IF NOT EXISTS commands (
-  id INTEGER PRIMARY KEY, user INTEGER, kind TEXT, annotation INTEGER, before TEXT, after TEXT, message TEXT,
-  stack TEXT, pushed INTEGER);
-CREATE INDEX IF NOT EXISTS commands_by_user ON commands (user, stack, pushed);
-"""
+from demo.cytomine.rows import (
+    HANGING,
+    added,
+    index_box,
+    insert,
+    next_id,
+    now_ms,
+    reference_slice,
+    remove_annotation,
+)
+from demo.cytomine.schema import lay_out
 
 _BUSY_S = 30.0
 
@@ -125,7 +88,7 @@ class Store:
         file.parent.mkdir(parents=True, exist_ok=True)
         with self._connected() as connection:
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.executescript(_SCHEMA)
+            lay_out(connection)
 
     @contextmanager
     def transaction(self, *, write: bool = False) -> Iterator[sqlite3.Connection]:
@@ -244,15 +207,52 @@ class Store:
 
     def add_property(self, annotation: int, key: str, value: str) -> int:
         """Hang a property on an annotation."""
-        return self._added("properties", {"annotation": annotation, "key": key, "value": value, "created": now_ms()})
+        return self._hung("properties", annotation, {"key": key, "value": value})
 
     def add_description(self, annotation: int, data: str) -> int:
         """Describe an annotation."""
-        return self._added("descriptions", {"annotation": annotation, "data": data, "created": now_ms()})
+        return self._hung("descriptions", annotation, {"data": data})
 
     def add_comment(self, annotation: int, user: int, text: str) -> int:
         """Comment on an annotation."""
-        return self._added("comments", {"annotation": annotation, "user": user, "text": text, "created": now_ms()})
+        return self._hung("comments", annotation, {"user": user, "text": text})
+
+    def add_attached_file(self, annotation: int, filename: str, data: bytes = b"attached") -> int:
+        """Attach a file to an annotation."""
+        return self._hung("attached_files", annotation, {"filename": filename, "data": data})
+
+    def add_tag(self, annotation: int, name: str) -> int:
+        """Tag an annotation, in its owner's name; gives the association."""
+        with self.transaction(write=True) as db:
+            owner = db.execute("SELECT user FROM annotations WHERE id = ?", (annotation,)).fetchone()["user"]
+            tag = db.execute("SELECT * FROM tags WHERE name = ?", (name,)).fetchone()
+            tag = tag or added(db, "tags", {"name": name, "user": owner})
+            return int(added(db, "tag_associations", {"annotation": annotation, "tag": tag["id"]})["id"])
+
+    def add_track(self, annotation: int, name: str, color: str = "#ff8800") -> int:
+        """Put an annotation on a track of its image; gives the link between them."""
+        with self.transaction(write=True) as db:
+            row = db.execute("SELECT * FROM annotations WHERE id = ?", (annotation,)).fetchone()
+            named = (row["image"], name)
+            track = db.execute("SELECT * FROM tracks WHERE image = ? AND name = ?", named).fetchone()
+            values = {"name": name, "color": color, "image": row["image"], "project": row["project"]}
+            track = track or added(db, "tracks", values)
+            link = {"annotation": annotation, "track": track["id"], "slice": row["slice"]}
+            return int(added(db, "annotation_tracks", link)["id"])
+
+    def add_link(self, annotations: Iterable[int]) -> int:
+        """Link annotations that show the same object; gives their group."""
+        with self.transaction(write=True) as db:
+            images = {
+                number: db.execute("SELECT image, project FROM annotations WHERE id = ?", (number,)).fetchone()
+                for number in annotations
+            }
+            project = next(iter(images.values()))["project"]
+            values = {"project": project, "image_group": next_id(db), "type": "SAME_OBJECT"}
+            group = int(added(db, "annotation_groups", values)["id"])
+            for number, row in images.items():
+                added(db, "annotation_links", {"annotation": number, "group": group, "image": row["image"]})
+            return group
 
     # What the demo and the tests look at
 
@@ -279,7 +279,11 @@ class Store:
     def remove(self, annotation: int) -> None:
         """Take an annotation away, as another user would at the same time."""
         with self.transaction(write=True) as db:
-            forget_annotation(db, annotation)
+            remove_annotation(db, annotation, HANGING)
+
+    def _hung(self, table: str, annotation: int, values: Mapping[str, Any]) -> int:
+        with self.transaction(write=True) as db:
+            return int(added(db, table, {"annotation": annotation, **values})["id"])
 
     def _next_id(self) -> int:
         with self.transaction(write=True) as db:
@@ -292,20 +296,8 @@ class Store:
         return number
 
 
-def next_id(db: sqlite3.Connection) -> int:
-    """Take the next number of the one sequence that all things share."""
-    row = db.execute("UPDATE ids SET next = next + 1 RETURNING next").fetchone()
-    return int(row[0])
-
-
-def insert(db: sqlite3.Connection, table: str, values: Mapping[str, Any]) -> None:
-    """Insert a row; table and column names are ours, never a caller's."""
-    names, marks = ", ".join(values), ", ".join("?" * len(values))
-    db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(values.values()))  # noqa: S608  see above
-
-
 def _add_annotation(db: sqlite3.Connection, new: NewAnnotation) -> int:
-    number = next_id(db)
+    number, now = next_id(db), now_ms()
     image = db.execute("SELECT project FROM images WHERE id = ?", (new.image,)).fetchone()
     values = {
         "id": number,
@@ -316,50 +308,14 @@ def _add_annotation(db: sqlite3.Connection, new: NewAnnotation) -> int:
         "user": new.user,
         "location": new.location,
         "compression": new.compression,
-        "created": now_ms(),
-        "updated": None,
+        "created": now,
+        "updated": now,
     }
     insert(db, "annotations", values)
     index_box(db, number)
     for term in new.terms:
-        insert(db, "annotation_terms", {"id": next_id(db), "annotation": number, "term": term, "user": new.user})
+        added(db, "annotation_terms", {"annotation": number, "term": term, "user": new.user})
     return number
-
-
-def reference_slice(db: sqlite3.Connection, image: int) -> sqlite3.Row:
-    """Give the middle plane of an image."""
-    rows = db.execute("SELECT * FROM slices WHERE image = ? ORDER BY channel, z, t", (image,)).fetchall()
-    found: sqlite3.Row = rows[len(rows) // 2]
-    return found
-
-
-def index_box(db: sqlite3.Connection, annotation: int) -> None:
-    """Put an annotation's box into the R*Tree; one without a finite box is in no box."""
-    row = db.execute("SELECT image, location FROM annotations WHERE id = ?", (annotation,)).fetchone()
-    db.execute("DELETE FROM boxes WHERE id = ?", (annotation,))
-    geometry = stored_geometry(row["location"])
-    if geometry is None:
-        return
-    bounds = geometry.bounds
-    if all(value == value and abs(value) < 1e12 for value in bounds):
-        image = row["image"]
-        db.execute(
-            "INSERT INTO boxes VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (annotation, image, image, bounds[0], bounds[2], bounds[1], bounds[3]),
-        )
-
-
-def forget_annotation(db: sqlite3.Connection, annotation: int) -> None:
-    """Delete an annotation with all that hangs on it."""
-    for table in ("annotation_terms", "properties", "descriptions", "comments"):
-        db.execute(f"DELETE FROM {table} WHERE annotation = ?", (annotation,))  # noqa: S608  names of ours
-    db.execute("DELETE FROM boxes WHERE id = ?", (annotation,))
-    db.execute("DELETE FROM annotations WHERE id = ?", (annotation,))
-
-
-def now_ms() -> int:
-    """Give epoch milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 def hash_password(password: str, salt: bytes | None = None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -77,7 +79,10 @@ def test_the_query_is_signed_as_it_was_sent(client: TestClient) -> None:
         {"authorization": f"CYTOMINE {PUBLIC}"},
         {"authorization": "CYTOMINE :abc"},
         {"authorization": "CYTOMINE nobody:abc"},
+        {"authorization": "CYTOMINE ..:abc"},
         {"date": "yesterday"},
+        {"date": "Sat, 28 Nov 2026 10:00:00 +99999999999999999999"},
+        {"date": "Sat, 28 Nov 9999 10:00:00 -9999"},
         {"date": ""},
         {"date": now(10_000)},
     ],
@@ -125,14 +130,65 @@ def test_a_token_is_identified_once_a_minute(client: TestClient, gateway: FakeGa
     assert gateway.identified == 1
 
 
+def short(date: str, *, kind: str = "", md5: str = "", method: str = "POST") -> dict[str, str]:
+    """Sign as 2026 does: neither path nor body."""
+    signature = sign(PRIVATE, f"{method}\n{md5}\n{kind}\n{date}")
+    told = {"content-type": kind} if kind else {}
+    told |= {"content-md5": md5} if md5 else {}
+    return {"authorization": f"CYTOMINE {PUBLIC}:{signature}", "date": date, **told}
+
+
+def nonce(value: object) -> str:
+    return f"application/json; nonce={value}"
+
+
 def test_the_short_form_signs_no_path(gateway: FakeGateway) -> None:
     gateway.keys[PUBLIC] = PRIVATE
-    date = now()
-    signed = {"authorization": f"CYTOMINE {PUBLIC}:{sign(PRIVATE, f'POST{chr(10) * 3}{date}')}", "date": date}
+    signed = short(now())
     with serving(gateway, signatures="short") as client:
         assert client.post(WORK, headers=signed).status_code == 200
     with serving(gateway, signatures="full") as client:
         assert client.post(WORK, headers=signed).status_code == 401
+
+
+def test_jobs_that_run_side_by_side_are_no_replays(gateway: FakeGateway) -> None:
+    """Sixteen short signatures of one second: a nonce in the content type is signed, and tells them apart."""
+    gateway.keys[PUBLIC] = PRIVATE
+    date = now()
+    paths = [refine_of(number, gateway) for number in range(21, 37)]
+    with (
+        serving(gateway, signatures="short", max_in_flight_per_caller=16) as client,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        answers = pool.map(
+            lambda path: client.post(path, content=DRY, headers=short(date, kind=nonce(path[-9:-7]))), paths
+        )
+        assert [answer.status_code for answer in answers] == [200] * 16
+
+
+@pytest.mark.parametrize("path", [WORK, "/sam/annotations/8/refine", "/sam/prediction"])
+@pytest.mark.parametrize("change", [{}, {"content-type": nonce(2)}, {"date": now(1)}, {"content-md5": "x"}])
+def test_an_overheard_short_signature_opens_nothing_else(gateway: FakeGateway, path: str, change: dict) -> None:
+    gateway.keys[PUBLIC] = PRIVATE
+    signed = short(now(), kind=nonce(1))
+    with serving(gateway, signatures="short") as client:
+        assert client.post(WORK, content=DRY, headers=signed).status_code == 200
+        assert client.post(path, content=DRY, headers={**signed, **change}).status_code == 401
+
+
+@pytest.mark.parametrize("form", ["short", "full"])
+def test_a_signed_digest_holds_the_body_fast(gateway: FakeGateway, form: str) -> None:
+    gateway.keys[PUBLIC] = PRIVATE
+    md5 = base64.b64encode(hashlib.md5(DRY).digest()).decode()
+    uri = f"\n{WORK}" if form == "full" else ""
+    with serving(gateway, signatures=form) as client:
+        for late_s, body, status in ((0, DRY, 200), (1, b"{}", 400)):
+            date = now(late_s)
+            signature = sign(PRIVATE, f"POST\n{md5}\n{nonce(1)}\n{date}{uri}")
+            signed = {"authorization": f"CYTOMINE {PUBLIC}:{signature}", "date": date, "content-md5": md5}
+            answer = client.post(WORK, content=body, headers={**signed, "content-type": nonce(1)})
+            assert answer.status_code == status, answer.text
+    assert gateway.writes == []
 
 
 def test_signatures_are_off_by_default(gateway: FakeGateway) -> None:

@@ -10,7 +10,7 @@ import shapely.affinity
 from fastapi.testclient import TestClient
 
 from app.api.guards import Presence, replay
-from app.api.request_id import RequestIdFilter
+from app.api.logs import RequestIdFilter
 from app.main import assemble
 from app.settings import Settings
 from tests.api.conftest import BOX, SECRET

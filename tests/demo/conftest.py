@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import httpx
 import pytest
+import requests
 from cytomine import Cytomine
 
-from app.gateway.http import CoreHttp
-from app.settings import PlatformSettings
+from demo.cytomine.identity import sign
 from demo.cytomine.server import EmbeddedCytomine
 from demo.cytomine.store import User
 from tests.lab import Lab, settle
@@ -34,23 +35,26 @@ class Core:
 
     url: str
 
-    def call(self, user: User, method: str, path: str, body: object = None) -> httpx.Response:
-        """Call as a user; the signature is the official client's own."""
-        import requests
-
-        settings = PlatformSettings(host=self.url, public_key=user.public_key, private_key=user.private_key)
-        http = CoreHttp(settings)
-        from app.gateway import http as gateway_http
-
-        answer = requests.request(
-            method,
-            f"{self.url}/{path}",
-            json=body,
-            headers=gateway_http._headers(method),
-            auth=http._auth,
-            timeout=20,
-            allow_redirects=False,
-        )
+    def call(
+        self,
+        user: User | None,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        files: Mapping[str, tuple[str, bytes]] | None = None,
+    ) -> httpx.Response:
+        """Call as a user, or as nobody; signed as the official client signs."""
+        given = {"accept": "application/json, */*", "date": "Sat, 28 Nov 2026 09:00:00 +0000", **headers}
+        asked = requests.Request(method, f"{self.url}/{path}", json=body, files=files, headers=given).prepare()
+        if user is not None:
+            content_type = str(asked.headers.get("content-type", ""))
+            text = "\n".join((method, "", content_type, given["date"], asked.path_url))
+            asked.headers["authorization"] = f"CYTOMINE {user.public_key}:{sign(user.private_key, text)}"
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.send(asked, timeout=20, allow_redirects=False)
         return httpx.Response(answer.status_code, headers={**answer.headers}, content=answer.content)
 
 

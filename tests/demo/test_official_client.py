@@ -141,5 +141,5 @@ def test_undo_and_redo_belong_to_the_caller(client: Cytomine, lab: Lab) -> None:
     assert lab.location(number) == "POLYGON ((10 10, 60 10, 60 50, 10 10))"
     keys = (lab.bob.public_key, lab.bob.private_key)
     with Cytomine(lab.cytomine.base_url, *keys, use_cache=False, configure_logging=False) as other:
-        assert "no command" in other.get("command/undo.json")["collection"][0]["message"]
+        assert "Nothing to undo" in other.get("command/undo.json")["collection"][0]["message"]
     assert lab.location(number) == "POLYGON ((10 10, 60 10, 60 50, 10 10))"

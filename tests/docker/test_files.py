@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import subprocess
 import sys
@@ -14,12 +13,10 @@ import yaml
 from yamllint import linter
 from yamllint.config import YamlLintConfig
 
-from app.settings import _known_names, check_serving, read_settings
+from app.settings import check_serving, read_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 YAML = ["docker-compose.override.yml", *(f"docker/{path.name}" for path in sorted((ROOT / "docker").glob("*.y*ml")))]
-TAKEN = {f"172.20.0.{last}" for last in range(1, 12)}
-"""The gateway and the containers of Community Edition 2025.1."""
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
 
@@ -52,11 +49,17 @@ def test_every_service_is_locked_in_and_bounded() -> None:
         assert service["deploy"]["resources"]["limits"]["memory"]
 
 
-def test_the_addresses_are_free_and_on_cytomines_network() -> None:
-    services = read("docker-compose.override.yml")["services"]
-    address = services["refine"]["networks"]["cytomine-network"]["ipv4_address"]
-    assert ipaddress.ip_address(address) in ipaddress.ip_network("172.20.0.0/16")
-    assert address not in TAKEN
+@pytest.mark.parametrize("name", ["docker-compose.override.yml", "nginx/refine.conf.sample"])
+def test_no_address_is_written_down(name: str) -> None:
+    assert not re.search(r"\b\d{1,3}(\.\d{1,3}){3}\b", (ROOT / name).read_text())
+
+
+def test_a_refine_under_way_may_end_before_the_container_is_killed() -> None:
+    settings = read_settings({})
+    longest_s = settings.refine.deadline_s + settings.platform.read_timeout_s
+    for service in ("refine", "refine-gpu"):
+        grace = read("docker-compose.override.yml")["services"][service]["stop_grace_period"]
+        assert float(grace.removesuffix("s")) > longest_s
 
 
 @pytest.mark.parametrize(
@@ -74,17 +77,10 @@ def test_the_service_starts_with_its_environment(monkeypatch: pytest.MonkeyPatch
     check_serving(read_settings(environment))
 
 
-def test_names_in_the_installers_template_are_settings() -> None:
-    services = read("docker/cytomine-template.yml")["services"]["default"]
-    ours = {name for kind in services["refine"].values() for name in kind if name.startswith("REFINE_")}
-    assert ours <= set(_known_names())
-
-
-def test_nginx_gets_every_name_that_its_template_needs() -> None:
+def test_nginx_needs_no_name_that_its_image_does_not_set() -> None:
     lines = (ROOT / "nginx" / "refine.conf.sample").read_text().splitlines()
     needed = {name for line in lines if not line.strip().startswith("#") for name in re.findall(r"\$([A-Z_]+)\b", line)}
-    theirs = {"URLS_SCHEME"}
-    assert needed - theirs == set(read("docker-compose.override.yml")["services"]["nginx"]["environment"])
+    assert needed == {"URLS_SCHEME"}
 
 
 def test_the_image_runs_as_nobody_and_has_no_build_tools() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ import pytest
 import shapely
 
 from app.doctor import Finding, examine
+from app.doctor.core import clock
+from app.settings import Settings
 from demo.cytomine.faults import Fault
 from demo.cytomine.server import EmbeddedCytomine
 from demo.cytomine.store import Mask, Role
@@ -50,16 +53,24 @@ def environment(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return names
 
 
-def found(image: int | None = None, nginx: Path | None = None) -> dict[str, Finding]:
-    return {finding.about: finding for finding in examine(image, nginx)}
+def found(image: int | None = None, nginx: Path | None = None, core: str = "127.0.0.1") -> dict[str, Finding]:
+    return {finding.about: finding for finding in examine(image, nginx, core)}
+
+
+def refusal(allowed: str) -> Fault:
+    """What nginx says to whoever is not Core."""
+    body = json.dumps({"type": "urn:cytomine-refine:not-public", "status": 403, "allowed": allowed}).encode()
+    return Fault("status", "GET", "/sam/ready", status=403, content_type="application/problem+json", body=body)
+
+
+def failures(findings: dict[str, Finding]) -> list[str]:
+    return [about for about, finding in findings.items() if finding.state == "failed"]
 
 
 def test_a_sound_installation(lab: Lab, environment: dict[str, str], tmp_path: Path) -> None:
     route = tmp_path / "nginx.txt"
     route.write_text("server {\n location ^~ /sam/ {\n  proxy_read_timeout 150s;\n }\n}\n")
-    lab.cytomine.faults.add(
-        Fault("status", "GET", "/sam/ready", status=403, content_type="application/problem+json", body=b"{}")
-    )
+    lab.cytomine.faults.add(refusal("127.0.0.1"))
     findings = found(lab.image, route)
     states = {about: finding.state for about, finding in findings.items()}
     assert states.pop("weights") == "warning"  # the embedded model
@@ -92,9 +103,9 @@ def test_a_device_that_is_not_there(environment: dict[str, str], monkeypatch: py
 def test_nobody_answers(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REFINE_PLATFORM__HOST", "http://127.0.0.1:9")
     findings = found(1)
-    failed = {about for about, finding in findings.items() if finding.state == "failed"}
-    assert failed == {"Core", "PIMS", "account", "y axis", "route"}
-    assert all(findings[about].advice for about in failed)
+    assert failures(findings) == ["Core"]
+    assert "REFINE_PLATFORM__HOST" in findings["Core"].advice
+    assert {findings[about].state for about in ("PIMS", "account", "y axis", "route")} == {"skipped"}
 
 
 def test_somebody_else_answers(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,18 +116,50 @@ def test_somebody_else_answers(environment: dict[str, str], monkeypatch: pytest.
         findings = found()
     assert findings["Core"].said.endswith("but not as Core does")
     assert findings["PIMS"].said.endswith("does not answer as PIMS does")
-    assert findings["account"].state == "failed"
-    assert findings["route"].state == "warning"
+    assert failures(findings) == ["Core", "PIMS"]
 
 
-@pytest.mark.parametrize(("off_s", "state"), [(0, "ok"), (60, "warning"), (4000, "failed")])
-def test_clocks(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, off_s: int, state: str) -> None:
-    date = format_datetime(datetime.now(UTC) + timedelta(seconds=off_s))
+@pytest.mark.parametrize("status", [502, 504])
+def test_a_proxy_whose_core_or_pims_is_down(lab: Lab, environment: dict[str, str], status: int) -> None:
+    down = Fault("status", "GET", "/server/ping", status=status, content_type="text/html", body=b"<html>Bad Gateway")
+    lab.cytomine.faults.add(down)
+    findings = found(lab.image)
+    assert failures(findings) == ["Core"]
+    assert "Core behind it does not" in findings["Core"].said
+    assert "Core is down" in findings["Core"].advice
+    lab.cytomine.faults.clear()
+    lab.cytomine.faults.add(
+        Fault("status", "GET", "/ims/info", status=status, content_type="text/html", body=b"<html>")
+    )
+    lab.cytomine.faults.add(refusal("127.0.0.1"))
+    findings = found()
+    assert failures(findings) == ["PIMS"]
+    assert "PIMS is down" in findings["PIMS"].advice
+
+
+@pytest.mark.parametrize(("off_s", "state"), [(0, "ok"), (-60, "warning"), (60, "warning"), (4000, "failed")])
+def test_clocks(off_s: int, state: str) -> None:
+    asked = datetime.now(UTC)
+    told = format_datetime(asked + timedelta(seconds=off_s))
+    assert clock(Settings(), told, asked, asked + timedelta(seconds=1)).state == state
+
+
+def test_a_slow_answer_is_no_wrong_clock() -> None:
+    asked = datetime.now(UTC)
+    for after_s in (0, 30, 60):
+        told = format_datetime(asked + timedelta(seconds=after_s))
+        assert clock(Settings(), told, asked, asked + timedelta(seconds=60)).said.endswith("are 0 s apart")
+
+
+def test_cores_clock_is_read_from_its_answer(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=4000))
     server = ScriptedServer()
     server.answers["/server/ping"] = Answer(200, {"version": "5.1.1"}, headers={"Date": date})
     with server.serving():
         monkeypatch.setenv("REFINE_PLATFORM__HOST", server.url)
-        assert found()["clocks"].state == state
+        assert found()["clocks"].state == "failed"
+        server.answers["/server/ping"].headers.clear()
+        assert found()["clocks"].state == "skipped"
 
 
 def test_a_pims_that_gives_only_small_images(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,15 +236,72 @@ def test_the_proxys_patience(environment: dict[str, str], tmp_path: Path, config
     assert found(nginx=file)["proxy's patience"].state == state
 
 
-def test_an_open_route_is_a_warning(lab: Lab, environment: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("allowed", "core", "state", "said"),
+    [
+        ("127.0.0.1", "127.0.0.1", "ok", "nginx lets Core pass (127.0.0.1), and nobody else"),
+        ("10.9.8.7 127.0.0.1", "127.0.0.1", "ok", "nginx lets Core pass (10.9.8.7 127.0.0.1), and nobody else"),
+        ("172.20.0.6", "127.0.0.1", "failed", "nginx lets 172.20.0.6 pass, but Core is 127.0.0.1"),
+        ("nobody", "127.0.0.1", "failed", "nginx lets nobody pass"),
+        ("172.20.0.6", "no.such.name.invalid", "warning", "cannot be told"),
+        ("", "127.0.0.1", "warning", "does not say who passes"),
+    ],
+)
+def test_whether_core_passes_the_proxy(
+    lab: Lab, environment: dict[str, str], allowed: str, core: str, state: str, said: str
+) -> None:
+    lab.cytomine.faults.add(refusal(allowed))
+    finding = found(core=core)["route"]
+    assert finding.state == state
+    assert said in finding.said
+    assert bool(finding.advice) == (state != "ok")
+
+
+def test_an_open_route(lab: Lab, environment: dict[str, str]) -> None:
     lab.cytomine.faults.add(Fault("status", "GET", "/sam/ready", status=200, body=b'{"status": "ready"}'))
-    assert found()["route"].state == "warning"
+    finding = found()["route"]
+    assert finding.state == "failed"
+    assert "forges the Host header" in finding.advice
 
 
-def test_the_command_says_what_to_do_and_fails(environment: dict[str, str]) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "app", "doctor"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
-    )
+def test_without_nginx_there_is_no_route_to_look_at(lab: Lab, environment: dict[str, str]) -> None:
+    assert found()["route"].state == "skipped"
+
+
+def test_a_proxy_without_the_route(environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    server = ScriptedServer()
+    server.answers["/server/ping"] = Answer(200, {"version": "5.1.1"})
+    server.answers["/sam/ready"] = Answer(404, b"<html>", "text/html", {"Server": "nginx"})
+    with server.serving():
+        monkeypatch.setenv("REFINE_PLATFORM__HOST", server.url)
+        finding = found()["route"]
+    assert finding.state == "failed"
+    assert "scripts/patch.py" in finding.advice
+
+
+def test_what_the_y_axis_lacks_is_said(lab: Lab, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "--image" in found()["y axis"].said
+    monkeypatch.setenv("REFINE_PLATFORM__PUBLIC_KEY", "")
+    said = found(lab.image)["y axis"].said
+    assert "--image" not in said
+    assert "REFINE_PLATFORM__PUBLIC_KEY" in said
+
+
+def command() -> subprocess.CompletedProcess[str]:
+    asked = [sys.executable, "-m", "app", "doctor", "--core", "127.0.0.1"]
+    return subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_the_command_never_says_that_nothing_is_wrong_beside_a_warning(environment: dict[str, str]) -> None:
+    done = command()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Nothing is wrong." in done.stdout
+    assert done.stdout.splitlines()[-1] == "1 warning."  # the embedded model
+    assert "Nothing is wrong" not in done.stdout
     assert environment["REFINE_PLATFORM__PRIVATE_KEY"] not in done.stdout + done.stderr
+
+
+def test_the_command_fails_where_something_failed(lab: Lab, environment: dict[str, str]) -> None:
+    lab.cytomine.faults.add(refusal("172.20.0.6"))
+    done = command()
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == "1 failed, 1 warning."

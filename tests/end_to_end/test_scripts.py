@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import shapely
 
-from app.client import RefineClient, Refined, RefineFailed
-from app.client.batch import refine_all
-from app.client.client import ApiKeyAuth
+from app.client import ApiKeyAuth, RefineClient, RefineFailed
+from app.client.batch import side_by_side
 from demo.cytomine.faults import Fault
 from demo.cytomine.server import EmbeddedCytomine
+from tests.end_to_end.scripting import ROOT, boxes, environment, example, outcomes_of, rows_of
 from tests.fakes.scripted_server import Answer, ScriptedServer
-from tests.lab import BOX, DISC, DISC_X, DISC_Y, Lab, settle, with_addition
-
-ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs" / "scripts.md").read_text()
+from tests.lab import BOX, DISC, DISC_X, DISC_Y, HEIGHT, Lab, settle, with_addition
 
 
 @pytest.fixture(scope="module")
@@ -48,24 +45,6 @@ def client(lab: Lab) -> Iterator[RefineClient]:
         yield client
 
 
-def environment(lab: Lab, annotation: int = 0) -> dict[str, str]:
-    return {
-        **os.environ,
-        "CYTOMINE_HOST": lab.cytomine.base_url,
-        "CYTOMINE_PUBLIC_KEY": lab.alice.public_key,
-        "CYTOMINE_PRIVATE_KEY": lab.alice.private_key,
-        "ANNOTATION": str(annotation),
-        "PROJECT": str(lab.project),
-        "PYTHONPATH": str(ROOT),
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
-
-
-def example(heading: str) -> str:
-    """Take the code block below a heading of the page."""
-    return re.search(rf"## {heading}\n.*?```\w+\n(.*?)```", PAGE, re.DOTALL)[1]  # type: ignore[index]
-
-
 def run(command: list[str], lab: Lab, annotation: int, folder: Path) -> str:
     done = subprocess.run(
         command, env=environment(lab, annotation), cwd=folder, capture_output=True, text=True, check=False, timeout=120
@@ -74,13 +53,13 @@ def run(command: list[str], lab: Lab, annotation: int, folder: Path) -> str:
     return done.stdout
 
 
-def boxes(lab: Lab, count: int) -> list[int]:
-    return [lab.draw(shapely.affinity.translate(BOX, shift, 0)) for shift in range(count)]
+def in_slide_frame(shape: shapely.Geometry) -> shapely.Geometry:
+    """Turn a shape of the platform frame upside down, as viewers have it."""
+    return shapely.transform(shape, lambda xy: np.column_stack([xy[:, 0], HEIGHT - xy[:, 1]]))
 
 
-def rows_of(report: Path) -> list[dict[str, str]]:
-    with report.open(newline="") as file:
-        return list(csv.DictReader(file))
+def iou(one: shapely.Geometry, other: shapely.Geometry) -> float:
+    return float(one.intersection(other).area / one.union(other).area)
 
 
 def test_the_command_lines_of_the_page(lab: Lab, tmp_path: Path) -> None:
@@ -88,12 +67,11 @@ def test_the_command_lines_of_the_page(lab: Lab, tmp_path: Path) -> None:
     lab.point(DISC_X, DISC_Y)
     lab.draw("LINESTRING (1 1, 5 5)")
     run(["bash", "-euc", example("Command line")], lab, annotation, tmp_path)
-    assert [row["outcome"] for row in rows_of(tmp_path / "out" / "one.csv")] == ["unchanged"]
-    rows = rows_of(tmp_path / "out" / "project.csv")
-    assert [row["outcome"] for row in rows] == ["changed", "changed"]
-    assert lab.iou(annotation) > 0.8
-    features = json.loads((tmp_path / "out" / "project.geojson").read_text())["features"]
-    assert all(shapely.geometry.shape(each["geometry"]).intersects(DISC) for each in features)
+    assert outcomes_of(tmp_path / "out" / "one.csv") == ["would change", "changed"]
+    assert outcomes_of(tmp_path / "out" / "project.csv") == ["changed", "changed", "undone", "undone"]
+    features = json.loads((tmp_path / "out" / "outlines" / "discs.geojson").read_text())["features"]
+    assert len(features) == 2
+    assert all(iou(shapely.geometry.shape(each["geometry"]), in_slide_frame(DISC)) > 0.8 for each in features)
 
 
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("openssl")), reason="no curl or openssl here")
@@ -109,6 +87,9 @@ def test_the_python_example(lab: Lab, tmp_path: Path) -> None:
     assert run([sys.executable, "-c", example("Python")], lab, annotation, tmp_path).startswith("True 0.")
     assert lab.iou(annotation) > 0.8
     assert lab.location(point) is not None
+    (feature,) = json.loads((tmp_path / "discs.geojson").read_text())["features"]
+    assert feature["properties"]["image"] == lab.image
+    assert iou(shapely.geometry.shape(feature["geometry"]), in_slide_frame(DISC)) > 0.8
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="no Node.js here")
@@ -116,6 +97,20 @@ def test_the_javascript_example(lab: Lab, tmp_path: Path) -> None:
     annotation = lab.draw(BOX)
     assert run(["node", "-e", example("JavaScript")], lab, annotation, tmp_path).startswith("true 0.")
     assert lab.iou(annotation) > 0.8
+
+
+@pytest.mark.parametrize("language", ["Python", "JavaScript"])
+def test_the_examples_say_that_the_keys_are_wrong(lab: Lab, tmp_path: Path, language: str) -> None:
+    command = {"Python": [sys.executable, "-c"], "JavaScript": ["node", "-e"]}[language]
+    if not shutil.which(command[0]):
+        pytest.skip(f"no {command[0]} here")
+    guessed = {**environment(lab, lab.draw(BOX)), "CYTOMINE_PRIVATE_KEY": "guessed"}
+    done = subprocess.run(
+        [*command, example(language)], env=guessed, cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("401 Unauthorized")
 
 
 def test_refusals_say_why(lab: Lab, client: RefineClient) -> None:
@@ -127,7 +122,7 @@ def test_refusals_say_why(lab: Lab, client: RefineClient) -> None:
     guessed = ApiKeyAuth(lab.alice.public_key, "guessed")
     with RefineClient(lab.cytomine.base_url, guessed) as wrong, pytest.raises(RefineFailed, match="401"):
         wrong.refine(lab.draw(BOX))
-    with RefineClient("http://127.0.0.1:9", guessed) as absent, pytest.raises(RefineFailed, match="No answer"):
+    with RefineClient("http://127.0.0.1:9", guessed) as absent, pytest.raises(RefineFailed, match="cannot be reached"):
         absent.refine(1)
 
 
@@ -156,13 +151,13 @@ def test_a_second_run_goes_on_where_the_first_stopped(lab: Lab, tmp_path: Path) 
     drawn = boxes(lab, 3)
     report = tmp_path / "report.csv"
     command = [sys.executable, "-m", "app", "refine", "--project", str(lab.project), "--report", str(report)]
-    lab.cytomine.faults.add(Fault("status", "PUT", f"/api/annotation/{drawn[1]}.json", times=None))
+    lab.cytomine.faults.add(Fault("status", "PUT", f"/api/annotation/{drawn[1]}.json", times=None, status=403))
     first = subprocess.run(command, env=environment(lab), capture_output=True, text=True, check=False, timeout=120)
     assert first.returncode == 1, first.stderr
     lab.cytomine.faults.clear()
     second = subprocess.run(command, env=environment(lab), capture_output=True, text=True, check=False, timeout=120)
     assert second.returncode == 0, second.stderr
-    assert "2 are done already" in second.stderr
+    assert "2 done already" in second.stderr
     outcomes = [(int(row["annotation"]), row["outcome"]) for row in rows_of(report)]
     assert sorted(outcomes) == sorted([*((number, "changed") for number in drawn), (drawn[1], "failed")])
 
@@ -189,21 +184,19 @@ def test_ctrl_c_finishes_what_is_under_way(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_no_more_than_the_jobs_run_at_a_time() -> None:
-    import threading
+    running, most, guard, together = 0, 0, threading.Lock(), threading.Barrier(3)
 
-    running, most, guard = 0, 0, threading.Lock()
-
-    def refine(number: int) -> Refined:
+    def work(number: int) -> int:
         nonlocal running, most
         with guard:
             running += 1
             most = max(most, running)
-        time.sleep(0.01)
+        together.wait(timeout=60)  # ends only if three are at work
         with guard:
             running -= 1
-        return Refined(number, True, 0.9, BOX.wkt, BOX.wkt, (), None, 1.0)
+        return number
 
-    assert {row.annotation for row in refine_all(range(20), refine, 3)} == set(range(20))
+    assert set(side_by_side(work, range(21), 3)) == set(range(21))
     assert most == 3
 
 
@@ -219,3 +212,19 @@ def test_wrong_options_are_told(lab: Lab, wrong: list[str]) -> None:
         timeout=60,
     )
     assert done.returncode == 2
+
+
+def test_every_option_reaches_the_service(tmp_path: Path) -> None:
+    server = ScriptedServer()
+    options = ["--keep-points", "--points", "all", "--dry-run", "--holes", "keep", "--parts", "largest"]
+    with server.serving():
+        server.answers["/api/annotation/7.json"] = Answer(body={"id": 7, "image": 3, "location": BOX.wkt})
+        keys = ["--host", server.url, "--public-key", "a", "--private-key", "b"]
+        command = [sys.executable, "-m", "app", "refine", "--annotation", "7", *keys, *options]
+        for way in ([], ["--service", f"{server.url}/sam"]):
+            mine = {**os.environ, "PYTHONPATH": str(ROOT)}
+            subprocess.run([*command, *way], cwd=tmp_path, env=mine, check=False, timeout=120)
+    to_core, to_service = (json.loads(call.body) for call in server.calls if call.method == "POST")
+    chosen = {"points": "all", "holes": "keep", "parts": "largest"}
+    assert to_core == {"keepPoints": True, "dryRun": True, **chosen}
+    assert to_service == {"keep_points": True, "dry_run": True, **chosen}

@@ -64,9 +64,10 @@ class FakeGateway:
         *,
         user_id: int = 61,
         term_ids: frozenset[int] = frozenset(),
-        comments: int = 0,
+        is_bare: bool = True,
     ) -> None:
-        self.points[identifier] = (user_id, PointAnnotation(identifier, x, y, term_ids, comments, "UserAnnotation"))
+        point = PointAnnotation(identifier, x, y, user_id, term_ids, is_bare, "UserAnnotation")
+        self.points[identifier] = (user_id, point)
 
     def acting_as(self, caller: Caller) -> FakeGateway:
         return replace(self, caller_id=caller.user_id)
@@ -120,6 +121,10 @@ class FakeGateway:
         self.asked_for_notes.append(point.id)
         return point.id not in self.notes
 
+    def is_as_read(self, slide: Slide, point: PointAnnotation) -> bool:
+        everywhere = Roi(-1e9, -1e9, 1e9, 1e9)
+        return point in self.points_in(slide, point.user_id, everywhere) and self.is_plain(point)
+
     def store_location(self, annotation: Annotation, location: str) -> Stored:
         def store() -> None:
             if annotation.id not in self.annotations:
@@ -155,7 +160,7 @@ class DiscReader:
     y: float = 400
     radius: float = 60
 
-    def read(self, slide: Slide, plane: Plane, window: Window, side_px: int) -> WindowImage:
+    def read(self, slide: Slide, plane: Plane, window: Window, side_px: int, claim: Claim = Claim()) -> WindowImage:
         side = min(side_px, window.side_px0)
         grid = WindowGrid(window.x0, window.y0, window.side_px0 / side, window.side_px0 / side)
         columns, rows = np.meshgrid(np.arange(side) + 0.5, np.arange(side) + 0.5)

@@ -24,6 +24,8 @@ class Answer:
     """Close the connection without an answer."""
     cut: int = 0
     """Announce this many bytes more than are sent."""
+    drip_s: float = 0.0
+    """Pause between one byte and the next."""
 
 
 @dataclass
@@ -89,6 +91,8 @@ class ScriptedServer:
             handler.send_header(name, value)
         handler.end_headers()
         try:
-            handler.wfile.write(body)
+            for piece in [body[at : at + 1] for at in range(len(body))] if answer.drip_s else [body]:
+                handler.wfile.write(piece)
+                self._released.wait(answer.drip_s)
         except OSError:
             return  # the caller has given up

@@ -30,6 +30,7 @@ def test_a_window_is_asked_for_as_pims_wants_it(pixels: PimsPixels, server: Scri
     assert json.loads(call.body) == {
         "region": {"left": 10, "top": 20, "width": 300, "height": 200},
         "z_slices": 0, "timepoints": 0, "length": 256,
+        "min_intensities": "AUTO_IMAGE", "max_intensities": "AUTO_IMAGE",
     }  # fmt: skip
 
 
@@ -40,6 +41,7 @@ def test_planes_and_deep_slides_are_asked_for_differently(pixels: PimsPixels, se
     assert call.headers["accept"] == "image/jpeg"
     body = json.loads(call.body)
     assert (body["channels"], body["z_slices"], body["timepoints"]) == (2, 3, 4)
+    assert (body["min_intensities"], body["max_intensities"]) == ("AUTO_IMAGE", "AUTO_IMAGE")  # else nearly black
 
 
 @pytest.mark.parametrize(

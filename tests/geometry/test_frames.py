@@ -55,6 +55,12 @@ def test_points_on_the_border_are_not_surrounded() -> None:
         assert not roi.surrounds(x, y)
 
 
+def test_a_box_grows_around_points() -> None:
+    roi = Roi(10, 20, 30, 40)
+    assert roi.around([]) == roi
+    assert roi.around([(15, 50), (5, 30)]) == Roi(5, 20, 30, 50)
+
+
 def test_clipping_gives_what_lies_on_the_slide() -> None:
     assert Roi(-5, -5, 200, 90).clipped(100, 80) == Roi(0, 0, 100, 80)
     outside = Roi(150, 10, 200, 20).clipped(100, 80)

@@ -4,7 +4,7 @@ import shapely
 
 from app.errors import InvalidPrompt, RoiOutsideSlide
 from app.geometry.frames import Roi
-from app.geometry.locations import is_finite_point, is_point, read_location, roi_of, write_location
+from app.geometry.locations import has_no_area, is_finite_point, is_point, read_location, roi_of, write_location
 from app.geometry.polygons import polygonal
 
 WIDTH, HEIGHT = 1000, 800
@@ -99,3 +99,11 @@ def test_points_are_told_from_their_first_word() -> None:
     assert not is_point("MULTIPOINT ((1 2))")
     assert not is_point("POINTLESS")
     assert not is_point("")
+
+
+@pytest.mark.parametrize(
+    ("wkt", "none"),
+    [("POINT (1 2)", True), ("LINESTRING (0 0, 1 1)", True), ("POLYGON EMPTY", False), ("no shape", False)],
+)
+def test_types_without_area_are_told_from_their_first_word(wkt: str, none: bool) -> None:
+    assert has_no_area(wkt) is none

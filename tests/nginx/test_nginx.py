@@ -17,6 +17,7 @@ import pytest
 from demo.cytomine.identity import Identity
 from demo.cytomine.server import EmbeddedCytomine
 from demo.cytomine.store import Role
+from scripts.join import allow_list
 from scripts.patch import apply, steps_of
 from tests.end_to_end.test_rights import signed
 from tests.fakes.scripted_server import Answer, ScriptedServer
@@ -29,24 +30,24 @@ PROBLEM = b'{"type":"urn:cytomine-refine:model-busy","title":"The model is busy"
 pytestmark = pytest.mark.skipif(not shutil.which("nginx"), reason="no nginx on this machine (apt install nginx-light)")
 
 
-def configuration(folder: Path, port: int, upstream: str, proxy_name: str, read_timeout: str) -> str:
-    """Patch the template and put the environment in, as the image's entry point does."""
+def configuration(folder: Path, port: int, upstream: str, proxy_name: str, read_timeout: str, core: str | None) -> str:
+    """Patch the template and put in the names that every Cytomine has, as the image's entry point does."""
     shutil.copy(Path(__file__).with_name("nginx.conf.sample"), folder)
     apply(steps_of(ROOM, folder))
+    if core:
+        (folder / "refine-core.conf").write_text(allow_list([core]))
     environment = {
         "RESOLVER": "127.0.0.1",
         "URLS_INTERNAL_PROXY": proxy_name,
         "URLS_SCHEME": "http",
         "INTERNAL_URLS_CORE": "127.0.0.1:9",
-        "INTERNAL_URLS_REFINE": upstream,
-        "REFINE_BASE_PATH": "/sam",
-        "REFINE_ALLOWED": "127.0.0.1",
     }
     for sample in folder.glob("*.sample"):
         text = re.sub(r"\$([A-Z_0-9]+)\b", lambda name: environment[name[1]], sample.read_text())
         sample.with_suffix("").write_text(text.replace("/etc/nginx/", f"{folder}/"))
     route = folder / "refine.conf"
-    route.write_text(route.read_text().replace("proxy_read_timeout 150s", f"proxy_read_timeout {read_timeout}"))
+    text = route.read_text().replace("proxy_read_timeout 150s", f"proxy_read_timeout {read_timeout}")
+    route.write_text(text.replace("refine:6000", upstream))
     own = f"daemon off; master_process off; error_log stderr; pid {folder}/pid;\n"
     paths = "".join(
         f"{kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -57,12 +58,18 @@ def configuration(folder: Path, port: int, upstream: str, proxy_name: str, read_
 
 @contextmanager
 def proxy(
-    folder: Path, upstream: str, *, proxy_name: str = "nginx", port: int = 0, read_timeout: str = "150s"
+    folder: Path,
+    upstream: str,
+    *,
+    proxy_name: str = "nginx",
+    port: int = 0,
+    read_timeout: str = "150s",
+    core: str | None = "127.0.0.1",
 ) -> Iterator[str]:
     """Run nginx before an upstream; gives its base URL."""
     port = port or free_port()
     file = folder / "made.conf"
-    file.write_text(configuration(folder, port, upstream, proxy_name, read_timeout))
+    file.write_text(configuration(folder, port, upstream, proxy_name, read_timeout, core))
     process = subprocess.Popen(["nginx", "-p", folder, "-c", file], stderr=subprocess.PIPE, text=True)
     try:
         for _ in range(100):
@@ -128,6 +135,16 @@ def test_the_public_never_gets_through(tmp_path: Path, upstream: ScriptedServer,
     assert refused.status_code == 403
     assert refused.headers["content-type"] == "application/problem+json"
     assert refused.json()["title"] == "Not for the public"
+    assert (refused.json()["allowed"], refused.json()["sender"]) == ("127.0.0.1", "127.0.0.2")
+
+
+def test_without_an_allow_list_nginx_starts_and_nobody_passes(tmp_path: Path, upstream: ScriptedServer) -> None:
+    with proxy(tmp_path, address(upstream), core=None) as url:
+        assert post(url, "/", host="cytomine.example").text == "the web UI"
+        refused = post(url, REFINE)
+    assert refused.status_code == 403
+    assert refused.json()["allowed"] == "nobody"
+    assert upstream.calls == []
 
 
 def test_from_inside_the_public_name_shows_the_web_ui_only(tmp_path: Path, upstream: ScriptedServer) -> None:
@@ -153,14 +170,33 @@ def test_a_slow_service_is_504_and_is_asked_once(tmp_path: Path, upstream: Scrip
         answer = post(url, REFINE)
     assert answer.status_code == 504
     assert answer.json()["title"] == "The refine service is too slow"
+    assert "may have been changed" in answer.json()["detail"]
     assert len(upstream.calls) == 1
 
 
 def test_a_service_that_breaks_off_is_asked_once(tmp_path: Path, upstream: ScriptedServer) -> None:
     upstream.answers[REFINE] = Answer(drop=True)
     with proxy(tmp_path, address(upstream)) as url:
-        assert post(url, REFINE).status_code == 502
+        answer = post(url, REFINE)
+    assert answer.status_code == 502
+    assert answer.json()["type"] == "urn:cytomine-refine:service-broke-off"
+    assert "may have been changed" in answer.json()["detail"]
     assert len(upstream.calls) == 1
+
+
+def test_nginx_own_problems_are_for_no_other_site(tmp_path: Path, upstream: ScriptedServer) -> None:
+    upstream.answers = {REFINE: Answer(drop=True), "/sam/slow": Answer(wait_s=20)}
+    with proxy(tmp_path, address(upstream), read_timeout="1s") as url:
+        refusals = [
+            post(url, REFINE, come_from="127.0.0.2"),
+            post(url, REFINE, content=b"x" * (2 * 2**20 + 1)),
+            post(url, REFINE),
+            post(url, "/sam/slow"),
+        ]
+    assert [refusal.status_code for refusal in refusals] == [403, 413, 502, 504]
+    for refusal in refusals:
+        assert refusal.headers["content-type"] == "application/problem+json"
+        assert "access-control-allow-origin" not in refusal.headers
 
 
 def test_nginx_starts_without_the_service(tmp_path: Path) -> None:
@@ -168,11 +204,13 @@ def test_nginx_starts_without_the_service(tmp_path: Path) -> None:
         answer = post(url, REFINE)
     assert answer.status_code == 502
     assert answer.json()["title"] == "The refine service is not there"
+    assert "nothing was changed" in answer.json()["detail"]
 
 
 def test_a_service_whose_name_is_unknown_stops_nothing_either(tmp_path: Path) -> None:
     with proxy(tmp_path, "refine:6000") as url:
         assert post(url, "/", host="cytomine.example").text == "the web UI"
+        assert post(url, REFINE).json()["type"] == "urn:cytomine-refine:service-absent"
 
 
 def test_large_bodies_stop_at_the_proxy(tmp_path: Path, upstream: ScriptedServer) -> None:

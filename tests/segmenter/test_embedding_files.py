@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,6 +15,7 @@ import pytest
 
 from app.errors import InvalidSettings
 from app.geometry.windows import WindowGrid, window_at
+from app.segmenter import embedding_files
 from app.segmenter.embedding import Sam2Embedding
 from app.segmenter.embedding_files import EmbeddingFiles
 from app.usecases.ports import EncodedWindow, ModelInfo, Plane, Slide
@@ -118,6 +120,92 @@ def test_a_damaged_file_is_not_there_and_goes(make: Make, tmp_path: Path, conten
     file.write_bytes(content)
     assert make().read(SLIDE, Plane(), kept.window) is None
     assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["stray.npz", "1_2.npz", "1_2_0.npz", "1_2_-3.npz", "1_2_3_4.npz", "a_b_c.npz", "1_2_99999999999.npz", ".npz"],
+)
+def test_a_stray_file_is_none_of_ours(make: Make, tmp_path: Path, name: str) -> None:
+    written(make(), encoded())
+    stray = next(tmp_path.rglob("*.npz")).with_name(name)
+    stray.write_bytes(b"x" * 2**21)
+    (tmp_path / "kept" / "stray.npz").touch()
+    assert make().windows(SLIDE, Plane()) == [encoded().window]
+    written(make(), encoded(2))
+    assert {window.x0 for window in make().windows(SLIDE, Plane())} == {40, 2}
+    assert stray.exists()
+
+
+def test_a_folder_in_a_files_place_is_not_there(make: Make, tmp_path: Path) -> None:
+    kept = encoded()
+    written(make(), kept)
+    file = next(tmp_path.rglob("*.npz"))
+    file.unlink()
+    file.mkdir()
+    assert make().windows(SLIDE, Plane()) == []
+    assert make().read(SLIDE, Plane(), kept.window) is None
+
+
+@pytest.mark.parametrize("when", ["at the start", "after a write"])
+def test_what_a_killed_writer_has_left_goes(make: Make, tmp_path: Path, when: str) -> None:
+    written(make(), encoded())
+    files = make()
+    home = next(tmp_path.rglob("*.npz")).parent
+    left, begun = home / "part-7-8", home / "part-9-8"
+    left.write_bytes(b"torn")
+    begun.write_bytes(b"being written by another replica")
+    os.utime(left, (time.time(), time.time() - 3600))
+    if when == "at the start":
+        make()
+    else:
+        written(files, encoded(2))
+    assert not left.exists()
+    assert begun.exists()
+
+
+def test_a_slow_disk_is_not_given_more_than_it_can_take(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on, begun, pack = threading.Event(), threading.Event(), embedding_files._packed
+
+    def slow(window: EncodedWindow) -> dict[str, np.ndarray]:
+        begun.set()
+        assert go_on.wait(30)
+        return pack(window)
+
+    monkeypatch.setattr(embedding_files, "_packed", slow)
+    files = make(max_bytes=2**30)
+    for x0 in range(100):
+        files.write(SLIDE, Plane(), encoded(x0))
+    assert begun.wait(30)
+    go_on.set()
+    files.close()
+    assert len(make().windows(SLIDE, Plane())) == 32
+
+
+def test_the_writer_survives_anything(
+    make: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    logging.getLogger("app.segmenter.embedding_files").addHandler(caplog.handler)
+    errors = [RuntimeError("the device is gone"), SystemExit("of a library")]
+    pack = embedding_files._packed
+
+    def failing(window: EncodedWindow) -> dict[str, np.ndarray]:
+        if errors:
+            raise errors.pop()
+        return pack(window)
+
+    monkeypatch.setattr(embedding_files, "_packed", failing)
+    written(make(), encoded(1), encoded(2), encoded(3))
+    assert [window.x0 for window in make().windows(SLIDE, Plane())] == [3]
+    assert "the device is gone" in caplog.text
+    assert not list(tmp_path.rglob("part-*"))
+
+
+def test_after_the_end_nothing_is_kept_and_nothing_fails(make: Make) -> None:
+    files = make()
+    files.close()
+    written(files, encoded())
+    assert make().windows(SLIDE, Plane()) == []
 
 
 def test_a_disk_that_fails_stops_nothing(make: Make, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -19,6 +19,7 @@ from app.segmenter.engines import openvino_engine
 from app.segmenter.engines.agreement import LEAST_IOU, agreement, drawn_window
 from app.segmenter.engines.calibration import read_calibration
 from app.segmenter.engines.choice import ENGINES, INT8, REFERENCE, Measured, fastest, keep, measure, seconds_of_a_window
+from app.segmenter.engines.engine import pinned_torch, torch_version
 from app.segmenter.engines.torch_engine import TorchEngine
 from app.segmenter.load import load_segmenter
 from app.segmenter.weights import ChosenWeights, choose
@@ -263,3 +264,7 @@ def test_calibration_reads_images_and_says_what_is_wrong(tmp_path: Path) -> None
         read_calibration(tmp_path)
     with pytest.raises(InvalidSettings, match="four at least"):
         read_calibration(tmp_path / "nothing")
+
+
+def test_without_torch_the_folder_is_read_by_the_release_that_we_pin() -> None:
+    assert pinned_torch() == torch.__version__.partition("+")[0] == torch_version()

@@ -7,11 +7,12 @@ import time
 from collections.abc import Hashable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
-from contextlib import ExitStack
+from contextlib import contextmanager
 
 import pytest
 
 from app.errors import CallerGone, ModelBusy
+from app.segmenter import queue
 from app.segmenter.queue import EncoderQueue
 from app.usecases.ports import Claim
 
@@ -178,23 +179,95 @@ def test_a_place_is_held_while_the_job_is_being_made(bench: Bench) -> None:
     assert order(bench) == ["first", "later", "early"]
 
 
-def test_a_place_counts_for_those_who_come_after(bench: Bench) -> None:
-    with ExitStack() as held:
-        for user in range(8):
-            held.enter_context(bench.queue.place(Claim(user)))
-        with pytest.raises(ModelBusy) as caught, bench.queue.place(Claim("one more")):
-            pytest.fail("there was no place left")
-        assert caught.value.facts["waiting"] == 8
+@contextmanager
+def making(bench: Bench, count: int) -> Iterator[threading.Event]:
+    """Let so many hold places; gives the event that lets them all put their jobs in, which leaving does too."""
+    made = threading.Event()
+
+    def hold(user: int) -> None:
+        with bench.queue.place(Claim(user)) as run:
+            assert made.wait(30)
+            run(f"made {user}")
+
+    before = bench.queue.load.waiting
+    held = [bench.pool.submit(hold, user) for user in range(count)]
+    until(lambda: bench.queue.load.waiting == before + count)
+    try:
+        yield made
+    finally:
+        made.set()
+        bench.go_on.set()
+        wait_for(held)
+
+
+def test_whoever_finds_all_places_held_waits_until_it_is_known_whether_their_jobs_come(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "_MAKING_S", 60.0)
+    with making(bench, 8) as made:
+        one_more = bench.pool.submit(bench.queue.run, "one more", Claim("one more"))
+        time.sleep(0.1)
+        assert not one_more.done()
+        assert bench.queue.load.waiting == 8
+        made.set()
+        with pytest.raises(ModelBusy) as caught:
+            one_more.result(10)
+    assert caught.value.facts["waiting"] == 8
     assert bench.queue.load.waiting == 0
 
 
-def test_work_ahead_does_not_begin_while_a_clicks_job_is_being_made(bench: Bench) -> None:
+def test_whoever_goes_before_it_is_known_is_gone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "_MAKING_S", 60.0)
+    with making(bench, 8), pytest.raises(CallerGone):
+        bench.queue.run("one more", Claim("one more", given_up=lambda: True))
+
+
+def test_jobs_that_do_not_come_hold_nobody_up(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "_MAKING_S", 0.05)
+    bench.go_on.set()
+    with making(bench, 8):
+        deadline = time.monotonic() + 30
+        assert bench.queue.run("healthy", Claim("healthy", deadline=deadline)) == "HEALTHY"
+        assert bench.queue.run("ahead", Claim("healthy", ahead=True)) == "AHEAD"
+        assert bench.queue.load.waiting == 8
+    assert order(bench)[:3] == ["first", "healthy", "ahead"]
+
+
+def test_jobs_that_do_not_come_are_in_nobodys_estimate(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "_MAKING_S", 0.05)
+    bench.go_on.set()
+    until(lambda: bench.queue.load.running == 0)
+    bench.queue._usual_s = 3.0
+    with making(bench, 4):
+        assert bench.queue.run("healthy", Claim("healthy", deadline=time.monotonic() + 10)) == "HEALTHY"
+
+
+def test_work_ahead_does_not_begin_while_a_clicks_job_is_being_made(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "_MAKING_S", 60.0)
     with bench.queue.place(Claim(user="click")):
         ahead = bench.put("ahead", user="ahead", ahead=True)
         bench.go_on.set()
         time.sleep(0.2)
         assert order(bench) == ["first"]
     assert ahead.result(10) == "AHEAD"
+
+
+@pytest.mark.parametrize("error", [SystemExit("of a library"), KeyboardInterrupt(), None])
+def test_the_workers_survive_anything(error: BaseException | None) -> None:
+    def work(jobs: list[str]) -> list[str]:
+        if jobs != ["bad"]:
+            return jobs
+        if error is None:
+            return []  # a result too few
+        raise error
+
+    line: EncoderQueue[str, str] = EncoderQueue(work)
+    with pytest.raises(type(error) if error else RuntimeError):
+        line.run("bad", Claim())
+    assert line.run("good", Claim()) == "good"
+    line.close()
 
 
 def test_as_many_batches_at_a_time_as_there_are_workers(benches: list[Bench]) -> None:
@@ -219,10 +292,10 @@ def test_a_timeout_of_the_work_is_its_own_error() -> None:
     def work(_: list[str]) -> list[str]:
         raise TimeoutError("of the work")
 
-    queue: EncoderQueue[str, str] = EncoderQueue(work)
+    line: EncoderQueue[str, str] = EncoderQueue(work)
     with pytest.raises(TimeoutError, match="of the work"):
-        queue.run("x", Claim())
-    queue.close()
+        line.run("x", Claim())
+    line.close()
 
 
 def test_closing_refuses_those_in_line(bench: Bench) -> None:

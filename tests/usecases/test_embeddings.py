@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -41,9 +42,20 @@ def until(condition: object, seconds: float = 10) -> None:
         time.sleep(0.005)
 
 
+class Watched(Embeddings):
+    """Counts those who looked and did not find their window."""
+
+    looked = 0
+
+    def _recall(self, wanted):  # type: ignore[no-untyped-def]
+        found = super()._recall(wanted)
+        self.looked += found is None
+        return found
+
+
 @pytest.fixture
-def embeddings(segmenter: DarkSegmenter) -> Embeddings:
-    return Embeddings(DiscReader(), segmenter, 10**6)
+def embeddings(segmenter: DarkSegmenter) -> Watched:
+    return Watched(DiscReader(), segmenter, 10**6)
 
 
 @pytest.fixture
@@ -56,7 +68,7 @@ def ahead(embeddings: Embeddings, segmenter: DarkSegmenter) -> Iterator[Ahead]:
 def test_the_same_window_is_encoded_once(embeddings: Embeddings, segmenter: DarkSegmenter) -> None:
     assert get(embeddings).timings_ms()["encode"] > 0
     assert get(embeddings).timings_ms()["encode"] == 0
-    assert (segmenter.encoded, embeddings.misses) == (1, 1)
+    assert segmenter.encoded == 1
     assert embeddings.given == {"memory": 1, "encoder": 1}
     assert embeddings.kept_bytes == 200 * 200
 
@@ -90,6 +102,22 @@ def test_the_window_of_nearly_the_same_box_serves(embeddings: Embeddings, segmen
     given = embeddings.get(SLIDE, Plane(), box(428), stopwatch, CLICK)
     assert segmenter.encoded == 2
     assert given.window == plan_window(box(430), SLIDE.width, SLIDE.height)
+
+
+def test_a_window_without_the_points_does_not_serve(embeddings: Embeddings, segmenter: DarkSegmenter) -> None:
+    get(embeddings, box(430))
+    held, own = (plan_window(box(x), SLIDE.width, SLIDE.height) for x in (430, 428))
+    left = Roi(own.x0, 350, 500, 360)
+    assert held.x0 > own.x0
+    given = embeddings.get(SLIDE, Plane(), box(428), Stopwatch(), CLICK, left)
+    assert given.window == own
+    assert segmenter.encoded == 2
+
+
+def test_points_do_not_matter_where_the_window_holds_them(embeddings: Embeddings, segmenter: DarkSegmenter) -> None:
+    get(embeddings, box(430))
+    embeddings.get(SLIDE, Plane(), box(428), Stopwatch(), CLICK, Roi(390, 350, 500, 360))
+    assert segmenter.encoded == 1
 
 
 def test_where_results_must_not_depend_on_earlier_ones_only_the_own_window_serves(segmenter: DarkSegmenter) -> None:
@@ -147,7 +175,7 @@ def test_who_asks_meanwhile_waits_for_the_same_one(embeddings: Embeddings, segme
     segmenter.encode = slow  # type: ignore[method-assign]
     with ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(get, embeddings) for _ in range(4)]
-        until(lambda: embeddings.misses == 4)
+        until(lambda: embeddings.looked == 4)
         go_on.set()
         for future in asked:
             future.result(10)
@@ -169,7 +197,7 @@ def test_one_who_looked_just_before_another_was_done_does_not_encode_again(
     embeddings: Embeddings, segmenter: DarkSegmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     get(embeddings)
-    monkeypatch.setattr(embeddings, "_recall", lambda key, roi: None)  # looked, and found nothing yet
+    monkeypatch.setattr(embeddings, "_recall", lambda wanted: None)  # looked, and found nothing yet
     get(embeddings)
     assert segmenter.encoded == 1
 
@@ -282,10 +310,31 @@ def test_the_same_wish_again_goes_on(ahead: Ahead, embeddings: Embeddings, segme
 def test_a_failure_ahead_stops_nothing(ahead: Ahead, embeddings: Embeddings, segmenter: DarkSegmenter) -> None:
     segmenter.error = ModelBusy("full")
     ahead.prepare(61, SLIDE, Plane(), box())
-    until(lambda: embeddings.misses == 1)
+    until(lambda: embeddings.looked == 1)
     segmenter.error = None
     ahead.prepare(61, SLIDE, Plane(), box())
     until(lambda: segmenter.encoded == 1)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("odd"), SystemExit("of a library"), MemoryError()], ids=repr)
+def test_the_thread_ahead_survives_anything(
+    ahead: Ahead, segmenter: DarkSegmenter, error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    logging.getLogger("app.usecases.embeddings").addHandler(caplog.handler)
+    encode, failed = segmenter.encode, threading.Event()
+
+    def failing(image, claim):  # type: ignore[no-untyped-def]
+        failed.set()
+        raise error
+
+    segmenter.encode = failing  # type: ignore[method-assign]
+    ahead.prepare(61, SLIDE, Plane(), box(100))
+    assert failed.wait(30)
+    segmenter.encode = encode  # type: ignore[method-assign]
+    ahead.prepare(61, SLIDE, Plane(), box(200))
+    until(lambda: segmenter.encoded == 1)
+    assert "could not be prepared" in caplog.text
+    assert type(error).__name__ in caplog.text
 
 
 def test_one_who_waits_with_another_takes_over_when_that_one_leaves(
@@ -296,7 +345,7 @@ def test_one_who_waits_with_another_takes_over_when_that_one_leaves(
         first = pool.submit(get, embeddings, claim=Claim(61, given_up=left.is_set))
         assert entered.acquire(timeout=10)
         second = pool.submit(get, embeddings, claim=Claim(62))
-        until(lambda: embeddings.misses == 2)
+        until(lambda: embeddings.looked == 2)
         left.set()
         assert entered.acquire(timeout=10)
     assert isinstance(first.exception(10), CallerGone)

@@ -3,8 +3,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.errors import PlatformTimeout
+from app.errors import CallerGone, ModelBusy, ModelError, PlatformTimeout
 from app.usecases.in_flight import InFlight
+from app.usecases.ports import Claim
+
+PATIENT = Claim()
 
 
 class Request:
@@ -30,9 +33,9 @@ def test_equal_requests_are_worked_on_once() -> None:
         return 42
 
     with ThreadPoolExecutor(4) as pool:
-        first = pool.submit(in_flight.run, 7, Request(), work)
+        first = pool.submit(in_flight.run, 7, Request(), work, PATIENT)
         assert started.wait(5)
-        others = [pool.submit(in_flight.run, 7, Request(), work) for _ in range(3)]
+        others = [pool.submit(in_flight.run, 7, Request(), work, PATIENT) for _ in range(3)]
         assert all(Request.joined.acquire(timeout=5) for _ in others)
         go_on.set()
         assert [future.result(5) for future in (first, *others)] == [42] * 4
@@ -46,8 +49,8 @@ def test_a_joined_request_shares_the_error_and_the_next_one_starts_anew() -> Non
         raise PlatformTimeout("slow")
 
     with pytest.raises(PlatformTimeout):
-        in_flight.run(7, "same", fail)
-    assert in_flight.run(7, "same", lambda: 1) == 1
+        in_flight.run(7, "same", fail, PATIENT)
+    assert in_flight.run(7, "same", lambda: 1, PATIENT) == 1
 
 
 def test_different_requests_for_one_subject_take_turns() -> None:
@@ -65,7 +68,7 @@ def test_different_requests_for_one_subject_take_turns() -> None:
         return name
 
     with ThreadPoolExecutor(8) as pool:
-        results = list(pool.map(lambda name: in_flight.run(7, name, lambda: work(name)), "abcdefgh"))
+        results = list(pool.map(lambda name: in_flight.run(7, name, lambda: work(name), PATIENT), "abcdefgh"))
     assert results == list("abcdefgh")
     assert most[0] == 1
 
@@ -78,5 +81,55 @@ def test_different_subjects_do_not_wait_for_each_other() -> None:
         barrier.wait()
         return number
 
+    def ask(number: int) -> int:
+        return in_flight.run(number, "same", lambda: work(number), PATIENT)
+
     with ThreadPoolExecutor(2) as pool:
-        assert list(pool.map(lambda number: in_flight.run(number, "same", lambda: work(number)), (1, 2))) == [1, 2]
+        assert list(pool.map(ask, (1, 2))) == [1, 2]
+
+
+@pytest.mark.parametrize("request_", ["the same", "another"])
+@pytest.mark.parametrize(
+    ("claim", "error"), [(Claim(deadline=0.0), ModelBusy), (Claim(given_up=lambda: True), CallerGone)]
+)
+def test_whoever_waits_does_so_no_longer_than_they_want(claim: Claim, error: type[ModelError], request_: str) -> None:
+    in_flight: InFlight[int] = InFlight()
+    started, go_on = threading.Event(), threading.Event()
+
+    def work() -> int:
+        started.set()
+        assert go_on.wait(30)
+        return 42
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(in_flight.run, 7, "the same", work, PATIENT)
+        assert started.wait(30)
+        second = pool.submit(in_flight.run, 7, request_, lambda: 1, claim)
+        try:
+            with pytest.raises(error, match="nothing was written"):
+                second.result(20)
+            assert not first.done()
+        finally:
+            go_on.set()
+        assert first.result(30) == 42
+
+
+@pytest.mark.parametrize("error", [CallerGone("gone"), ModelBusy("too late")])
+def test_what_ends_one_of_them_is_not_the_answer_of_the_other(error: ModelError) -> None:
+    in_flight: InFlight[int] = InFlight()
+    started, go_on = threading.Event(), threading.Event()
+
+    def refused() -> int:
+        started.set()
+        assert go_on.wait(30)
+        raise error
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(in_flight.run, 7, Request(), refused, PATIENT)
+        assert started.wait(30)
+        second = pool.submit(in_flight.run, 7, Request(), lambda: 1, PATIENT)
+        assert Request.joined.acquire(timeout=30)
+        go_on.set()
+        with pytest.raises(type(error)):
+            first.result(30)
+        assert second.result(30) == 1

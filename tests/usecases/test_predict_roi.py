@@ -36,6 +36,25 @@ def test_points_outside_the_window_are_refused(predict: PredictRoi, x: float, y:
         predict.with_points(5, BOX, (GivenPoint(x, y, PointLabel.FOREGROUND),))
 
 
+def test_points_are_judged_as_if_nothing_had_been_encoded_before(
+    gateway: FakeGateway, segmenter: DarkSegmenter
+) -> None:
+    """The window that serves holds the points, and what the own window does not hold is refused with any other too."""
+    predict = PredictRoi(gateway, SegmentRoi(Embeddings(DiscReader(), segmenter, 10**6), segmenter), max_points=1)
+    box, moved = shapely.box(420, 320, 520, 420), shapely.box(424, 320, 524, 420)
+    predict.with_points(5, box, ())
+    left, right = (GivenPoint(x, 400, PointLabel.BACKGROUND) for x in (371, 573))
+    served = predict.with_points(5, moved, ())
+    assert segmenter.encoded == 1
+    with pytest.raises(InvalidPrompt):
+        predict.with_points(5, moved, (left,))
+    own = predict.with_points(5, moved, (right,))
+    assert segmenter.encoded == 2
+    assert own.segmentation.window.x0 == served.segmentation.window.x0 + 4
+    ((x, _),) = segmenter.prompts[-1].points
+    assert 0 <= x <= own.segmentation.window.side_px0
+
+
 def test_a_box_outside_the_slide_is_refused(predict: PredictRoi) -> None:
     with pytest.raises(RoiOutsideSlide):
         predict.with_points(5, shapely.box(2000, 0, 2100, 100), ())

@@ -1,3 +1,5 @@
+import threading
+
 import pytest
 import shapely
 
@@ -85,6 +87,26 @@ def test_when_nobody_waits_any_more_nothing_is_written(
         late(7, PLAIN)
     assert gateway.writes == []
     assert len(gateway.points) == 2
+
+
+@pytest.mark.parametrize("error", [ModelBusy, CallerGone])
+def test_whoever_leaves_during_the_second_read_is_not_written_for(
+    gateway: FakeGateway, segmenter: DarkSegmenter, error: type[ModelError]
+) -> None:
+    ended = threading.Event()
+
+    class Ending(Claim):
+        """Stands until the event is set."""
+
+        def check(self) -> None:
+            if ended.is_set():
+                raise error("nothing was written")
+
+    gateway.before_reread = ended.set
+    late = RefineAnnotation(gateway, SegmentRoi(Embeddings(DiscReader(), segmenter), segmenter), 20, Ending())
+    with pytest.raises(error):
+        late(7, PLAIN)
+    assert gateway.writes == []
 
 
 def test_a_dry_run_writes_nothing(refine: RefineAnnotation, gateway: FakeGateway) -> None:

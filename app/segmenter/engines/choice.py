@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from app.errors import ServiceError
 from app.geometry.windows import WindowImage
 from app.segmenter.engines.agreement import LEAST_INT8_IOU, LEAST_IOU, agreement, drawn_window
+from app.segmenter.engines.engine import torch_version
 from app.segmenter.engines.openvino_engine import why_not
 from app.usecases.ports import Claim, Segmenter
 
@@ -152,7 +152,7 @@ def _read(folder: Path, sha256: str) -> dict[str, Any]:
 
 
 def _record(folder: Path, sha256: str) -> Path:
-    return folder / f"{sha256[:16]}-torch{version('torch')}.json"
+    return folder / f"{sha256[:16]}-torch{torch_version()}.json"
 
 
 def time_window(segmenter: Segmenter) -> float:

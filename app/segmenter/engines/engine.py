@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import PackageNotFoundError, requires, version
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +18,25 @@ FloatArray = npt.NDArray[np.float32]
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 """ImageNet's statistics, RGB in [0, 1]; source: the package's transforms."""
+
+
+def torch_version() -> str:
+    """Tell which torch makes the traces, by which files of the engine folder are named.
+
+    The builds of one release trace alike, so the part after the plus (``+cpu``) is left out. An image without torch
+    reads what an image of the same release of ours has made.
+    """
+    try:
+        return version("torch").partition("+")[0]
+    except PackageNotFoundError:
+        return pinned_torch()
+
+
+def pinned_torch() -> str:
+    """Read from our own metadata which torch this release is made for."""
+    return next(
+        line.partition("==")[2] for line in requires("cytomine-refine") or () if line.startswith("torch==")
+    ).partition(";")[0]
 
 
 class Engine(Protocol):

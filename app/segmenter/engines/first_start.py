@@ -14,13 +14,13 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 from app.segmenter.device import is_on_gpu
 from app.segmenter.engines.choice import fastest, has_record
+from app.segmenter.engines.engine import torch_version
 from app.segmenter.engines.openvino_engine import why_not
 from app.segmenter.weights import ChosenWeights
 from app.settings import SegmenterSettings
@@ -53,7 +53,7 @@ def measure_once(
     """
     if not _is_open(settings, weights):
         return
-    mark = settings.engine_folder / f"{weights.sha256[:16]}-torch{version('torch')}.begun"
+    mark = settings.engine_folder / f"{weights.sha256[:16]}-torch{torch_version()}.begun"
     refusal = _refusal(settings.engine_folder, mark, needed_bytes(weights.path.stat().st_size), free_bytes())
     if refusal:
         log.warning("Which engine is the fastest was not measured: %s; %s.", refusal, _FALLBACK)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from app.errors import DeviceOutOfMemory, InvalidSettings
 from app.segmenter.embedding import Features
-from app.segmenter.engines.engine import FloatArray, Pixels, corners_of, normalised
+from app.segmenter.engines.engine import FloatArray, Pixels, corners_of, normalised, torch_version
 from app.segmenter.engines.mapped_files import drop_pages
 
 _FORMAT = 2
@@ -116,7 +116,7 @@ def why_not(precision: str) -> str | None:
 
 def traced_file(folder: Path, sha256: str, part: str) -> Path:
     """Give the place of a traced part of a checkpoint (encoder, decoder or int8), for the versions installed."""
-    versions = f"torch{version('torch')}-openvino{version('openvino')}"
+    versions = f"torch{torch_version()}-openvino{version('openvino')}"
     return folder / f"{sha256[:16]}-{versions}-{_FORMAT}-{part}.xml"
 
 

@@ -83,7 +83,7 @@ class Pims:
         def render() -> tuple[Pixels, str, dict[str, str]]:
             slide = self.slide(path)
             shapes = read_shapes(body, slide, origin)
-            region = region_of(shapes, body, slide)
+            region = region_of(shapes, body, slide, square=kind == "drawing" and bool(body.get("try_square")))
             size, headers = safe_size(output_size(body, region.width, region.height, slide), safety)
             media = media_type(extension, accept, png_first=kind == "mask")
             return painted(kind, shapes, region, _read(slide, region, size), body), media, headers
@@ -118,11 +118,11 @@ class Pims:
             slide = self.slide(path)
             tiers = normalized_tiers(slide)
             if not 0 <= zoom < len(tiers):
-                raise Refused(400, "Bad request", f"Zoom {zoom} does not exist.")
+                raise Refused(400, "Bad Request", f"Zoom {zoom} does not exist.")
             factor, columns, rows = tiers[zoom]
             tx, ty = (index % columns, index // columns) if index is not None else (column or 0, row or 0)
             if not (0 <= tx < columns and 0 <= ty < rows):
-                raise Refused(400, "Bad request", f"Tile {tx}, {ty} is out of bounds.")
+                raise Refused(400, "Bad Request", f"Tile {tx}, {ty} is out of bounds.")
             left, top = tx * TILE_PX * factor, ty * TILE_PX * factor
             width = min(TILE_PX * factor, slide.width - left)
             height = min(TILE_PX * factor, slide.height - top)

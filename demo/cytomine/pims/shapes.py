@@ -72,7 +72,7 @@ def _colour(text: Any) -> tuple[int, int, int] | None:
         raise unprocessable(["annotations", "color"], "value is not a valid color", text) from error
 
 
-def region_of(shapes: list[Shape], body: Mapping[str, Any], slide: SlideFile) -> PixelBox:
+def region_of(shapes: list[Shape], body: Mapping[str, Any], slide: SlideFile, *, square: bool = False) -> PixelBox:
     """Give the shapes' envelope times ``context_factor``, squared where asked, moved inside the slide.
 
     Corners are rounded down and sizes up, as PIMS makes its regions discrete.
@@ -83,7 +83,7 @@ def region_of(shapes: list[Shape], body: Mapping[str, Any], slide: SlideFile) ->
         width = height = _POINT_ENVELOPE_PX
     factor = float(body.get("context_factor") or 1.0)
     width, height = width * factor, height * factor
-    if body.get("try_square"):
+    if square:
         width = height = max(width, height)
     width, height = min(width, slide.width), min(height, slide.height)
     left = min(max((x0 + x1 - width) / 2, 0), slide.width - width)

@@ -40,7 +40,7 @@ def requested_region(body: Mapping[str, Any], slide: SlideFile) -> PixelBox:
     factor = 1.0 if tier is None else tier_factor(slide, tier, str(region.get("tier_index_type", "LEVEL")))
     box = PixelBox(**{name: round(value * factor) for name, value in values.items()})
     if box.left + box.width > slide.width or box.top + box.height > slide.height:
-        raise Refused(400, "Bad request", f"Some coordinates of region {dict(region)} are out of bounds.")
+        raise Refused(400, "Bad Request", f"Some coordinates of region {dict(region)} are out of bounds.")
     return box
 
 
@@ -48,7 +48,7 @@ def tier_factor(slide: SlideFile, index: Any, kind: str) -> float:
     """Give level-0 pixels per pixel of a tier; level 0 is the largest, zoom 0 the smallest."""
     count = len(slide.levels)
     if not isinstance(index, int) or not 0 <= index < count:
-        raise Refused(400, "Bad request", f"{kind} tier {index} does not exist for a pyramid of {count} tiers.")
+        raise Refused(400, "Bad Request", f"{kind} tier {index} does not exist for a pyramid of {count} tiers.")
     level = index if kind == "LEVEL" else count - 1 - index
     return slide.width / slide.levels[level][0]
 
@@ -64,7 +64,7 @@ def output_size(
     if not given and default_length is not None:
         given = {"length": default_length}
     if not given:
-        raise Refused(400, "Bad request", "Impossible to determine output dimensions: no size is given.")
+        raise Refused(400, "Bad Request", "Impossible to determine output dimensions: no size is given.")
     name, value = next(iter(given.items()))
     if name in {"level", "zoom"}:
         ratio = 1 / tier_factor(slide, value, name.upper())

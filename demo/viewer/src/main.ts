@@ -155,7 +155,11 @@ function fillUsers(): void {
 
 /** The demo's loose shapes that nobody has touched yet. */
 function loose(): number[] {
-  return bench.about?.annotations.filter((id) => bench.annotations.get(id)?.updated === null) ?? [];
+  const isNew = (id: number): boolean => {
+    const it = bench.annotations.get(id);
+    return it !== undefined && Number(it.updated) === Number(it.created);
+  };
+  return bench.about?.annotations.filter(isNew) ?? [];
 }
 
 function tryOne(): void {

@@ -35,8 +35,8 @@ export interface Annotation {
   user: number;
   location: string;
   created: string | number;
-  /** Null as long as nobody has changed it. */
-  updated: string | number | null;
+  /** As `created`, as long as nobody has changed it. */
+  updated: string | number;
   term: number[];
   nbComments: number;
 }

@@ -109,7 +109,7 @@ describe('shapes of corners', () => {
 
 describe('prompts', () => {
   const annotation = (id: number, location: string, more: Partial<Annotation> = {}): Annotation => ({
-    id, image: 1, user: 7, location, created: 0, updated: null, term: [], nbComments: 0, ...more,
+    id, image: 1, user: 7, location, created: 0, updated: 0, term: [], nbComments: 0, ...more,
   });
   const target = annotation(1, SQUARE, { term: [5] });
 

@@ -106,7 +106,7 @@ describe('export', () => {
   it('gives features in the slide frame, with who, when and how sure', () => {
     const image = { height: 100 } as ImageInstance;
     const annotation = {
-      id: 3, image: 1, user: 7, location: 'POLYGON((0 0,10 0,10 20,0 0))', created: '0', updated: null, term: [5], nbComments: 0,
+      id: 3, image: 1, user: 7, location: 'POLYGON((0 0,10 0,10 20,0 0))', created: '0', updated: '0', term: [5], nbComments: 0,
     };
     const people = {
       users: new Map([[7, 'alice']]),

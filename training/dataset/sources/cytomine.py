@@ -20,7 +20,7 @@ from cytomine.models import AnnotationCollection, ImageInstance, ImageInstanceCo
 
 from app.errors import InvalidPrompt
 from app.geometry.frames import flip_geometry, flip_y
-from app.geometry.locations import read_location
+from app.geometry.locations import has_no_area, read_location
 from app.geometry.windows import Window
 from training.dataset.sources.files import reduced
 from training.dataset.sources.source import SourceObject, SourceSlide
@@ -84,6 +84,8 @@ class CytomineProject:
         if found is False:
             raise BrokenSource(f"Core does not list the annotations of image {slide.id}.")
         for annotation in sorted(found, key=lambda each: int(each.id)):
+            if has_no_area(annotation.location or ""):
+                continue
             try:
                 shape = shapely.make_valid(flip_geometry(read_location(annotation.location or ""), slide.height))
             except InvalidPrompt as error:

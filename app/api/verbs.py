@@ -1,0 +1,68 @@
+"""The use cases, made for whoever asks, and what is told of each that has done its work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from fastapi import Request, Response
+
+from app import spans
+from app.api.answers import server_timing
+from app.api.metrics import Metrics
+from app.usecases.embed_ahead import EmbedAhead
+from app.usecases.embeddings import Ahead
+from app.usecases.ports import Caller, Claim, ModelInfo, SlideGateway
+from app.usecases.predict_roi import PredictRoi
+from app.usecases.refine_annotation import RefineAnnotation
+from app.usecases.refine_crop import RefineCrop
+from app.usecases.segment_roi import SegmentRoi
+
+
+@dataclass(frozen=True, slots=True)
+class Verbs:
+    """The use cases, made for whoever asks."""
+
+    gateway: Callable[[Caller | None], SlideGateway]
+    """The platform as a caller sees it, or for None as the service account does."""
+    segment: SegmentRoi
+    crop: RefineCrop
+    ahead: Ahead
+    max_points: int
+    deadline_s: float
+    metrics: Metrics
+
+    @property
+    def model(self) -> ModelInfo:
+        """Which model works here."""
+        return self.segment.segmenter.info
+
+    def refine(self, request: Request, claim: Claim) -> RefineAnnotation:
+        """Refine on behalf of the caller."""
+        gateway = self.gateway(request.state.caller)
+        return RefineAnnotation(gateway, self.segment, self.max_points, claim)
+
+    def predict(self, request: Request) -> PredictRoi:
+        """Predict on behalf of the caller."""
+        return PredictRoi(self.gateway(request.state.caller), self.segment, self.max_points, self.claim(request))
+
+    def embed(self, request: Request) -> EmbedAhead:
+        """Prepare on behalf of the caller."""
+        return EmbedAhead(self.gateway(request.state.caller), self.ahead)
+
+    def claim(self, request: Request) -> Claim:
+        """Tell who waits, and how long: the time runs from the moment at which the request came."""
+        deadline = request.state.arrived + self.deadline_s
+        return Claim(whose(request), deadline=deadline, given_up=request.state.gone)
+
+    def done(self, use_case: str, outcome: str, timings_ms: Mapping[str, float], response: Response) -> None:
+        """Count what was done, and say on the span and in the answer how long it took."""
+        spans.note({"refine.use_case": use_case, "refine.outcome": outcome})
+        self.metrics.done(use_case, outcome, timings_ms)
+        response.headers["Server-Timing"] = server_timing(timings_ms)
+
+
+def whose(request: Request) -> int | None:
+    """Tell whose turn it is that a request takes."""
+    caller: Caller | None = request.state.caller
+    return None if caller is None else caller.user_id
