@@ -13,6 +13,8 @@ TAG    ?= refine:cpu
 TORCH_INDEX_URL ?=
 WEIGHTS ?= volume
 QUICK  ?=
+RUNS   ?= 1000
+SEED   ?= 1
 REPLICAS ?= 2
 CONFIG ?= sam2.1_hiera_b+
 BENCH_ENGINE ?=
@@ -20,7 +22,7 @@ VIEWER := demo/viewer
 PAGE   := $(VIEWER)/dist/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint test bench capacity serve-ray test-scale test-core test-web image openapi demo finetune embedded-model \
+.PHONY: help install format lint test bench campaign capacity serve-ray test-scale test-core test-web image openapi demo finetune embedded-model \
     viewer test-browser
 
 help: ## List the targets
@@ -73,6 +75,9 @@ demo: $(READY) viewer ## Embedded Cytomine and service; refines a sample (ONCE=1
 
 bench: $(READY) ## Measure the service beside the thesis' pipeline (QUICK=1 in minutes, CONFIG=, BENCH_ENGINE=)
 	$(PY) -m bench $(if $(QUICK),--quick) --config "$(CONFIG)" --engine "$(BENCH_ENGINE)"
+
+campaign: $(READY) ## Refine while everything goes wrong at random, and judge what is left (RUNS=1000, SEED=1)
+	$(PY) -m bench.campaign --runs $(RUNS) --seed $(SEED)
 
 capacity: $(READY) ## How many people a deployment carries, and what 10,000 need; needs Ray, the extra "scale" (QUICK=1 in minutes)
 	$(PY) -m bench.load capacity $(if $(QUICK),--quick) --docs docs

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import signal
 import socket
@@ -41,6 +43,10 @@ def mirror() -> Iterator[CheckpointServer]:
     """Give a host that announces the real checkpoint and falls silent after its first megabytes."""
     with CheckpointServer(b"\0" * PART_BYTES, announced_bytes=THESIS_BYTES) as server:
         yield server
+
+
+def sha256_of(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def run(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -222,6 +228,30 @@ def test_verify_refuses_a_truncated_file_of_a_known_name(environment: dict[str, 
 
 def test_verify_of_nothing_is_one_line(environment: dict[str, str]) -> None:
     assert_one_line_error(run(environment, "weights", "verify", "large"), "large.pt", "No such file")
+
+
+@pytest.mark.parametrize("named", ["{folder}/model.yaml", "../model", "{folder}/mine.pt"])
+def test_a_card_cannot_run_code(environment: dict[str, str], tmp_path: Path, named: str) -> None:
+    """A config as a file may call anything that can be imported; this one would create a file."""
+    mine, made = tmp_path / "mine.pt", tmp_path / "made by the card"
+    mine.write_bytes((Path(__file__).parents[1] / "app" / "segmenter" / "embedded" / "model.pt").read_bytes())
+    (tmp_path / "model.yaml").write_text(f"model:\n  _target_: numpy.save\n  file: '{made}'\n  arr: 1\n")
+    card = {"name": "mine", "config": named.format(folder=tmp_path), "sha256": sha256_of(mine)}
+    mine.with_suffix(".json").write_text(json.dumps(card))
+    told = (card["config"], "a card may only name")
+    assert_one_line_error(run(environment, "weights", "verify", str(mine)), *told)
+    assert_one_line_error(run({**environment, "REFINE_SEGMENTER__CHECKPOINT": str(mine)}, "serve"), *told)
+    assert not list(tmp_path.glob("made*"))
+    assert run(environment, "weights", "verify", str(mine), "--config", "embedded").returncode == 0
+
+
+def test_an_operator_may_name_a_config_as_a_file(environment: dict[str, str], tmp_path: Path) -> None:
+    own = Path(__file__).parents[1] / "app" / "segmenter"
+    (tmp_path / "mine.yaml").write_bytes((own / "configs" / "embedded.yaml").read_bytes())
+    done = run(
+        environment, "weights", "verify", str(own / "embedded" / "model.pt"), "--config", str(tmp_path / "mine.yaml")
+    )
+    assert done.returncode == 0, done.stderr
 
 
 # --- serve

@@ -14,6 +14,8 @@ _KEYS = (
     " Core of 2026 the short one."
 )
 
+_OF_THE_PLATFORM = "urn:cytomine-refine:platform-"
+
 
 class RefineFailed(Exception):
     """Core or the service refused, or did not answer.
@@ -70,7 +72,7 @@ class Refined:
     total_ms: float
 
     @classmethod
-    def of(cls, annotation_id: int, answer: Mapping[str, Any]) -> Self:
+    def of(cls, annotation_id: int, answer: Mapping[str, Any], *, writes: bool = True) -> Self:
         """Read the answer of Core's addition, or of the service itself.
 
         Raises
@@ -83,7 +85,7 @@ class Refined:
             command = result["command"]
             return cls(
                 annotation_id=annotation_id,
-                image_id=result.get("image_id") or answer.get("annotation", {}).get("image"),
+                image_id=result.get("image_id") or (answer.get("annotation") or {}).get("image"),
                 changed=result["changed"],
                 score=result["score"],
                 location=result["location"],
@@ -95,7 +97,8 @@ class Refined:
                 total_ms=result["timings_ms"]["total"],
             )
         except (AttributeError, KeyError, TypeError) as error:
-            raise RefineFailed(200, "This is no answer of the refine service", written=None) from error
+            written = None if writes else False
+            raise RefineFailed(200, "This is no answer of the refine service", written=written) from error
 
 
 def unanswered(error: httpx.HTTPError | httpx.InvalidURL, url: str, *, writes: bool) -> RefineFailed:
@@ -132,9 +135,11 @@ def _body(answer: httpx.Response) -> dict[str, Any]:
 
 
 def _written(status: int, body: Mapping[str, Any]) -> bool | None:
-    """Believe what the service says of its write; else an error on the way back leaves it open."""
-    if isinstance(body.get("written"), bool):
-        return bool(body["written"])
+    """Believe what the service says of its write; an error that comes from between us leaves it open."""
+    if "written" in body:
+        return body["written"] if isinstance(body["written"], bool) else None
+    if str(body.get("type")).startswith(_OF_THE_PLATFORM):  # the service tells of every write
+        return False
     return None if status in {200, 500, 502, 504} else False
 
 

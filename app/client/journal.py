@@ -41,7 +41,7 @@ class Row:
     commands: tuple[int, ...] = ()
     """Handles of Core's undo, in the order made."""
     total_ms: float | None = None
-    doubts: str = ""
+    doubts: tuple[str, ...] = ()
     problem: str = ""
     previous_location: str = ""
     location: str = ""
@@ -60,7 +60,7 @@ class Row:
             points_deleted=_number(line.get("points_deleted")) or 0,
             commands=tuple(int(each) for each in (line.get("commands") or line.get("command") or "").split()),
             total_ms=_measure(line.get("total_ms")),
-            doubts=line.get("doubts") or "",
+            doubts=tuple((line.get("doubts") or "").splitlines()),
             problem=line.get("problem") or "",
             previous_location=line.get("previous_location") or "",
             location=line.get("location") or "",
@@ -69,7 +69,7 @@ class Row:
     def cells(self) -> dict[str, object]:
         """Give what is written to the file."""
         cells = {name: getattr(self, name) for name in COLUMNS}
-        return {**cells, "commands": " ".join(str(command) for command in self.commands)}
+        return {**cells, "commands": " ".join(map(str, self.commands)), "doubts": "\n".join(self.doubts)}
 
     @property
     def counts(self) -> bool:

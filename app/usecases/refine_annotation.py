@@ -48,7 +48,7 @@ class Refinement:
     points_used: tuple[int, ...]
     points_deleted: tuple[int, ...]
     points_not_deleted: tuple[int, ...]
-    """Points that should have been deleted, but the platform refused or failed."""
+    """Points that should have been deleted, but changed, were refused by the platform, or came too late."""
     command: int | None
     """The handle of the write."""
     commands: tuple[int, ...]

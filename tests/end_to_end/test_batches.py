@@ -65,6 +65,7 @@ def test_a_dry_run_tells_what_would_change_and_the_real_run_does_it(lab: Lab, tm
     said = refined(lab, tmp_path, "--annotation", str(annotation), "--dry-run")
     assert "nothing was written: 1 would change" in said
     assert "1 point would be deleted" in said
+    assert "(1 outline)" in said  # who drew it: the demo model
     assert lab.location(annotation) == BOX.wkt
     (row,) = rows_of(tmp_path / "refined.csv")
     assert row["outcome"] == "would change"
@@ -147,6 +148,16 @@ def test_an_answer_that_is_lost_before_anything_was_written_is_asked_for_again(l
     assert "1 changed" in refined(lab, tmp_path, *asked)
 
 
+def test_a_write_whose_answer_core_lost_is_told_as_written(lab: Lab, tmp_path: Path) -> None:
+    annotation = lab.draw(BOX)
+    lab.cytomine.faults.add(Fault("drop", "PUT", f"/api/annotation/{annotation}.json", when="after"))
+    done = app(lab, tmp_path, "refine", "--annotation", str(annotation))
+    assert done.returncode == 1
+    assert "The outline was changed all the same: look before you repeat it" in done.stderr
+    assert outcomes_of(tmp_path / "refined.csv") == ["unknown"]
+    assert "1 left alone" in refined(lab, tmp_path, "--annotation", str(annotation))
+
+
 def test_a_failure_tells_whether_the_outline_was_changed(lab: Lab, client: RefineClient) -> None:
     def failed(**options: bool) -> RefineFailed:
         with pytest.raises(RefineFailed) as caught:
@@ -166,6 +177,10 @@ def test_a_failure_tells_whether_the_outline_was_changed(lab: Lab, client: Refin
     assert failed().written is True
     answered(502, b'{"title": "The service is absent", "written": false}')
     assert failed().written is False
+    answered(502, b'{"type": "urn:cytomine-refine:platform-unavailable", "title": "Cytomine failed"}')
+    assert failed().written is False
+    answered(502, b'{"type": "urn:cytomine-refine:platform-unavailable", "title": "Cytomine failed", "written": null}')
+    assert failed().written is None
     lab.cytomine.faults.add(Fault("garbage", "POST", "/sam$"))
     assert failed().written is None
 
@@ -199,3 +214,5 @@ def test_the_client_takes_a_refine_back(lab: Lab, client: RefineClient) -> None:
     client.undo(result)
     assert lab.location(annotation) == BOX.wkt
     assert lab.location(point) is not None
+    with pytest.raises(RefineFailed, match="Core took nothing back"):
+        client.undo(result)

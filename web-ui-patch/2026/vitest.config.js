@@ -10,6 +10,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^(@\/components\/annotations\/refine|\.)\/refine-host$/, replacement: here('refine/refine-host.js') },
+      { find: /^\.\/refinement$/, replacement: here('../common/refine/refinement.js') },
       { find: '@/components/annotations/refine', replacement: here('../common/refine') },
       { find: '@/', replacement: `${here('stand-in')}/` },
       { find: /^vue$/, replacement: here('node_modules/vue/dist/vue.runtime.esm.js') },

@@ -6,6 +6,7 @@ module.exports = {
   moduleNameMapper: {
     '^@/components/annotations/refine/refine-host$': '<rootDir>/refine/refine-host.js',
     '^\\./refine-host$': '<rootDir>/refine/refine-host.js',
+    '^\\./refinement$': '<rootDir>/../common/refine/refinement.js',
     '^@/components/annotations/refine/(.*)$': '<rootDir>/../common/refine/$1',
     '^@/(.*)$': '<rootDir>/stand-in/$1'
   },
