@@ -21,9 +21,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.callers import Callers
 from app.api.doors import Doors, path_of
 from app.api.shares import Shares
+from app.bounds import check_json
 from app.errors import BodyTooLarge, BodyTooSlow, InvalidRequest, ModelBusy
 from app.settings import ApiSettings
 
+_FORMS = ("multipart/", "application/x-www-form-urlencoded")
+"""What is not parsed as JSON."""
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
@@ -64,6 +67,8 @@ class GuardMiddleware:
             headers = Headers(scope=scope)
             body = await self._read_body(headers, receive, self._doors.limit_bytes(path))
             _check_digest(headers, body)
+            if not headers.get("content-type", "").startswith(_FORMS):
+                check_json(body)
             presence = Presence(receive)
             scope.setdefault("state", {}).update(caller=caller, arrived=arrived, gone=presence.is_gone)
             with presence.watched():

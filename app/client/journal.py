@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import os
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -187,7 +186,7 @@ def _rows(path: Path) -> Iterator[Row]:
 
 
 def _lines(path: Path) -> list[dict[str, str | None]]:
-    csv.field_size_limit(sys.maxsize)  # an outline may be long
+    csv.field_size_limit(2**31 - 1)  # an outline may be long
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         if reader.fieldnames and not {"annotation", "outcome", "location"} <= set(reader.fieldnames):

@@ -20,7 +20,7 @@ class WaitingLine:
         Who waits longer is sent away.
     """
 
-    def __init__(self, at_work: int = 6, waiting: int = 24, longest_wait_s: float = 20.0) -> None:
+    def __init__(self, at_work: int = 6, waiting: int = 24, *, longest_wait_s: float) -> None:
         self._room = at_work + waiting
         self._places = asyncio.Semaphore(at_work)
         self._longest_wait_s = longest_wait_s

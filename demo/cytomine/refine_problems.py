@@ -21,12 +21,16 @@ class Problem(Exception):
         What happened, shortly and in one sentence.
     retry_after : str, optional
         Seconds.
+    **facts
+        Further members.
     """
 
-    def __init__(self, status: int, kind: str, title: str, detail: str, retry_after: str | None = None) -> None:
+    def __init__(
+        self, status: int, kind: str, title: str, detail: str, retry_after: str | None = None, **facts: object
+    ) -> None:
         super().__init__(detail)
         kind = f"urn:cytomine-refine:{kind}" if kind else "about:blank"
-        self._body = {"type": kind, "title": title, "status": status, "detail": detail}
+        self._body = {"type": kind, "title": title, "status": status, "detail": detail, **facts}
         self._status, self._retry_after = status, retry_after
 
     def answer(self) -> Response:
@@ -70,15 +74,20 @@ def unreachable() -> Problem:
 
 def nonsense(what: str) -> Problem:
     """Say that an answer does not tell what happened."""
-    return Problem(502, "service-nonsense", "The refine service did not answer properly", f"{what} {_LOOK}")
+    return _doubtful(502, "service-nonsense", "The refine service did not answer properly", f"{what} {_LOOK}")
 
 
 def lost() -> Problem:
     """Doubt a proxy that may have passed the request on."""
     detail = f"{_LOOK} Is the service's container running?"
-    return Problem(502, "service-absent", "The refine service is not there, or went away", detail)
+    return _doubtful(502, "service-absent", "The refine service is not there, or went away", detail)
 
 
 def slow() -> Problem:
     """Say that no answer came in time."""
-    return Problem(504, "service-slow", "The refine service is too slow", f"It did not answer in time. {_LOOK}")
+    return _doubtful(504, "service-slow", "The refine service is too slow", f"It did not answer in time. {_LOOK}")
+
+
+def _doubtful(status: int, kind: str, title: str, detail: str) -> Problem:
+    """Say that nobody knows whether the outline was written."""
+    return Problem(status, kind, title, detail, written=None)

@@ -31,7 +31,7 @@ def refine_router(desk: Desk) -> APIRouter:
     router = APIRouter(prefix="/api")
     if desk.refine_url is None:
         return router
-    base_url, line = desk.refine_url, WaitingLine()
+    base_url, line = desk.refine_url, WaitingLine(longest_wait_s=desk.refine_wait_s)
 
     @router.post("/annotation/{number}/sam")
     @router.post("/annotation/{number}/sam.json")

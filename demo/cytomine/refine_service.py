@@ -9,7 +9,7 @@ from fastapi import Response
 
 from demo.cytomine import refine_problems as problems
 
-_TIMEOUT = httpx.Timeout(55, connect=3)
+_TIMEOUT = httpx.Timeout(55, connect=10)
 _PROBLEM = "application/problem+json"
 _DOUBTED = {"urn:cytomine-refine:service-absent": problems.lost, "urn:cytomine-refine:service-slow": problems.slow}
 

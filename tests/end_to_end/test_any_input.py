@@ -5,6 +5,7 @@ What kills a process, or takes it minutes, comes first; then what a seeded gener
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import os
@@ -13,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -25,7 +27,7 @@ from tests.lab import BOX, HEADERS, HEIGHT, SECRET, WIDTH, Lab, free_port, in_on
 
 SECONDS = float(os.environ.get("ANY_INPUT_S", "12"))
 """How long the generator goes on; ``pytest -s`` shows how often each answer came."""
-AREA = shapely.geometry.mapping(BOX)
+AREA = json.loads(shapely.to_geojson(BOX))
 WORDS = [
     "POLYGON", "MULTIPOLYGON", "POINT", "GEOMETRYCOLLECTION", "CURVEPOLYGON", "EMPTY", "Z", "SRID=1;", "((", "))", "(",
     ")", ",", " ", "nan", "inf", "-0", "1e308", "-1e400", "4294967297", "9" * 400, "1e-320", "\0", "\x1b[31m", "é",
@@ -94,19 +96,21 @@ def odd_location(rng: random.Random) -> str:
     return " ".join(parts)
 
 
-def odd_body(rng: random.Random, good: dict[str, object]) -> bytes:
-    """Put odd values anywhere into a good body."""
-    body = json.loads(json.dumps(good))
-    for _ in range(rng.randint(1, 3)):
-        place, holder = body, None
-        while isinstance(place, dict | list) and place and (holder is None or rng.random() < 0.7):
-            holder, key = place, rng.choice(list(place) if isinstance(place, dict) else range(len(place)))
-            place = holder[key]
-        if holder is not None:
-            value = rng.choice(VALUES)
-            for _ in range(rng.choice([0, 0, 0, 40, 600])):
-                value = [value]
-            holder[key] = value
+def odd_body(rng: random.Random, good: dict[str, Any]) -> bytes:
+    """Put an odd value anywhere into a good body, most often among the coordinates of its area."""
+    body = copy.deepcopy(good)
+    holder: Any = body if rng.random() < 0.3 else body["geometry"]["geometry"]["coordinates"]
+    while True:
+        key = rng.choice(list(holder)) if isinstance(holder, dict) else rng.randrange(len(holder))
+        if not (isinstance(holder[key], dict | list) and holder[key]) or rng.random() < 0.1:
+            break
+        holder = holder[key]
+    value = copy.deepcopy(rng.choice(VALUES))
+    if isinstance(holder[key], int | float) and rng.random() < 0.7:
+        value = holder[key] * rng.choice([-1, 0, 0.3, 1.01, 2, 1e9, 1e300])
+    for _ in range(rng.choice([0, 0, 0, 0, 0, 20, 300])):
+        value = [value]
+    holder[key] = value
     text = json.dumps(body)
     return text[: rng.randrange(len(text))].encode() if rng.random() < 0.05 else text.encode()
 
@@ -126,7 +130,7 @@ def odd_image(rng: random.Random) -> bytes:
     return bytes(content[: rng.randrange(len(content))] if rng.random() < 0.2 else content)
 
 
-def worst(sender: Sender, prediction: dict[str, object]) -> None:
+def worst(sender: Sender, prediction: dict[str, Any]) -> None:
     """Send what is known to have ended processes."""
     for location in (
         "GEOMETRYCOLLECTION(" * 30_000,
@@ -155,7 +159,7 @@ def test_any_input_gets_a_declared_answer_and_the_process_lives(started: tuple[L
     rng = random.Random(seed)
     feature = {"type": "Feature", "geometry": AREA, "properties": None}
     point = {"type": "Feature", "geometry": {"type": "Point", "coordinates": [500, 300]}, "properties": {"label": 1}}
-    prediction: dict[str, object] = {"image_id": lab.image, "geometry": feature, "points": [point]}
+    prediction: dict[str, Any] = {"image_id": lab.image, "geometry": feature, "points": [point]}
     area = {"image_id": lab.image, "geometry": feature}
     with httpx.Client(base_url=lab.service_url, headers=HEADERS, timeout=60, trust_env=False) as client:
         sender = Sender(client)

@@ -8,6 +8,8 @@ import static com.github.tomakehurst.wiremock.client.WireMock.postRequestedFor;
 import static com.github.tomakehurst.wiremock.client.WireMock.urlEqualTo;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.hamcrest.Matchers.containsString;
+import static org.hamcrest.Matchers.hasKey;
+import static org.hamcrest.Matchers.nullValue;
 import static org.springframework.security.test.web.servlet.request.SecurityMockMvcRequestPostProcessors.user;
 import static org.springframework.test.web.servlet.result.MockMvcResultMatchers.content;
 import static org.springframework.test.web.servlet.result.MockMvcResultMatchers.header;
@@ -364,7 +366,9 @@ class RefineControllerTests {
         press(id, "owner")
                 .andExpect(status().is(code))
                 .andExpect(jsonPath("$.type").value("urn:cytomine-refine:" + type))
-                .andExpect(jsonPath("$.detail", containsString(LOOK)));
+                .andExpect(jsonPath("$.detail", containsString(LOOK)))
+                .andExpect(jsonPath("$", hasKey("written")))
+                .andExpect(jsonPath("$.written").value(nullValue()));
     }
 
     @ParameterizedTest
@@ -383,6 +387,6 @@ class RefineControllerTests {
     void anAbsentServiceIsABadGateway() {
         RefineProblem problem = problemOf(new RefineClient("http://127.0.0.1:9/sam", 60_000, 300_000), System.nanoTime());
         assertThat(problem.status()).isEqualTo(502);
-        assertThat(problem.body()).contains("cannot be reached", "Nothing was changed.");
+        assertThat(problem.body()).contains("cannot be reached", "Nothing was changed.").doesNotContain("written");
     }
 }

@@ -4,8 +4,8 @@ import be.cytomine.utils.JsonObject;
 import java.util.Optional;
 
 /**
- * Why a refine did not happen, or not wholly, in the form of RFC 9457. The annotation is as it was unless the problem
- * says otherwise: by the member {@code written}, or by asking to look at the outline.
+ * Why a refine did not happen, or not wholly, in the form of RFC 9457. The annotation is as it was unless the problem has
+ * the member {@code written}: true where the new outline is stored, null where nobody knows.
  */
 class RefineProblem extends RuntimeException {
 
@@ -30,65 +30,70 @@ class RefineProblem extends RuntimeException {
         this.retryAfter = retryAfter;
     }
 
-    private static RefineProblem ours(int status, String type, String title, String detail, String retryAfter) {
-        JsonObject body = JsonObject.of("type", URN + type, "title", title, "status", status, "detail", detail);
-        return new RefineProblem(status, body.toJsonString(), retryAfter);
+    private static JsonObject told(int status, String type, String title, String detail) {
+        return JsonObject.of("type", URN + type, "title", title, "status", status, "detail", detail);
+    }
+
+    private static RefineProblem unwritten(int status, String type, String title, String detail) {
+        return new RefineProblem(status, told(status, type, title, detail).toJsonString(), null);
+    }
+
+    private static RefineProblem doubtful(int status, String type, String title, String detail) {
+        JsonObject body = told(status, type, title, detail);
+        body.put("written", null);
+        return new RefineProblem(status, body.toJsonString(), null);
     }
 
     /** The request cannot be understood; nothing was sent. */
     static RefineProblem invalid(String why) {
-        return ours(400, "invalid-request", "The request is malformed", why, null);
+        return unwritten(400, "invalid-request", "The request is malformed", why);
     }
 
     /** The caller's token does not allow to write; nothing was sent. */
     static RefineProblem readsOnly() {
-        return ours(
+        return unwritten(
                 403,
                 "token-reads-only",
                 "This token may only read",
-                "A refine writes: come with the token of a session, not with a short-term one.",
-                null);
+                "A refine writes: come with the token of a session, not with a short-term one.");
     }
 
     /** No connection was made. */
     static RefineProblem unreachable() {
-        return ours(
+        return unwritten(
                 502,
                 "service-unreachable",
                 "The refine service cannot be reached",
-                "Nothing was changed. Is its container running?",
-                null);
-    }
-
-    /** An answer came, but none that tells what happened. */
-    static RefineProblem nonsense(String what) {
-        return ours(502, "service-nonsense", "The refine service did not answer properly", what + " " + LOOK, null);
-    }
-
-    /** A proxy speaks for the service; it may have lost it after it passed the request on. */
-    static RefineProblem lost() {
-        return ours(
-                502,
-                "service-absent",
-                "The refine service is not there, or went away",
-                LOOK + " Is the service's container running?",
-                null);
-    }
-
-    /** No answer came in time. */
-    static RefineProblem slow() {
-        return ours(
-                504, "service-slow", "The refine service is too slow", "It did not answer in time. " + LOOK, null);
+                "Nothing was changed. Is its container running?");
     }
 
     /** Its turn did not come; nothing was sent. */
     static RefineProblem busy() {
-        return ours(
+        JsonObject body = told(
                 503,
                 "core-busy",
                 "Too many refines at a time",
-                "Nothing was changed: too many refines are waiting. Try again in a few seconds.",
-                "5");
+                "Nothing was changed: too many refines are waiting. Try again in a few seconds.");
+        return new RefineProblem(503, body.toJsonString(), "5");
+    }
+
+    /** An answer came, but none that tells what happened. */
+    static RefineProblem nonsense(String what) {
+        return doubtful(502, "service-nonsense", "The refine service did not answer properly", what + " " + LOOK);
+    }
+
+    /** A proxy speaks for the service; it may have lost it after it passed the request on. */
+    static RefineProblem lost() {
+        return doubtful(
+                502,
+                "service-absent",
+                "The refine service is not there, or went away",
+                LOOK + " Is the service's container running?");
+    }
+
+    /** No answer came in time. */
+    static RefineProblem slow() {
+        return doubtful(504, "service-slow", "The refine service is too slow", "It did not answer in time. " + LOOK);
     }
 
     int status() {
