@@ -52,7 +52,12 @@ fi
 podman run --rm --network none localhost/refine-deploy:base true > out/podman.log 2>&1 \
     || skip "containers do not run here (out/podman.log)"
 
-build() { podman build -q --format docker --network host "$@" . > out/build.log 2>&1 || { cat out/build.log; exit 1; }; }
+build() {
+    podman build -q --format docker --network host "$@" . > out/build.log 2>&1 && return
+    grep -qE 'ConnectionError|ConnectTimeout|ReadTimeout|Temporary failure in name resolution' out/build.log && skip "the package index cannot be reached from a container"
+    cat out/build.log
+    exit 1
+}
 # What this machine needs to reach the package index: its certificates, and its configuration of pip.
 set --
 for file in /etc/ssl/certs/ca-certificates.crt /etc/pip.conf; do
