@@ -23,7 +23,7 @@ from app.api.routes import work_routes
 from app.api.routes.status import Status, status_routes
 from app.api.traces import TraceMiddleware
 from app.api.verbs import Verbs
-from app.errors import InvalidSettings
+from app.errors import InvalidSettings, StartupError
 from app.gateway.core import CoreGateway
 from app.gateway.http import CoreHttp
 from app.gateway.pims import PimsPixels
@@ -244,10 +244,13 @@ def __getattr__(name: str) -> FastAPI:
     """
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    settings = read_settings()
-    if "open_crops" not in settings.api.model_fields_set:
-        settings = settings.model_copy(update={"api": settings.api.model_copy(update={"open_crops": True})})
-    made = globals()["app"] = create_app(settings)
+    try:
+        settings = read_settings()
+        if "open_crops" not in settings.api.model_fields_set:
+            settings = settings.model_copy(update={"api": settings.api.model_copy(update={"open_crops": True})})
+        made = globals()["app"] = create_app(settings)
+    except StartupError as error:  # whoever reads the container's log gets one line in place of a traceback
+        raise SystemExit(f"error: {error.detail}") from error
     return made
 
 

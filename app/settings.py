@@ -68,8 +68,11 @@ class ImagerySettings(_Group):
 class SegmenterSettings(_Group):
     """Which model runs, and on what."""
 
-    checkpoint: Path | None = Field(
-        None, description="Checkpoint file; default: pulled weights, else the embedded model."
+    checkpoint: Path | None = Field(None, description="Checkpoint file; default: the pulled weights.")
+    demo_model: bool = Field(
+        False,
+        description="Run the embedded demo model where there are no weights. It was trained on drawn tissue: for trying"
+        " the service out, not for annotation work.",
     )
     config: str = Field("sam2.1_hiera_b+", description="SAM 2.1 config of the checkpoint: a name or a YAML file.")
     sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Expected digest of the checkpoint.")

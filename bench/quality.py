@@ -227,7 +227,7 @@ def main(
     """Compare the outlines of real objects before and after all that makes a refine fast."""
     logging.getLogger("app").setLevel(logging.ERROR)
     measured = commit()
-    given = {"checkpoint": checkpoint, **({"config": config} if config else {})}
+    given = {"checkpoint": checkpoint, "demo_model": True, **({"config": config} if config else {})}
     settings = Settings(segmenter=SegmenterSettings.model_validate({"device": "cpu", "engine_folder": folder, **given}))
     weights = choose(settings)
 

@@ -74,6 +74,7 @@ def running_service(
         With the last lines of the log.
     """
     environment = {
+        "REFINE_SEGMENTER__DEMO_MODEL": "true",  # where no weights were pulled
         "REFINE_SEGMENTER__MEASURE_ENGINES": "false",  # it would take longer than what the first refines gain
         **os.environ,
         "REFINE_PLATFORM__HOST": core_url,

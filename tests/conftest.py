@@ -18,6 +18,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "push"))
 # A job in the background of a shell ignores Ctrl-C, and so would every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+os.environ["REFINE_SEGMENTER__DEMO_MODEL"] = "true"  # what runs in most tests; those of the refusal say otherwise
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

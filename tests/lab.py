@@ -124,7 +124,7 @@ def settings_for(cytomine: EmbeddedCytomine, **api: object) -> Settings:
             private_key=SecretStr(account.private_key),
             read_timeout_s=3.0,
         ),
-        segmenter=SegmenterSettings(device="cpu"),
+        segmenter=SegmenterSettings(device="cpu", demo_model=True),
         api=ApiSettings(shared_secret=SecretStr(SECRET), log_level="warning", **api),  # type: ignore[arg-type]
     )
 

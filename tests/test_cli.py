@@ -31,6 +31,12 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
+def trying(environment: dict[str, str]) -> dict[str, str]:
+    """Give the environment of a user who tries the service out with its demo model."""
+    return {**environment, "REFINE_SEGMENTER__DEMO_MODEL": "true", "REFINE_SEGMENTER__MEASURE_ENGINES": "false"}
+
+
+@pytest.fixture
 def mirror() -> Iterator[CheckpointServer]:
     """Give a host that announces the real checkpoint and falls silent after its first megabytes."""
     with CheckpointServer(b"\0" * PART_BYTES, announced_bytes=THESIS_BYTES) as server:
@@ -99,7 +105,11 @@ def test_list_shows_every_checkpoint_and_what_would_run(environment: dict[str, s
     assert rows["thesis"][1:5] == ["-", "323.6", "MB", "sam2.1_hiera_b+"]
     assert rows["tiny"][1:3] == ["50", "%"]
     assert rows["large"][-1] == "Meta"
-    assert "EMBEDDED DEMO MODEL" in done.stdout
+    assert "Would not start: There are no weights" in done.stdout
+
+
+def test_list_says_that_the_demo_model_would_run(trying: dict[str, str]) -> None:
+    assert "EMBEDDED DEMO MODEL" in run(trying, "weights", "list").stdout
 
 
 def test_list_says_what_keeps_the_service_from_starting(environment: dict[str, str], tmp_path: Path) -> None:
@@ -183,8 +193,9 @@ def test_a_bar_is_drawn_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch, caps
 # --- weights verify
 
 
-def test_verify_without_a_target_checks_what_would_run(environment: dict[str, str]) -> None:
-    done = run(environment, "weights", "verify")
+def test_verify_without_a_target_checks_what_would_run(environment: dict[str, str], trying: dict[str, str]) -> None:
+    assert_one_line_error(run(environment, "weights", "verify"), "REFINE_SEGMENTER__DEMO_MODEL")
+    done = run(trying, "weights", "verify")
     assert done.returncode == 0, done.stderr
     assert "embedded/model.pt" in done.stdout
     assert "loads strictly with config embedded" in done.stdout
@@ -221,12 +232,17 @@ def test_serve_refuses_to_start_without_a_secret(environment: dict[str, str]) ->
     assert_one_line_error(run(environment, "serve"), "REFINE_API__SHARED_SECRET")
 
 
-def test_serve_answers_and_stops_when_told(environment: dict[str, str]) -> None:
+def test_serve_refuses_to_start_without_weights(environment: dict[str, str]) -> None:
+    refused = run(environment, "serve")
+    assert_one_line_error(refused, "app weights pull", "REFINE_SEGMENTER__DEMO_MODEL=true", "not for annotation work")
+
+
+def test_serve_answers_and_stops_when_told(trying: dict[str, str]) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
     # Callers come with tokens of their own: no key, no secret.
-    environment |= {"REFINE_SEGMENTER__DEVICE": "cpu", "REFINE_SEGMENTER__MEASURE_ENGINES": "false"}
+    environment = {**trying, "REFINE_SEGMENTER__DEVICE": "cpu"}
     command = [sys.executable, "-m", "app", "serve", "--host", "127.0.0.1", "--port", str(port)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as serving:
         try:
@@ -239,15 +255,14 @@ def test_serve_answers_and_stops_when_told(environment: dict[str, str]) -> None:
     assert serving.returncode in (0, -signal.SIGTERM)
 
 
-def test_the_collector_need_not_look_through_what_is_loaded(environment: dict[str, str]) -> None:
-    environment["REFINE_SEGMENTER__MEASURE_ENGINES"] = "false"
+def test_the_collector_need_not_look_through_what_is_loaded(trying: dict[str, str]) -> None:
     look = """
 import gc, uvicorn
 from app.cli import app
 uvicorn.run = lambda *_, **__: print(gc.get_freeze_count(), len(gc.get_objects()))
 app(["serve"])
 """
-    done = subprocess.run([sys.executable, "-c", look], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", look], env=trying, capture_output=True, text=True, check=False)
     frozen, left = (int(number) for number in done.stdout.split())
     assert frozen > 50_000
     assert left < 5_000

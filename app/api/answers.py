@@ -17,6 +17,7 @@ from app.usecases.refine_annotation import Outcome, Refinement
 from app.usecases.refine_crop import CropRefinement
 from app.usecases.segment_roi import Segmentation
 
+_DEMO_MODEL = "This outline comes from the demo model, which is not meant for annotation work."
 _MESSAGES: dict[Outcome, str] = {
     "changed": "Change completed successfully.",
     "nothing found": "The model found no object; the annotation is as it was.",
@@ -39,6 +40,7 @@ def refine_result(refinement: Refinement) -> RefineResult:
         points_used=list(refinement.points_used),
         points_deleted=list(refinement.points_deleted),
         points_not_deleted=list(refinement.points_not_deleted),
+        doubts=doubts(refinement.model),
         command=refinement.command,
         commands=list(refinement.commands),
         model=model_body(refinement.model),
@@ -47,21 +49,34 @@ def refine_result(refinement: Refinement) -> RefineResult:
     )
 
 
-def prediction_feature(prediction: Prediction) -> FeatureBody | None:
+def prediction_feature(prediction: Prediction, model: ModelInfo) -> FeatureBody | None:
     """Shape a prediction; None if nothing was found."""
     found = prediction.segmentation
     if found.shape is None:
         return None
     return _feature(
-        found.shape, score=found.score, timings_ms=prediction.timings_ms, window=_window(found).model_dump()
+        found.shape,
+        score=found.score,
+        doubts=doubts(model),
+        timings_ms=prediction.timings_ms,
+        window=_window(found).model_dump(),
     )
 
 
-def crop_feature(refinement: CropRefinement) -> FeatureBody:
+def crop_feature(refinement: CropRefinement, model: ModelInfo) -> FeatureBody:
     """Shape a refinement of a crop."""
     return _feature(
-        refinement.shape, changed=refinement.changed, score=refinement.score, timings_ms=refinement.timings_ms
+        refinement.shape,
+        changed=refinement.changed,
+        score=refinement.score,
+        doubts=doubts(model),
+        timings_ms=refinement.timings_ms,
     )
+
+
+def doubts(model: ModelInfo) -> list[str]:
+    """Say in words why an outline should be looked at twice."""
+    return [_DEMO_MODEL] if model.origin == "embedded" else []
 
 
 def model_body(info: ModelInfo) -> ModelBody:

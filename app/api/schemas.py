@@ -152,6 +152,7 @@ class RefineResult(BaseModel):
     geojson: FeatureBody
     previous_location: str
     score: float = Field(description="The model's own estimate of the IoU, 0 to 1.")
+    doubts: list[str] = Field(description="Why this outline should be looked at twice, in words; to be shown with it.")
     points_used: list[int]
     points_deleted: list[int]
     points_not_deleted: list[int] = Field(description="Points that the platform did not let us delete.")

@@ -12,7 +12,7 @@ from app.api.answers import server_timing
 from app.api.metrics import Metrics
 from app.usecases.embed_ahead import EmbedAhead
 from app.usecases.embeddings import Ahead
-from app.usecases.ports import Caller, Claim, SlideGateway
+from app.usecases.ports import Caller, Claim, ModelInfo, SlideGateway
 from app.usecases.predict_roi import PredictRoi
 from app.usecases.refine_annotation import RefineAnnotation
 from app.usecases.refine_crop import RefineCrop
@@ -31,6 +31,11 @@ class Verbs:
     max_points: int
     deadline_s: float
     metrics: Metrics
+
+    @property
+    def model(self) -> ModelInfo:
+        """Which model works here."""
+        return self.segment.segmenter.info
 
     def refine(self, request: Request, claim: Claim) -> RefineAnnotation:
         """Refine on behalf of the caller."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 import shapely
 from cytomine.models import Annotation as ClientAnnotation
-from cytomine.models import AnnotationCollection, Description, ImageInstance, PropertyCollection
+from cytomine.models import AnnotationCollection, ImageInstance
 
 from app.errors import (
     AnnotationChanged,
@@ -20,12 +23,15 @@ from app.errors import (
     SlideNotFound,
     SlideNotReadable,
 )
-from app.gateway.http import CoreHttp, NotThere
+from app.gateway.http import CoreHttp, NotAsRead, NotThere
+from app.gateway.records import ids_of, is_point_record, point_of, records_of, text_of
 from app.geometry.frames import Roi, flip_y
-from app.geometry.locations import is_point, read_location
 from app.usecases.ports import Annotation, ApiKeys, Caller, Credentials, Plane, PointAnnotation, Slide, Stored
 
 _USER_ANNOTATION = "UserAnnotation"
+_AROUND_PX0 = 1.0
+_HANGING = ("property", "attachedfile", "tag_domain_association")
+"""What Core lists for any object; a description is single, and links are listed for annotations alone."""
 
 
 class CoreGateway:
@@ -115,20 +121,23 @@ class CoreGateway:
                 slide_id=int(record["image"]),
                 slice_id=_optional_int(record.get("slice")),
                 user_id=int(record["user"]),
-                term_ids=_ids(record.get("term")),
-                updated=None if record.get("updated") is None else str(record["updated"]),
+                term_ids=ids_of(record.get("term")),
+                updated=text_of(record.get("updated")),
                 record=record,
             )
 
     def slide(self, slide_id: int) -> Slide:
         """Read a slide.
 
+        In a blind project Core hides the path of an image from all but managers, though it shows its pixels; the
+        record of the image's slice, which members read as well, still has it.
+
         Raises
         ------
         SlideNotFound
             Core knows no image of this id.
         SlideNotReadable
-            Its size or its path is missing: not deployed yet, or hidden from this account in a blind project.
+            Its size or its path is missing: not deployed yet, or hidden from this account altogether.
         PlatformError
             Core refuses or fails.
         """
@@ -136,6 +145,8 @@ class CoreGateway:
             record = self._http.get(ImageInstance(id=slide_id).uri())
         except NotThere as error:
             raise SlideNotFound(f"There is no image {slide_id}.", image_id=slide_id) from error
+        if not record.get("path"):
+            record = {**record, "path": self._path_of_slice(slide_id)}
         missing = [name for name in ("width", "height", "path") if not record.get(name)]
         if missing:
             raise SlideNotReadable(
@@ -154,6 +165,12 @@ class CoreGateway:
                 has_planes=any(int(record.get(name) or 1) > 1 for name in ("channels", "depth", "duration")),
                 has_channels=int(record.get("channels") or 1) > 1,
             )
+
+    def _path_of_slice(self, slide_id: int) -> object:
+        try:
+            return self._http.get(f"imageinstance/{slide_id}/sliceinstance/reference.json").get("path")
+        except NotThere:
+            return None
 
     def plane(self, slide: Slide, slice_id: int | None) -> Plane:
         """Tell which plane an annotation lies on; asks Core only for slides that have several.
@@ -198,49 +215,70 @@ class CoreGateway:
         """
         box = shapely.box(roi.x_min, flip_y(roi.y_max, slide.height), roi.x_max, flip_y(roi.y_min, slide.height))
         wanted = AnnotationCollection(
-            image=slide.id, user=user_id, bbox=box.wkt, showMeta=True, showWKT=True, showTerm=True
+            image=slide.id, user=user_id, bbox=box.wkt, showMeta=True, showWKT=True, showTerm=True, showTrack=True
         )
         try:
             answer = self._http.get(wanted.uri(), wanted.parameters)
         except NotThere:  # the user is gone: so are the points that could be prompts
             return []
         with _reading("list of annotations"):
-            points = [_point(record) for record in answer["collection"] if _is_point(record)]
+            points = [point_of(record, user_id) for record in records_of(answer) if is_point_record(record)]
         return sorted(points, key=lambda point: point.id)
 
     def is_plain(self, point: PointAnnotation) -> bool:
-        """Whether a point is still there, and neither properties nor a description hang on it.
+        """Whether a point is there and nothing hangs on it that the list of points does not show.
+
+        Core takes all of that along when it deletes the point, and its undo does not bring all of it back. An answer
+        that is not understood means that something does.
 
         Raises
         ------
         PlatformError
             Core refuses or fails.
         """
-        record = ClientAnnotation(id=point.id, class_=point.domain)
-        try:
-            if self._http.get(PropertyCollection(record).uri()).get("collection"):
-                return False
-        except NotThere as error:
-            if self._is_gone(point.id):  # since the points were listed, by another refine perhaps
-                return False
-            raise PlatformUnavailable(f"Core does not find the properties of point {point.id}.") from error
-        try:
-            self._http.get(Description(record).uri())
-        except NotThere:
-            return True
-        return False
+        return all(_side_by_side(self._notes(point)))
 
-    def _is_gone(self, annotation_id: int) -> bool:
+    def is_as_read(self, slide: Slide, point: PointAnnotation) -> bool:
+        """Whether a point is there as it was listed, and still plain.
+
+        Raises
+        ------
+        PlatformError
+            Core refuses or fails.
+        """
+        x, y = point.x, flip_y(point.y, slide.height)
+        around = Roi(x - _AROUND_PX0, y - _AROUND_PX0, x + _AROUND_PX0, y + _AROUND_PX0)
+        return all(
+            _side_by_side(
+                [lambda: point in self.points_in(slide, point.user_id, around), *self._notes(point)],
+            )
+        )
+
+    def _notes(self, point: PointAnnotation) -> list[Callable[[], bool]]:
+        """Give what asks for each kind of thing that may hang on a point: whether there is none."""
+        uris = [f"domain/{point.domain}/{point.id}/{what}.json" for what in _HANGING]
+        uris.append(f"annotation/{point.id}/annotationlink.json")
+        description = f"domain/{point.domain}/{point.id}/description.json"
+        return [*(partial(self._is_empty, uri) for uri in uris), partial(self._is_undescribed, description)]
+
+    def _is_empty(self, uri: str) -> bool:
         try:
-            self._http.get(ClientAnnotation(id=annotation_id).uri())
-        except NotThere:
-            return True
+            return self._http.get(uri).get("collection") == []
+        except NotThere:  # the point is gone, or this Core has no such list
+            return False
+
+    def _is_undescribed(self, uri: str) -> bool:
+        try:
+            self._http.get(uri)
+        except NotThere as error:
+            return error.core_says.startswith("Description")  # and not the point itself, or the page
         return False
 
     def store_location(self, annotation: Annotation, location: str) -> Stored:
         """Write a new location over an annotation, everything else as it was read.
 
-        Core simplifies once more by the ``geometryCompression`` of the body, so that is sent as 0.
+        Core simplifies once more by the ``geometryCompression`` of the body, so that is sent as 0. Where Core has our
+        addition, it writes only if the annotation is as it was read; stock Core does not look (decision 0020).
 
         Parameters
         ----------
@@ -250,19 +288,20 @@ class CoreGateway:
         Raises
         ------
         AnnotationChanged
-            It is gone.
+            It is gone, or not as it was read.
         PlatformError
             Core refuses or fails.
         """
         edited = ClientAnnotation().populate({**annotation.record, "location": location, "geometryCompression": 0.0})
         try:
-            answer = self._http.put(edited.uri(), edited.to_json())
-        except NotThere as error:
+            answer = self._http.put(edited.uri(), edited.to_json(), if_match=annotation.updated)
+        except (NotThere, NotAsRead) as error:
             raise AnnotationChanged(
-                f"Annotation {annotation.id} was deleted while it was refined.", annotation_id=annotation.id
+                f"Annotation {annotation.id} was {error.what} while it was refined; nothing was written.",
+                annotation_id=annotation.id,
             ) from error
-        with _reading("update"):
-            return Stored(str(answer["annotation"]["location"]), _handle(answer))
+        told = answer.get("annotation")
+        return Stored(str(told.get("location") or "") if isinstance(told, dict) else "", _handle(answer))
 
     def delete(self, annotation_id: int) -> int | None:
         """Delete an annotation; gives the handle of Core's undo.
@@ -281,6 +320,13 @@ class CoreGateway:
         return _handle(answer)
 
 
+def _side_by_side(asks: Sequence[Callable[[], bool]]) -> list[bool]:
+    """Ask several things at a time; the way to Core counts more than its work."""
+    with ThreadPoolExecutor(len(asks), "notes") as pool:
+        answers = [pool.submit(copy_context().run, ask) for ask in asks]
+    return [answer.result() for answer in answers]
+
+
 @contextmanager
 def _reading(what: str) -> Iterator[None]:
     """Turn a missing or odd member of Core's answer into `PlatformUnavailable`."""
@@ -295,31 +341,10 @@ def _kind(record: Mapping[str, Any]) -> str:
     return str(record.get("class") or _USER_ANNOTATION).rpartition(".")[2]
 
 
-def _is_point(record: Mapping[str, Any]) -> bool:
-    return is_point(str(record.get("location") or ""))
-
-
-def _point(record: Mapping[str, Any]) -> PointAnnotation:
-    place = read_location(str(record["location"]))
-    x, y = (float("nan"), float("nan")) if place.is_empty else (place.x, place.y)
-    return PointAnnotation(
-        id=int(record["id"]),
-        x=x,
-        y=y,
-        term_ids=_ids(record.get("term")),
-        comments=int(record.get("nbComments") or 0),
-        domain=str(record["class"]),
-    )
-
-
-def _ids(values: object) -> frozenset[int]:
-    return frozenset(int(value) for value in values) if isinstance(values, list) else frozenset()
-
-
 def _handle(answer: Mapping[str, Any]) -> int | None:
     """Read the handle of a command; what is no number is none."""
     found = answer.get("command")
-    return found if isinstance(found, int) and not isinstance(found, bool) else None
+    return found if type(found) is int else None
 
 
 def _optional_int(value: object) -> int | None:

@@ -34,6 +34,18 @@ _PIECE_BYTES = 2**16
 class NotThere(ServiceError):
     """Core answered 404; the caller knows what it had asked for and raises the error of that kind."""
 
+    what = "deleted"
+
+    def __init__(self, detail: str, core_says: str = "", **facts: object) -> None:
+        super().__init__(detail, **facts)
+        self.core_says = core_says
+
+
+class NotAsRead(ServiceError):
+    """Core answered 412: what was to be overwritten is not what was read any more."""
+
+    what = "edited"
+
 
 class BearerAuth(AuthBase):
     """Hands a user's own token on to Core.
@@ -92,9 +104,16 @@ class CoreHttp:
         """Read a JSON object from ``/api/<uri>``; raises `NotThere` and the leaves of `PlatformError`."""
         return self._call("GET", uri, query=query)
 
-    def put(self, uri: str, body: str) -> dict[str, Any]:
-        """Write a JSON text to ``/api/<uri>``; raises as `get`."""
-        return self._call("PUT", uri, body=body)
+    def put(self, uri: str, body: str, *, if_match: str | None = None) -> dict[str, Any]:
+        """Write a JSON text to ``/api/<uri>``; raises as `get`, and `NotAsRead`.
+
+        Parameters
+        ----------
+        if_match : str, optional
+            Core's ``updated`` of what is overwritten.
+        """
+        headers = {} if if_match is None else {"If-Match": f'"{if_match}"'}
+        return self._call("PUT", uri, body=body, headers=headers)
 
     def delete(self, uri: str) -> dict[str, Any]:
         """Delete ``/api/<uri>``; raises as `get`."""
@@ -105,7 +124,13 @@ class CoreHttp:
         self._session.close()
 
     def _call(
-        self, method: str, uri: str, *, query: Mapping[str, Any] | None = None, body: str | None = None
+        self,
+        method: str,
+        uri: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         def ask() -> requests.Response:
             return self._session.request(
@@ -113,7 +138,7 @@ class CoreHttp:
                 f"{self._host}/api/{uri}",
                 params=query,
                 data=None if body is None else body.encode(),
-                headers=_headers(method),
+                headers={**_headers(method), **(headers or {})},
                 auth=self._auth,
                 timeout=self._timeout_s,
                 allow_redirects=False,
@@ -170,7 +195,9 @@ def _read(asked: str, status: int, text: str) -> dict[str, Any]:
     facts: dict[str, Any] = {"core_status": status}
     said = _message(text) if status != 200 else ""
     if status == 404:
-        raise NotThere(f"Core knows nothing of {asked}{said}.", **facts)
+        raise NotThere(f"Core knows nothing of {asked}{said}.", said.removeprefix(": "), **facts)
+    if status == 412:
+        raise NotAsRead(f"Core has something else by now ({asked}).", **facts)
     check_status(status, "Core", asked, said, **facts)
     try:
         body = json.loads(text)

@@ -1,7 +1,8 @@
 """Find the point annotations that are prompts, and leave every other point alone.
 
 A point may be a result of its own, a counted mitosis for instance. It is a prompt only if it lies strictly inside the
-box, has no term or shares one with the annotation, and carries neither comments nor properties nor a description.
+box, has no term or shares one with the annotation, and nothing else hangs on it: no comment, review, track, property,
+description, tag, file or link. What the platform says and we do not understand counts as something.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from app.usecases.ports import PointAnnotation, Slide, SlideGateway
 
 PointsMode = Literal["auto", "all", "ignore"]
 """auto: refuse more than the limit; all: take them all; ignore: box only."""
-_AT_ONCE = 4
-"""Points whose notes are asked for side by side: the way to the platform counts more than its work."""
+_AT_ONCE = 2
+"""Points looked at side by side, each by several requests: the way to the platform counts more than its work."""
 
 
 def find_points(
@@ -45,7 +46,7 @@ def find_points(
     mode : {"auto", "all", "ignore"}
         With "auto", more than `max_points` prompts are an error; with "ignore", nothing is asked at all.
     go_on : callable
-        Called before the many requests; raises if the answer is not wanted any more.
+        Called before the requests about each few points; raises if the answer is not wanted any more.
 
     Raises
     ------
@@ -55,8 +56,7 @@ def find_points(
     if mode == "ignore":
         return []
     candidates = _candidates(gateway.points_in(slide, user_id, roi), slide, roi, term_ids)
-    go_on()
-    prompts = _plain(gateway, candidates)
+    prompts = _plain(gateway, candidates, go_on)
     if mode == "all":
         return list(prompts)
     found = list(islice(prompts, max_points + 1))
@@ -77,15 +77,18 @@ def _candidates(
     for point in points:
         inside = is_finite_point(point.x, point.y) and roi.surrounds(point.x, flip_y(point.y, slide.height))
         foreign = bool(point.term_ids) and not point.term_ids & term_ids
-        if inside and not foreign and not point.comments:
+        if inside and not foreign and point.is_bare:
             found.append(point)
     return found
 
 
-def _plain(gateway: SlideGateway, candidates: list[PointAnnotation]) -> Iterator[PointAnnotation]:
+def _plain(
+    gateway: SlideGateway, candidates: list[PointAnnotation], go_on: Callable[[], None]
+) -> Iterator[PointAnnotation]:
     """Go through the points that nothing hangs on; to see that costs requests for each, so it comes last."""
     with ThreadPoolExecutor(_AT_ONCE, "notes") as pool:
         for at in range(0, len(candidates), _AT_ONCE):
+            go_on()
             some = candidates[at : at + _AT_ONCE]
             answers = [pool.submit(copy_context().run, gateway.is_plain, point) for point in some]
             yield from (point for point, is_plain in zip(some, answers, strict=True) if is_plain.result())

@@ -72,10 +72,15 @@ class PointAnnotation:
     x: float
     """Platform frame, level-0 pixels."""
     y: float
+    user_id: int
+    """The owner."""
     term_ids: frozenset[int]
-    comments: int
+    is_bare: bool
+    """Whether the list that it comes from is understood, and shows nothing that hangs on it but terms."""
     domain: str
     """The platform's class of the annotation, needed to ask for what else it carries."""
+    updated: str | None = None
+    """The platform's time of the last change; opaque, only compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ class Stored:
     """What the platform made of a new location."""
 
     location: str
-    """WKT, platform frame, as stored."""
+    """WKT, platform frame, as stored; empty if the platform did not tell."""
     command: int | None
     """The handle of the platform's undo."""
 
@@ -150,7 +155,14 @@ class SlideGateway(Protocol):
         ...
 
     def is_plain(self, point: PointAnnotation) -> bool:
-        """Whether a point is still there, and neither properties nor a description hang on it."""
+        """Whether a point is there and nothing hangs on it that the list of points does not show.
+
+        What is not understood is something.
+        """
+        ...
+
+    def is_as_read(self, slide: Slide, point: PointAnnotation) -> bool:
+        """Whether a point is there as it was listed, and still plain."""
         ...
 
     def store_location(self, annotation: Annotation, location: str) -> Stored:

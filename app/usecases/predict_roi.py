@@ -82,6 +82,7 @@ class PredictRoi:
                 term_ids=frozenset(),
                 mode="auto",
                 max_points=self.max_points,
+                go_on=self.claim.check,
             )
             prompts = tuple(PointPrompt(point.x, flip_y(point.y, slide.height)) for point in found)
         return self._segment(slide, roi, prompts, stopwatch)

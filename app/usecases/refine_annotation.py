@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from app.errors import AnnotationChanged, AnnotationNotFound, ServiceError
 from app.geometry.frames import flip_y
 from app.geometry.locations import read_location, roi_of, write_location
 from app.geometry.polygons import Holes, Parts
@@ -18,6 +17,7 @@ from app.usecases.find_points import PointsMode, find_points
 from app.usecases.ports import Annotation, Claim, ModelInfo, PointAnnotation, Slide, SlideGateway, Stored
 from app.usecases.segment_roi import Segmentation, SegmentRoi
 from app.usecases.timings import Stopwatch
+from app.usecases.write_back import WriteBack
 
 Outcome = Literal["changed", "nothing found", "dry run"]
 
@@ -81,7 +81,7 @@ class RefineAnnotation:
         ModelBusy, CallerGone
             It took longer than the deadline, or nobody waits any more; nothing was touched.
         PlatformError, ModelError
-            The old shape and all points stand, unless the platform failed after it had stored the new shape.
+            The old shape and all points stand, unless the fact `written` says otherwise: see `WriteBack.store`.
         """
         stopwatch = Stopwatch()
         with stopwatch.step("validity"):
@@ -93,6 +93,11 @@ class RefineAnnotation:
         with stopwatch.step("box"):
             roi = roi_of(geometry, slide.width, slide.height)
         with self.segment.begun(slide, plane, roi, stopwatch, self.claim) as begun:
+
+            def go_on() -> None:
+                begun.check()
+                self.claim.check()
+
             with stopwatch.step("points"):
                 points = find_points(
                     self.gateway,
@@ -102,13 +107,14 @@ class RefineAnnotation:
                     term_ids=annotation.term_ids,
                     mode=options.points,
                     max_points=self.max_points,
-                    go_on=begun.check,
+                    go_on=go_on,
                 )
             prompts = tuple(_as_prompt(point, slide) for point in points)
             segmentation = begun.outline(prompts, holes=options.holes, parts=options.parts)
         with stopwatch.step("update"):
             outcome, stored = self._write(annotation, segmentation, options)
-            deleted, kept, handles = self._delete(points if outcome == "changed" and not options.keep_points else [])
+            doomed = points if outcome == "changed" and not options.keep_points else []
+            deletions = WriteBack(self.gateway, self.claim).delete(slide, doomed)
         return Refinement(
             annotation_id=annotation_id,
             caller=caller,
@@ -117,10 +123,10 @@ class RefineAnnotation:
             previous_location=annotation.location,
             score=segmentation.score,
             points_used=tuple(point.id for point in points),
-            points_deleted=deleted,
-            points_not_deleted=kept,
+            points_deleted=tuple(deletions.deleted),
+            points_not_deleted=tuple(deletions.kept),
             command=stored.command,
-            commands=tuple(handle for handle in (stored.command, *handles) if handle is not None),
+            commands=(*(() if stored.command is None else (stored.command,)), *deletions.commands),
             model=self.segment.segmenter.info,
             segmentation=segmentation,
             timings_ms=stopwatch.timings_ms(),
@@ -129,41 +135,14 @@ class RefineAnnotation:
     def _write(
         self, annotation: Annotation, segmentation: Segmentation, options: RefineOptions
     ) -> tuple[Outcome, Stored]:
-        """Store the new location, if there is one and nobody was faster."""
+        """Store the new location, if there is one and it is still wanted."""
+        self.claim.check()
         if segmentation.shape is None:
             return "nothing found", Stored(annotation.location, None)
         location = write_location(segmentation.shape)
         if options.dry_run:
             return "dry run", Stored(location, None)
-        self._check_unchanged(annotation)
-        self.claim.check()
-        return "changed", self.gateway.store_location(annotation, location)
-
-    def _check_unchanged(self, annotation: Annotation) -> None:
-        try:
-            now = self.gateway.annotation(annotation.id)
-        except AnnotationNotFound as error:
-            raise AnnotationChanged(
-                f"Annotation {annotation.id} was deleted while it was refined; nothing was written.",
-                annotation_id=annotation.id,
-            ) from error
-        if (now.location, now.updated) != (annotation.location, annotation.updated):
-            raise AnnotationChanged(
-                f"Annotation {annotation.id} was edited while it was refined; nothing was written.",
-                annotation_id=annotation.id,
-            )
-
-    def _delete(self, points: list[PointAnnotation]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int | None, ...]]:
-        """Delete the points one by one; a failure leaves that point and is told, not raised."""
-        deleted, kept, handles = [], [], []
-        for point in points:
-            try:
-                handles.append(self.gateway.delete(point.id))
-            except ServiceError:
-                kept.append(point.id)
-            else:
-                deleted.append(point.id)
-        return tuple(deleted), tuple(kept), tuple(handles)
+        return "changed", WriteBack(self.gateway, self.claim).store(annotation, location)
 
 
 def _as_prompt(point: PointAnnotation, slide: Slide) -> PointPrompt:

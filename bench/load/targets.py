@@ -101,7 +101,7 @@ def settings_of(stage: LoadStage) -> Settings:
         platform=PlatformSettings(
             host=stage.cytomine.base_url, public_key=account.public_key, private_key=SecretStr(account.private_key)
         ),
-        segmenter=SegmenterSettings(device="cpu", engine="torch-float32"),
+        segmenter=SegmenterSettings(device="cpu", engine="torch-float32", demo_model=True),
         api=ApiSettings(shared_secret=SecretStr(stage.secret), log_level="error"),
     )
 

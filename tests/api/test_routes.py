@@ -1,8 +1,10 @@
+import io
 import threading
 
 import pytest
 import shapely
 from fastapi.testclient import TestClient
+from PIL import Image
 
 from app.errors import ModelBusy
 from app.geometry.polygons import iou
@@ -153,6 +155,32 @@ def test_the_embedded_model_is_called_a_demo(settings: Settings, gateway: FakeGa
         body = client.get("/health").json()
     assert "demo" in body["warning"]
     assert body["gpu"] is True
+
+
+def test_every_outline_of_the_demo_model_says_where_it_comes_from(settings: Settings, gateway: FakeGateway) -> None:
+    class Embedded(DarkSegmenter):
+        @property
+        def info(self):
+            return type(super().info)("embedded", "embedded", "0" * 64, "float32", "cpu")
+
+    crop = Image.new("RGB", (160, 160), (40, 40, 40))
+    content = io.BytesIO()
+    crop.save(content, "PNG")
+    fields = {"image_width": "1000", "image_height": "800", "location": BOX}
+
+    def doubts(segmenter: DarkSegmenter) -> list[object]:
+        app = assemble(settings, gateway, DiscReader(), segmenter)
+        with TestClient(app, headers={"X-Refine-Secret": SECRET}) as client:
+            refined = client.post("/sam/annotations/7/refine", json={"dry_run": True})
+            predicted = client.post("/sam/prediction", json={"image_id": 5, "geometry": AREA})
+            cropped = client.post("/sam/annotations/refine", data=fields, files={"annotation_crop": content.getvalue()})
+        return [
+            refined.json()["doubts"], predicted.json()["properties"]["doubts"], cropped.json()["properties"]["doubts"]
+        ]  # fmt: skip
+
+    said = "This outline comes from the demo model, which is not meant for annotation work."
+    assert doubts(Embedded()) == [[said]] * 3
+    assert doubts(DarkSegmenter()) == [[]] * 3
 
 
 def test_ready_waits_for_the_warm_up_and_health_does_not(settings: Settings, gateway: FakeGateway) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -33,7 +33,8 @@ class World:
     height: int
     add_point: Callable[..., int]
     change: Callable[[int, str], None]
-    add_note: Callable[[int], None]
+    add_notes: tuple[Callable[[int], object], ...]
+    """Ways to hang something on an annotation; each must keep it from being a plain point."""
 
 
 def fake_world() -> World:
@@ -48,7 +49,7 @@ def fake_world() -> World:
     def change(number: int, location: str) -> None:
         gateway.annotations[number] = annotation(number, location, updated="2")
 
-    return World(gateway, 5, 7, 61, 62, 800, add_point, change, gateway.notes.add)
+    return World(gateway, 5, 7, 61, 62, 800, add_point, change, (gateway.notes.add,))
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,13 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         HEIGHT,
         add_point,
         store.set_location,
-        lambda number: store.add_property(number, "grade", "2") and None,
+        (
+            lambda number: store.add_property(number, "grade", "2"),
+            lambda number: store.add_description(number, "a mitosis"),
+            lambda number: store.add_tag(number, "seen"),
+            lambda number: store.add_attached_file(number, "a mitosis.png"),
+            lambda number: store.add_link([number, store.add_annotation(lab.image, lab.alice.id, "POINT (1 1)")]),
+        ),
     )
     http.close()
 
@@ -131,12 +138,27 @@ def test_lists_points_of_the_user_in_the_box_oldest_first(world: World) -> None:
 
 def test_notes_on_a_point(world: World) -> None:
     slide = world.gateway.slide(world.slide)
-    number = world.add_point(500, 400, world.owner)
+    roi = Roi(420, world.height - 480, 580, world.height - 320)
+    for add_note in world.add_notes:
+        number = world.add_point(500, 400, world.owner)
+        (point,) = (each for each in world.gateway.points_in(slide, world.owner, roi) if each.id == number)
+        assert world.gateway.is_plain(point)
+        assert world.gateway.is_as_read(slide, point)
+        add_note(number)
+        assert not world.gateway.is_plain(point)
+        assert not world.gateway.is_as_read(slide, point)
+
+
+def test_a_point_that_moved_or_went_is_not_as_read(world: World) -> None:
+    slide = world.gateway.slide(world.slide)
+    world.add_point(500, 400, world.owner)
     roi = Roi(420, world.height - 480, 580, world.height - 320)
     (point,) = world.gateway.points_in(slide, world.owner, roi)
-    assert world.gateway.is_plain(point)
-    world.add_note(number)
-    assert not world.gateway.is_plain(point)
+    assert world.gateway.is_as_read(slide, point)
+    assert not world.gateway.is_as_read(slide, replace(point, x=point.x + 0.5))
+    assert not world.gateway.is_as_read(slide, replace(point, updated="another time"))
+    world.gateway.delete(point.id)
+    assert not world.gateway.is_as_read(slide, point)
 
 
 def test_stores_and_deletes(world: World) -> None:

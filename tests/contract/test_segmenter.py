@@ -18,7 +18,7 @@ from app.usecases.ports import Claim, Segmenter
 from tests import ray_lab
 from tests.lab import ON_RAY
 
-SETTINGS = Settings(segmenter=SegmenterSettings(device="cpu", max_waiting=3))
+SETTINGS = Settings(segmenter=SegmenterSettings(device="cpu", max_waiting=3, demo_model=True))
 NOBODY = np.empty((0, 2))
 KINDS = ["local", "remote"] if ON_RAY else ["local"]
 

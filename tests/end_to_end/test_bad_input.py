@@ -107,6 +107,43 @@ def test_annotation_changed_meanwhile(lab: Lab, change: str) -> None:
     assert lab.requests("PUT") == lab.requests("DELETE") == []
 
 
+@pytest.mark.parametrize("body", [b"{}", b'{"message":"later"}', b'{"collection":null}', b'{"collection":{}}'], ids=str)
+@pytest.mark.parametrize("route", ["property", "attachedfile", "tag_domain_association", "annotationlink"])
+def test_a_point_stays_where_core_does_not_tell_clearly_what_hangs_on_it(lab: Lab, route: str, body: bytes) -> None:
+    number, point = lab.draw(BOX), lab.point(DISC_X, DISC_Y)
+    lab.cytomine.faults.add(Fault("status", path=rf"/{route}\.json", status=200, body=body, times=None))
+    result = lab.refine(number).json()
+    assert result["changed"]
+    assert result["points_used"] == result["points_deleted"] == []
+    assert lab.location(point) is not None
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"collection":null}', b'{"collection":"x"}', b'{"collection":[5]}'], ids=str)
+def test_a_list_of_points_that_is_none_is_cores_fault(lab: Lab, body: bytes) -> None:
+    number, point = lab.draw(BOX), lab.point(DISC_X, DISC_Y)
+    lab.cytomine.faults.add(Fault("status", path=r"/annotation\.json", status=200, body=body))
+    check_problem(lab.refine(number), 502)
+    check_untouched(lab, number, BOX.wkt, [point])
+
+
+@pytest.mark.parametrize(
+    "meddle",
+    [
+        lambda store, point: store.add_property(point, "grade", "2"),
+        lambda store, point: store.add_tag(point, "seen"),
+        lambda store, point: store.set_location(point, "POINT (1 1)"),
+        lambda store, point: store.remove(point),
+    ],
+    ids=["property", "tag", "moved", "deleted"],
+)
+def test_a_point_that_changes_while_the_outline_is_written_is_somebodys_work(lab: Lab, meddle) -> None:
+    number, point = lab.draw(BOX), lab.point(DISC_X, DISC_Y)
+    lab.cytomine.faults.add(Fault("slow", method="PUT", hook=lambda: meddle(lab.cytomine.store, point)))
+    result = lab.refine(number).json()
+    assert (result["points_used"], result["points_deleted"], result["points_not_deleted"]) == ([point], [], [point])
+    assert lab.requests("DELETE") == []
+
+
 @pytest.mark.parametrize(("width", "height", "path"), [(None, HEIGHT, "discs.png"), (WIDTH, HEIGHT, None)])
 def test_image_without_size_or_path(lab: Lab, width: int | None, height: int, path: str | None) -> None:
     lab.image = lab.cytomine.store.add_image(lab.project, lab.alice.id, path, width, height)

@@ -17,13 +17,14 @@ from tests.end_to_end.test_crops import crop_of, outline
 from tests.lab import BOX, DISC, HEIGHT, WIDTH, Lab, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
+STOCK = {"API_BASE_PATH": "/sam", "WEIGHTS_PATH": "/app/weights"}
 
 
 @pytest.fixture(scope="module")
 def stock_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
     ours = {name: value for name, value in os.environ.items() if not name.startswith("REFINE_")}
-    environment = {**ours, "API_BASE_PATH": "/sam", "WEIGHTS_PATH": "/app/weights"}
+    environment = {**ours, **STOCK, "REFINE_SEGMENTER__DEMO_MODEL": "true"}
     command = [
         Path(sys.executable).with_name("fastapi"),
         "run",
@@ -51,7 +52,18 @@ def stock_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             process.wait(20)
 
 
-def test_the_probe_and_the_crop_work_without_any_setting_of_ours(lab: Lab, stock_url: str) -> None:
+def test_without_weights_it_refuses_with_one_line_and_two_ways_out(tmp_path: Path) -> None:
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("REFINE_")}
+    environment = {**ours, **STOCK, "REFINE_WEIGHTS__FOLDER": str(tmp_path)}
+    command = [Path(sys.executable).with_name("fastapi"), "run", "app/main.py", "--port", str(free_port())]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "app weights pull" in done.stderr
+    assert "REFINE_SEGMENTER__DEMO_MODEL=true" in done.stderr
+
+
+def test_the_probe_and_the_crop_work_without_credentials(lab: Lab, stock_url: str) -> None:
     assert httpx.get(f"{stock_url}/", trust_env=False).json()["status"] == "healthy"
     answer = httpx.post(
         f"{stock_url}/sam/annotations/refine",

@@ -40,7 +40,12 @@ from tests.lab import (
 JWT_SECRET = "a secret that signs the tokens of these tests, sixty-four bytes l"
 TABLE = Path(__file__).resolve().parents[2] / "docs" / "rights.md"
 MADE = TABLE.parents[1] / "out" / "rights.md"
-PROJECTS = {"classic": {}, "restricted": {"restricted": True}, "read-only": {"read_only": True}}
+PROJECTS = {
+    "classic": {},
+    "restricted": {"restricted": True},
+    "read-only": {"read_only": True},
+    "blind": {"blind": True},
+}
 NUMBERS = count()
 PEOPLE = ("owner", "colleague", "manager", "not a member", "super admin")
 
@@ -70,7 +75,8 @@ def signing_url(cytomine: EmbeddedCytomine) -> Iterator[str]:
         host=cytomine.base_url, public_key=account.public_key, private_key=SecretStr(account.private_key)
     )
     api = ApiSettings(signatures="full", log_level="warning")
-    with serving(Settings(platform=platform, segmenter=SegmenterSettings(device="cpu"), api=api)) as url:
+    segmenter = SegmenterSettings(device="cpu", demo_model=True)
+    with serving(Settings(platform=platform, segmenter=segmenter, api=api)) as url:
         yield url
 
 
@@ -242,6 +248,14 @@ def test_tokens_that_core_does_not_accept(cytomine: EmbeddedCytomine, service_ur
     ):
         assert refine(scene, token).status_code == status == edit(scene, token)
     assert scene.lab.location(scene.annotation) == BOX.wkt
+
+
+def test_who_may_not_see_the_name_of_a_file_is_not_told_it(cytomine: EmbeddedCytomine, service_url: str) -> None:
+    scene = scene_of(cytomine, service_url, "blind")
+    answer = refine(scene, token_of(scene.people["colleague"]))
+    assert answer.status_code == 200, answer.text
+    assert scene.lab.iou(scene.annotation) > 0.85
+    assert "discs" not in answer.text
 
 
 def test_a_token_for_reading_only_is_refused_before_any_work(cytomine: EmbeddedCytomine, service_url: str) -> None:

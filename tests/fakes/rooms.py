@@ -64,9 +64,10 @@ class FakeGateway:
         *,
         user_id: int = 61,
         term_ids: frozenset[int] = frozenset(),
-        comments: int = 0,
+        is_bare: bool = True,
     ) -> None:
-        self.points[identifier] = (user_id, PointAnnotation(identifier, x, y, term_ids, comments, "UserAnnotation"))
+        point = PointAnnotation(identifier, x, y, user_id, term_ids, is_bare, "UserAnnotation")
+        self.points[identifier] = (user_id, point)
 
     def acting_as(self, caller: Caller) -> FakeGateway:
         return replace(self, caller_id=caller.user_id)
@@ -119,6 +120,10 @@ class FakeGateway:
     def is_plain(self, point: PointAnnotation) -> bool:
         self.asked_for_notes.append(point.id)
         return point.id not in self.notes
+
+    def is_as_read(self, slide: Slide, point: PointAnnotation) -> bool:
+        everywhere = Roi(-1e9, -1e9, 1e9, 1e9)
+        return point in self.points_in(slide, point.user_id, everywhere) and self.is_plain(point)
 
     def store_location(self, annotation: Annotation, location: str) -> Stored:
         def store() -> None:

@@ -18,7 +18,7 @@ def server() -> Iterator[ScriptedServer]:
 @pytest.fixture
 def platform(server: ScriptedServer) -> PlatformSettings:
     return PlatformSettings.model_validate(
-        {"host": server.url, "public_key": "pub", "private_key": "priv", "read_timeout_s": 0.3, "connect_timeout_s": 1}
+        {"host": server.url, "public_key": "pub", "private_key": "priv", "read_timeout_s": 2, "connect_timeout_s": 1}
     )
 
 

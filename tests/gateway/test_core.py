@@ -21,7 +21,7 @@ from app.gateway.core import CoreGateway
 from app.gateway.http import CoreHttp
 from app.geometry.frames import Roi
 from app.settings import PlatformSettings
-from app.usecases.ports import ApiKeys, BearerToken, Caller, Plane, PointAnnotation, Slide
+from app.usecases.ports import ApiKeys, BearerToken, Caller, Plane, PointAnnotation, Slide, Stored
 from tests.fakes.scripted_server import Answer, ScriptedServer
 
 DOMAIN = "be.cytomine.domain.ontology.UserAnnotation"
@@ -32,7 +32,18 @@ RECORD = {
 }  # fmt: skip
 IMAGE = {"class": "ImageInstance", "id": 5, "width": 1000, "height": 800, "path": "17/a b.svs", "bitPerSample": 8}
 SLIDE = Slide(5, 1000, 800, "17/a b.svs")
-POINT = PointAnnotation(11, 1, 2, frozenset(), 0, DOMAIN)
+POINT = PointAnnotation(11, 1, 2, 61, frozenset(), True, DOMAIN)
+LISTED = {
+    "class": DOMAIN, "id": 12, "updated": 1747200100000.25, "user": 61, "nbComments": 0, "countReviewedAnnotations": 0,
+    "reviewed": False, "location": "POINT (20 750)", "term": [], "track": [], "annotationTrack": [],
+}  # fmt: skip
+HANGING = {
+    "/api/domain/{domain}/{point}/property.json": {"collection": []},
+    "/api/domain/{domain}/{point}/attachedfile.json": {"collection": []},
+    "/api/domain/{domain}/{point}/tag_domain_association.json": {"collection": []},
+    "/api/annotation/{point}/annotationlink.json": {"collection": []},
+}
+NO_DESCRIPTION = {"errors": {"message": 'Description {"domainIdent":11} not found'}, "errorValues": {}}
 
 
 def error_of(gateway: CoreGateway) -> ServiceError:
@@ -120,6 +131,20 @@ def test_a_slide_without_size_or_path_is_not_readable(
     assert caught.value.facts["missing"] == missing
 
 
+@pytest.mark.parametrize(("slice_", "found"), [({"path": "17/a b.svs"}, True), ({"path": None}, False), (None, False)])
+def test_the_path_that_a_blind_project_hides_is_that_of_the_slice(
+    gateway: CoreGateway, server: ScriptedServer, slice_: dict | None, found: bool
+) -> None:
+    server.answers["/api/imageinstance/5.json"] = Answer(body={**IMAGE, "path": None})
+    if slice_ is not None:
+        server.answers["/api/imageinstance/5/sliceinstance/reference.json"] = Answer(body=slice_)
+    if found:
+        assert gateway.slide(5) == SLIDE
+    else:
+        with pytest.raises(SlideNotReadable):
+            gateway.slide(5)
+
+
 def test_an_unknown_slide_is_told(gateway: CoreGateway) -> None:
     with pytest.raises(SlideNotFound):
         gateway.slide(5)
@@ -155,20 +180,22 @@ def test_an_odd_plane_is_no_answer(gateway: CoreGateway, server: ScriptedServer,
 
 def test_points_are_asked_for_by_box_and_user(gateway: CoreGateway, server: ScriptedServer) -> None:
     listed = [
-        {"class": DOMAIN, "id": 12, "location": "POINT (20 750)", "term": [3], "nbComments": 2},
-        {"class": DOMAIN, "id": 11, "location": "SRID=0;POINT (15 755)", "term": None},
-        {"class": DOMAIN, "id": 13, "location": "POLYGON ((0 0, 1 0, 1 1, 0 0))"},
-        {"class": DOMAIN, "id": 14, "location": "POINT EMPTY"},
-        {"class": DOMAIN, "id": 15, "location": None},
+        {**LISTED, "term": [3], "nbComments": 2},
+        {**LISTED, "id": 11, "location": "SRID=0;POINT (15 755)"},
+        {**LISTED, "id": 13, "location": "POLYGON ((0 0, 1 0, 1 1, 0 0))"},
+        {**LISTED, "id": 14, "location": "POINT EMPTY"},
+        {**LISTED, "id": 15, "location": None},
     ]
     server.answers["/api/annotation.json"] = Answer(body={"collection": listed})
     points = gateway.points_in(SLIDE, 61, Roi(10, 40, 30, 60))
     assert [point.id for point in points] == [11, 12, 14]
-    assert (points[1].x, points[1].y, points[1].term_ids, points[1].comments) == (20, 750, {3}, 2)
+    assert (points[1].x, points[1].y, points[1].term_ids, points[1].is_bare) == (20, 750, {3}, False)
+    assert (points[0].is_bare, points[0].user_id, points[0].updated) == (True, 61, "1747200100000.25")
     (call,) = server.calls
     assert "image=5" in call.path
     assert "user=61" in call.path
     assert "bbox=POLYGON" in call.path
+    assert "showTrack=True" in call.path
     for corner in ("30+740", "30+760", "10+760", "10+740"):
         assert corner in call.path
 
@@ -177,30 +204,116 @@ def test_points_of_a_user_who_is_gone_are_none(gateway: CoreGateway) -> None:
     assert gateway.points_in(SLIDE, 61, Roi(0, 0, 1, 1)) == []
 
 
-def test_a_broken_list_is_unavailable(gateway: CoreGateway, server: ScriptedServer) -> None:
-    server.answers["/api/annotation.json"] = Answer(body={"collection": [{"location": "POINT (1 1)"}]})
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"collection": [{"location": "POINT (1 1)"}]},
+        {"collection": [{**LISTED, "id": "12"}]},
+        {"collection": [{**LISTED, "id": True}]},
+        {"collection": [5]},
+        {"collection": [[]]},
+        {"collection": "x"},
+        {"collection": None},
+        {"collection": {}},
+        {"message": "later"},
+        {},
+    ],
+    ids=str,
+)
+def test_a_broken_list_is_unavailable(gateway: CoreGateway, server: ScriptedServer, answer: dict[str, object]) -> None:
+    server.answers["/api/annotation.json"] = Answer(body=answer)
     with pytest.raises(PlatformUnavailable):
         gateway.points_in(SLIDE, 61, Roi(0, 0, 1, 1))
 
 
-def test_properties_and_descriptions_are_notes(gateway: CoreGateway, server: ScriptedServer) -> None:
-    properties, description = "/api/annotation/11/property.json", f"/api/domain/{DOMAIN}/11/description.json"
-    server.answers["/api/annotation/11.json"] = Answer(body=RECORD)
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"nbComments": 1}, {"nbComments": None}, {"nbComments": "0"}, {"nbComments": {}}, {"nbComments": False},
+        {"countReviewedAnnotations": 1}, {"countReviewedAnnotations": None}, {"term": None}, {"term": "[]"},
+        {"term": {}}, {"term": [None]}, {"term": ["3"]}, {"track": [4]}, {"track": None}, {"track": {}},
+        {"class": None}, {"class": "be.cytomine.domain.ontology.AlgoAnnotation"}, {"class": "../7"}, {"class": 7},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_point_of_which_the_list_says_more_or_odd_things_is_not_bare(
+    gateway: CoreGateway, server: ScriptedServer, odd: dict[str, object]
+) -> None:
+    missing = {name: value for name, value in LISTED.items() if name not in odd}
+    server.answers["/api/annotation.json"] = Answer(body={"collection": [LISTED, {**LISTED, **odd}, missing]})
+    assert [point.is_bare for point in gateway.points_in(SLIDE, 61, Roi(0, 0, 1, 1))] == [True, False, False]
+
+
+@pytest.mark.parametrize("term", [None, "321", {}, {"collection": []}, ["321"], [True], 321], ids=str)
+def test_an_annotation_whose_terms_are_not_understood_is_not_worked_on(
+    gateway: CoreGateway, server: ScriptedServer, term: object
+) -> None:
+    server.answers["/api/annotation/7.json"] = Answer(body={**RECORD, "term": term})
     with pytest.raises(PlatformUnavailable):
-        gateway.is_plain(POINT)
-    server.answers[properties] = Answer(body={"collection": []})
+        gateway.annotation(7)
+
+
+@pytest.fixture
+def hanging(server: ScriptedServer) -> dict[str, Answer]:
+    """Answer that nothing hangs on the point."""
+    for path, body in HANGING.items():
+        server.answers[path.format(domain=DOMAIN, point=11)] = Answer(body=body)
+    server.answers[f"/api/domain/{DOMAIN}/11/description.json"] = Answer(404, NO_DESCRIPTION)
+    return server.answers
+
+
+def test_a_point_on_which_nothing_hangs_is_plain(gateway: CoreGateway, hanging: dict[str, Answer]) -> None:
     assert gateway.is_plain(POINT) is True
-    server.answers[description] = Answer(body={"data": "mitosis"})
+
+
+@pytest.mark.parametrize("path", HANGING)
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(body={"collection": [{"id": 1}]}),
+        Answer(body={}),
+        Answer(body={"message": "later"}),
+        Answer(body={"collection": None}),
+        Answer(body={"collection": {}}),
+        Answer(body={"collection": ""}),
+        Answer(body={"collection": 0}),
+        Answer(body={"collection": False}),
+        Answer(404, {"errors": {"message": "Annotation 11 not found"}}),
+        Answer(404, b"<html>404</html>"),
+    ],
+    ids=lambda answer: f"{answer.status} {answer.body}",
+)
+def test_what_hangs_on_a_point_or_is_not_understood_keeps_it(
+    gateway: CoreGateway, hanging: dict[str, Answer], path: str, answer: Answer
+) -> None:
+    hanging[path.format(domain=DOMAIN, point=11)] = answer
     assert gateway.is_plain(POINT) is False
-    server.answers[description] = Answer(500, b"")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(body={"data": "mitosis"}),
+        Answer(body={}),
+        Answer(404, b"<html>404</html>"),
+        Answer(404, {"errors": {"message": f"{DOMAIN} 11 not found"}}),
+        Answer(404, {"title": "Not Found", "detail": "No static resource."}),
+    ],
+    ids=lambda answer: f"{answer.status} {answer.body}",
+)
+def test_only_cores_own_word_says_that_there_is_no_description(
+    gateway: CoreGateway, hanging: dict[str, Answer], answer: Answer
+) -> None:
+    hanging[f"/api/domain/{DOMAIN}/11/description.json"] = answer
+    assert gateway.is_plain(POINT) is False
+
+
+def test_a_core_that_fails_to_tell_what_hangs_on_a_point_fails(
+    gateway: CoreGateway, hanging: dict[str, Answer]
+) -> None:
+    hanging["/api/annotation/11/annotationlink.json"] = Answer(500, b"")
     with pytest.raises(PlatformUnavailable):
         gateway.is_plain(POINT)
-    server.answers[properties] = Answer(body={"collection": [{"key": "a"}]})
-    assert gateway.is_plain(POINT) is False
-
-
-def test_a_point_that_somebody_deleted_is_no_prompt(gateway: CoreGateway) -> None:
-    assert gateway.is_plain(POINT) is False
 
 
 def test_a_location_is_written_with_everything_else_as_it_was(gateway: CoreGateway, server: ScriptedServer) -> None:
@@ -219,9 +332,13 @@ def test_a_location_is_written_with_everything_else_as_it_was(gateway: CoreGatew
     server.answers[url] = Answer(404, {"errors": {"message": "gone"}})
     with pytest.raises(AnnotationChanged):
         gateway.store_location(read, "POLYGON ((1 1, 2 1, 2 2, 1 1))")
-    server.answers[url] = Answer(body={"message": "odd"})
-    with pytest.raises(PlatformUnavailable):
+    server.answers[url] = Answer(412, {"success": False, "errors": "The annotation was changed meanwhile."})
+    with pytest.raises(AnnotationChanged):
         gateway.store_location(read, "POLYGON ((1 1, 2 1, 2 2, 1 1))")
+    assert server.calls[-1].headers["if-match"] == f'"{RECORD["updated"]}"'
+    for odd in ({"message": "odd"}, {"annotation": 5}, {"annotation": {"location": None}, "command": True}):
+        server.answers[url] = Answer(body=odd)
+        assert gateway.store_location(read, "POLYGON ((1 1, 2 1, 2 2, 1 1))") == Stored("", None)
 
 
 def test_deleting_what_is_gone_is_told(gateway: CoreGateway) -> None:

@@ -11,4 +11,5 @@ from scale.options import Options
 
 def models(arguments: dict[str, object]) -> Application:
     """Build replicas of a model, without an edge."""
-    return model(Options.model_validate(arguments), Settings(segmenter=SegmenterSettings(device="cpu")))
+    segmenter = SegmenterSettings(device="cpu", demo_model=True)
+    return model(Options.model_validate(arguments), Settings(segmenter=segmenter))

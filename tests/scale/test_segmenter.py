@@ -23,7 +23,7 @@ from tests.lab import long_on_ray
 from tests.scale.models import NEW, OLD
 from tests.scale.replicas import kill, replicas, until
 
-SETTINGS = Settings(segmenter=SegmenterSettings(device="cpu", max_waiting=8))
+SETTINGS = Settings(segmenter=SegmenterSettings(device="cpu", max_waiting=8, demo_model=True))
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +201,7 @@ def test_weights_are_swapped_under_load_without_an_error() -> None:
 
 @long_on_ray
 def test_a_model_that_cannot_be_started_is_told() -> None:
-    broken = Settings(segmenter=SegmenterSettings(config="broken"))
+    broken = Settings(segmenter=SegmenterSettings(config="broken", demo_model=True))
     with (
         pytest.raises(RuntimeError, match="failed"),
         ray_lab.segmenter("tests.scale.models:quick", broken),

@@ -77,16 +77,23 @@ def test_verify_with_an_entry_refuses_before_it_loads(tmp_path: Path) -> None:
 
 
 def settings_with(
-    folder: Path, *, checkpoint: Path | None = None, sha256: str | None = None, config: str = "some.yaml"
+    folder: Path,
+    *,
+    checkpoint: Path | None = None,
+    sha256: str | None = None,
+    config: str = "some.yaml",
+    demo_model: bool = False,
 ) -> Settings:
     return Settings(
-        segmenter=SegmenterSettings(checkpoint=checkpoint, sha256=sha256, config=config),
+        segmenter=SegmenterSettings(checkpoint=checkpoint, sha256=sha256, config=config, demo_model=demo_model),
         weights=WeightsSettings(folder=folder),
     )
 
 
-def test_without_anything_the_embedded_model_runs_and_says_so(tmp_path: Path) -> None:
-    chosen = choose(settings_with(tmp_path / "no such folder"))
+def test_without_weights_nothing_runs_unless_the_demo_model_is_wanted(tmp_path: Path) -> None:
+    with pytest.raises(WeightsUnavailable, match=r"no such folder.*weights pull.*DEMO_MODEL=true.*not for annotation"):
+        choose(settings_with(tmp_path / "no such folder"))
+    chosen = choose(settings_with(tmp_path / "no such folder", demo_model=True))
     assert (chosen.origin, chosen.name, chosen.config) == ("embedded", "embedded", "embedded")
     assert chosen.sha256 == file_sha256(chosen.path)
     assert "EMBEDDED DEMO MODEL, not for annotation" in chosen.description
@@ -133,9 +140,10 @@ def test_a_digest_in_the_settings_holds_whatever_is_chosen(tmp_path: Path, confi
     mine.write_bytes(BODY)
     checkpoint = mine if configured else None
     with pytest.raises(WeightsCorrupt, match="REFINE_SEGMENTER__SHA256"):
-        choose(settings_with(tmp_path, checkpoint=checkpoint, sha256="0" * 64))
-    right = choose(settings_with(tmp_path, checkpoint=checkpoint)).sha256
-    assert choose(settings_with(tmp_path, checkpoint=checkpoint, sha256=right)).sha256 == right
+        choose(settings_with(tmp_path, checkpoint=checkpoint, sha256="0" * 64, demo_model=True))
+    right = choose(settings_with(tmp_path, checkpoint=checkpoint, demo_model=True)).sha256
+    given = settings_with(tmp_path, checkpoint=checkpoint, sha256=right, demo_model=True)
+    assert choose(given).sha256 == right
 
 
 def test_every_entry_is_pinned_and_has_a_config_of_its_own_package() -> None:

@@ -40,7 +40,7 @@ def test_points_without_a_place_are_left_alone() -> None:
 def test_results_of_their_own_are_left_alone() -> None:
     gateway = FakeGateway()
     gateway.add_point(1, 150, 650, term_ids=frozenset({9}))
-    gateway.add_point(2, 151, 650, comments=1)
+    gateway.add_point(2, 151, 650, is_bare=False)
     gateway.add_point(3, 152, 650)
     gateway.notes = {3}
     gateway.add_point(4, 153, 650, term_ids=frozenset({9, 10}))
@@ -64,7 +64,7 @@ def test_more_points_than_the_limit_are_refused_unless_wanted() -> None:
 def test_points_that_are_no_prompts_do_not_count_towards_the_limit() -> None:
     gateway = FakeGateway()
     for identifier in range(40):
-        gateway.add_point(identifier, 150, 650, comments=identifier % 2)
+        gateway.add_point(identifier, 150, 650, is_bare=identifier % 2 == 0)
     assert len(found(gateway)) == 20
 
 
@@ -77,17 +77,17 @@ def test_ignoring_points_asks_for_none() -> None:
 
 
 def test_notes_of_several_points_are_asked_for_side_by_side() -> None:
-    meeting = threading.Barrier(3, timeout=10)
+    meeting = threading.Barrier(2, timeout=30)
 
     class Slow(FakeGateway):
         def is_plain(self, point: PointAnnotation) -> bool:
-            meeting.wait()  # breaks unless three ask at a time
+            meeting.wait()  # breaks unless two ask at a time
             return super().is_plain(point)
 
     gateway = Slow(notes={2})
-    for identifier in range(1, 4):
+    for identifier in range(1, 5):
         gateway.add_point(identifier, 150, 650)
-    assert found(gateway) == [1, 3]
+    assert found(gateway) == [1, 3, 4]
 
 
 def test_nothing_is_asked_about_points_whose_refine_is_refused_already() -> None:
@@ -101,3 +101,18 @@ def test_nothing_is_asked_about_points_whose_refine_is_refused_already() -> None
             gateway, gateway.slides[5], ROI, user_id=61, term_ids=frozenset(), mode="auto", max_points=20, go_on=refused
         )
     assert gateway.asked_for_notes == []
+
+
+def test_the_time_is_looked_at_between_points() -> None:
+    def tired() -> None:
+        if len(gateway.asked_for_notes) >= 6:
+            raise ModelBusy("too late", retry_after_s=1.0)
+
+    gateway = FakeGateway()
+    for identifier in range(500):
+        gateway.add_point(identifier, 150, 650)
+    with pytest.raises(ModelBusy):
+        find_points(
+            gateway, gateway.slides[5], ROI, user_id=61, term_ids=frozenset(), mode="all", max_points=20, go_on=tired
+        )
+    assert len(gateway.asked_for_notes) <= 8

@@ -21,7 +21,7 @@ def routes(verbs: Verbs) -> APIRouter:
     router = APIRouter()
 
     def predicted(prediction: Prediction, response: Response) -> FeatureBody | Response:
-        feature = prediction_feature(prediction)
+        feature = prediction_feature(prediction, verbs.model)
         verbs.done("predict", "nothing found" if feature is None else "found", prediction.timings_ms, response)
         return Response(status_code=204) if feature is None else feature
 

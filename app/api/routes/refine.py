@@ -11,6 +11,7 @@ from app import spans
 from app.api.answers import refine_result, server_timing, written
 from app.api.schemas import RefineRequest, RefineResult
 from app.api.verbs import Verbs
+from app.geometry.polygons import Holes, Parts
 from app.usecases.find_points import PointsMode
 from app.usecases.in_flight import InFlight
 from app.usecases.refine_annotation import Refinement, RefineOptions
@@ -47,9 +48,13 @@ def routes(verbs: Verbs) -> APIRouter:
         annotation_id: Annotated[int, Query(ge=1, le=2**63 - 1)],
         keep_points: bool = False,
         points: PointsMode = "auto",
+        dry_run: bool = False,
+        holes: Holes = "fill",
+        parts: Parts = "all",
     ) -> RefineResult:
         """Refine an annotation in place (the route of the first prototype)."""
-        return refined(request, annotation_id, RefineOptions(keep_points=keep_points, points=points), response)
+        options = RefineOptions(keep_points, points, dry_run, holes, parts)
+        return refined(request, annotation_id, options, response)
 
     @router.post("/annotations/{annotation_id}/refine")
     def refine_annotation(

@@ -1,4 +1,4 @@
-"""Which checkpoint the service runs: the configured one, else a pulled one, else the embedded model."""
+"""Which checkpoint the service runs: the configured one, else a pulled one, else the demo model, if allowed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from app.errors import WeightsCorrupt
+from app.errors import WeightsCorrupt, WeightsUnavailable
 from app.segmenter.weights.card import check_card, read_card
 from app.segmenter.weights.checks import check_file, file_sha256
 from app.segmenter.weights.registry import REGISTRY, WeightsEntry, find_digest
@@ -53,16 +53,16 @@ def choose(settings: Settings, registry: Sequence[WeightsEntry] = REGISTRY) -> C
     Returns
     -------
     ChosenWeights
-        The configured checkpoint; else the first pulled one of the registry; else the embedded model.
+        The configured checkpoint; else the first pulled one of the registry; else the embedded demo model.
 
     Raises
     ------
     WeightsUnavailable
-        The configured checkpoint, or the embedded model where it is needed, cannot be read.
+        The chosen checkpoint cannot be read, or there is none and the settings do not allow the demo model.
     WeightsCorrupt
         Its size or digest is not the registry's, the configured one or its card's.
     """
-    chosen = _configured(settings) or _pulled(settings, registry) or _embedded()
+    chosen = _configured(settings) or _pulled(settings, registry) or _embedded(settings)
     expected = settings.segmenter.sha256
     if expected is not None and chosen.sha256 != expected:
         raise WeightsCorrupt(
@@ -98,6 +98,12 @@ def _pulled(settings: Settings, registry: Sequence[WeightsEntry]) -> ChosenWeigh
     return None
 
 
-def _embedded() -> ChosenWeights:
+def _embedded(settings: Settings) -> ChosenWeights:
+    if not settings.segmenter.demo_model:
+        raise WeightsUnavailable(
+            f"There are no weights in {settings.weights.folder}: fetch them with `python -m app weights pull`, or set"
+            " REFINE_SEGMENTER__DEMO_MODEL=true to try the service with the demo model, which is not for annotation"
+            " work."
+        )
     sha256 = file_sha256(EMBEDDED_MODEL)
     return ChosenWeights("embedded", EMBEDDED_MODEL, "embedded", sha256, "embedded")
