@@ -53,7 +53,7 @@ podman run --rm --network none localhost/refine-deploy:base true > out/podman.lo
     || skip "containers do not run here (out/podman.log)"
 
 build() {
-    podman build -q --format docker --network host "$@" . > out/build.log 2>&1 && return
+    podman build -q --format docker --network host "$@" > out/build.log 2>&1 && return
     grep -qE 'ConnectionError|ConnectTimeout|ReadTimeout|Temporary failure in name resolution' out/build.log && skip "the package index cannot be reached from a container"
     cat out/build.log
     exit 1
@@ -65,12 +65,17 @@ for file in /etc/ssl/certs/ca-certificates.crt /etc/pip.conf; do
 done
 echo "Building the images (the first time takes some minutes)"
 build "$@" --build-arg BASE_IMAGE=localhost/refine-deploy:base --build-arg TORCH=none \
-    --build-arg EXTRAS=openvino,traces,demo -t localhost/refine-deploy:service
-build --ignorefile /dev/null -f tests/deploy/cytomine/standin.Dockerfile -t localhost/refine-deploy:standin
-build --ignorefile /dev/null -f tests/deploy/cytomine/nginx.Dockerfile -t localhost/refine-deploy:nginx
+    --build-arg EXTRAS=openvino,traces,demo -t localhost/refine-deploy:service .
+context="$CACHE/context"
+rm -rf "$context" && mkdir -p "$context"
+cp -r demo tests/deploy/cytomine/* tests/nginx/nginx.conf.sample "$context"
+build -f "$context/standin.Dockerfile" -t localhost/refine-deploy:standin "$context"
+build -f "$context/nginx.Dockerfile" -t localhost/refine-deploy:nginx "$context"
 
 # The image has no torch: the demo model is converted here, as an operator converts a checkpoint with the full image.
-engines="$CACHE/engines"
-REFINE_SEGMENTER__ENGINE_FOLDER="$engines" REFINE_SEGMENTER__DEVICE=cpu PYTHONPATH=. \
-    "$VENV/bin/python" -m app engines --no-int8 > out/engines.log 2>&1 || { cat out/engines.log; exit 1; }
+engines="$CACHE/engines-$(cat app/segmenter/embedded/* constraints.txt | sha256sum | cut -c1-16)"
+if ! ls "$engines"/*.json > /dev/null 2>&1; then
+    REFINE_SEGMENTER__ENGINE_FOLDER="$engines" REFINE_SEGMENTER__DEVICE=cpu REFINE_SEGMENTER__DEMO_MODEL=true PYTHONPATH=. \
+        "$VENV/bin/python" -m app engines --no-int8 > out/engines.log 2>&1 || { cat out/engines.log; exit 1; }
+fi
 REFINE_DEPLOY_ENGINES="$engines" PYTHONPATH=. "$VENV/bin/python" -m pytest tests/deploy

@@ -68,6 +68,8 @@ class Stack:
             "REFINE_MEMORY": "3g",
         }
         shutil.copy(HERE / "docker-compose.yml", folder)
+        demo_model = {"services": {"refine": {"environment": {"REFINE_SEGMENTER__DEMO_MODEL": "true"}}}}
+        (folder / "demo-model.yml").write_text(yaml.safe_dump(demo_model))
         self.store = Store(folder / "data" / "cytomine.sqlite")
         (folder / "data" / "slides").mkdir()
         draw_image(folder / "data" / "slides" / "discs.png")
@@ -112,7 +114,11 @@ class Stack:
 
     def compose(self, *words: str, ours: bool = True) -> str:
         """Run Compose with Cytomine's own files, and with ours."""
-        files = ["docker-compose.yml", "docker-compose.override.yml", *(["refine.yml"] if ours else [])]
+        files = [
+            "docker-compose.yml",
+            "docker-compose.override.yml",
+            *(["refine.yml", "demo-model.yml"] if ours else []),
+        ]
         given = [word for file in files for word in ("-f", file)]
         profile = ["--profile", "cpu"] if ours else []
         command = [

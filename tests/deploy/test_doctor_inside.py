@@ -96,8 +96,15 @@ def test_a_clock_that_is_off(stack: Stack) -> None:
     assert "NTP" in said
 
 
-def test_weights_that_are_not_there(stack: Stack) -> None:
-    status, findings, said = doctor(stack, REFINE_SEGMENTER__CHECKPOINT="/app/weights/nowhere.pt")
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"REFINE_SEGMENTER__CHECKPOINT": "/app/weights/nowhere.pt"},
+        {"REFINE_SEGMENTER__DEMO_MODEL": "false"},  # and nothing was pulled
+    ],
+)
+def test_weights_that_are_not_there(stack: Stack, broken: dict[str, str]) -> None:
+    status, findings, said = doctor(stack, **broken)
     assert (status, failed(findings)) == (1, ["weights"]), said
     assert "weights pull" in said
 

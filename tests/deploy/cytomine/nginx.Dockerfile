@@ -5,7 +5,7 @@ ENV RESOLVER=127.0.0.11 \
     URLS_SCHEME=http \
     INTERNAL_URLS_CORE=core:8080 \
     INTERNAL_URLS_IMS=pims:5000
-COPY tests/nginx/nginx.conf.sample /cm_configs_default/etc/nginx/nginx.conf.sample
-COPY tests/deploy/cytomine/nginx-entrypoint.sh /nginx-entrypoint.sh
+COPY nginx.conf.sample /cm_configs_default/etc/nginx/nginx.conf.sample
+COPY nginx-entrypoint.sh /nginx-entrypoint.sh
 ENTRYPOINT ["sh", "/nginx-entrypoint.sh"]
 CMD ["nginx", "-g", "daemon off; error_log stderr;"]

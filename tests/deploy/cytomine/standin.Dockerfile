@@ -2,7 +2,7 @@
 FROM localhost/refine-deploy:service
 USER 0
 COPY demo /standin/demo
-COPY tests/deploy/cytomine/standin.py /standin/standin.py
+COPY standin.py /standin/standin.py
 ENV PYTHONPATH=/standin
 WORKDIR /standin
 HEALTHCHECK NONE
