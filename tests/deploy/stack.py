@@ -68,8 +68,12 @@ class Stack:
             "REFINE_MEMORY": "3g",
         }
         shutil.copy(HERE / "docker-compose.yml", folder)
-        demo_model = {"services": {"refine": {"environment": {"REFINE_SEGMENTER__DEMO_MODEL": "true"}}}}
-        (folder / "demo-model.yml").write_text(yaml.safe_dump(demo_model))
+        for_tests = {
+            "REFINE_SEGMENTER__DEMO_MODEL": "true",
+            "REFINE_REFINE__EMBEDDING_CACHE_BYTES": "0",
+        }  # reads each window
+        lab = {"services": {"refine": {"environment": for_tests}}}
+        (folder / "lab.yml").write_text(yaml.safe_dump(lab))
         self.store = Store(folder / "data" / "cytomine.sqlite")
         (folder / "data" / "slides").mkdir()
         draw_image(folder / "data" / "slides" / "discs.png")
@@ -92,7 +96,7 @@ class Stack:
 
     def _remove(self) -> None:
         for listed, removed in (
-            ("ps -aq", "rm -f -t 0"),
+            ("ps -aq", "rm -f --depend -t 0"),
             ("volume ls -q", "volume rm -f"),
             ("network ls -q", "network rm -f"),
         ):
@@ -117,7 +121,7 @@ class Stack:
         files = [
             "docker-compose.yml",
             "docker-compose.override.yml",
-            *(["refine.yml", "demo-model.yml"] if ours else []),
+            *(["refine.yml", "lab.yml"] if ours else []),
         ]
         given = [word for file in files for word in ("-f", file)]
         profile = ["--profile", "cpu"] if ours else []
@@ -266,4 +270,11 @@ class Stack:
     def clear(self) -> None:
         """Let everything go well again."""
         for service in ("core", "pims"):
+            until(lambda service=service: self._is_cleared(service), f"{service} is back")  # type: ignore[misc]
+
+    def _is_cleared(self, service: str) -> bool:
+        try:
             self.lab(service, "POST", "clear")
+        except httpx.TransportError:
+            return False
+        return True
