@@ -105,6 +105,7 @@ class RefineAnnotation:
                     roi,
                     user_id=annotation.user_id if caller is None else caller,
                     term_ids=annotation.term_ids,
+                    slice_id=annotation.slice_id,
                     mode=options.points,
                     max_points=self.max_points,
                     go_on=go_on,
