@@ -13,6 +13,8 @@ TAG    ?= refine:cpu
 TORCH_INDEX_URL ?=
 WEIGHTS ?= volume
 QUICK  ?=
+RUNS   ?= 1000
+SEED   ?= 1
 REPLICAS ?= 2
 CONFIG ?= sam2.1_hiera_b+
 BENCH_ENGINE ?=
@@ -20,8 +22,8 @@ VIEWER := demo/viewer
 PAGE   := $(VIEWER)/dist/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint test bench capacity serve-ray test-scale test-core test-web test-deploy image openapi demo finetune \
-    embedded-model viewer test-browser
+.PHONY: help install format lint test bench campaign capacity serve-ray test-scale test-core test-web test-deploy image openapi demo \
+    finetune embedded-model viewer test-browser
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -77,6 +79,9 @@ demo: $(READY) viewer ## Embedded Cytomine and service; refines a sample (ONCE=1
 bench: $(READY) ## Measure the service beside the thesis' pipeline (QUICK=1 in minutes, CONFIG=, BENCH_ENGINE=)
 	$(PY) -m bench $(if $(QUICK),--quick) --config "$(CONFIG)" --engine "$(BENCH_ENGINE)"
 
+campaign: $(READY) ## Refine while everything goes wrong at random, and judge what is left (RUNS=1000, SEED=1)
+	$(PY) -m bench.campaign --runs $(RUNS) --seed $(SEED)
+
 capacity: $(READY) ## How many people a deployment carries, and what 10,000 need; needs Ray, the extra "scale" (QUICK=1 in minutes)
 	$(PY) -m bench.load capacity $(if $(QUICK),--quick) --docs docs
 
@@ -89,5 +94,5 @@ test-scale: $(READY) ## The tests of Ray Serve, then those of contract and whole
 finetune: $(READY) ## Export, fine-tune, evaluate, package and serve: DATA=folder of tiles [OUT=]
 	$(PY) -m training whole "$(DATA)" --out "$(OUT)"
 
-embedded-model: $(READY) ## Train the embedded demo model again from drawn tissue
-	$(PY) -m training embedded --install app/segmenter/embedded/model.pt
+embedded-model: $(READY) ## Train a model like the embedded one from drawn tissue alone (hours on a CPU; in out/embedded)
+	$(PY) -m training embedded

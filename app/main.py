@@ -32,7 +32,7 @@ from app.imagery.reader import SlideWindowReader
 from app.segmenter.embedding_files import EmbeddingFiles
 from app.segmenter.load import load_segmenter
 from app.segmenter.weights import ChosenWeights, choose
-from app.settings import Settings, check_serving, read_settings
+from app.settings import ApiSettings, Settings, check_serving, read_settings
 from app.usecases.embeddings import KEPT_S, Ahead, Embeddings
 from app.usecases.ports import Caller, EmbeddingStore, Identities, ModelInfo, Segmenter, SlideGateway, WindowReader
 from app.usecases.refine_crop import RefineCrop
@@ -135,7 +135,7 @@ def assemble(
     rooms = (verbs.ahead, segmenter, store, replicas)
     closers = (*(room.close for room in rooms if room), *closers, *((traces.close,) if traces else ()))
 
-    app = _framework(settings, status.version, _lifespan(segmenter, warm, settings.api.max_in_flight, closers))
+    app = _framework(settings, status.version, _lifespan(segmenter, warm, settings.api, closers))
     app.include_router(status_routes(settings.base_path, status))
     app.include_router(work_routes(verbs), prefix=settings.base_path)
     _guard(app, settings, Callers(settings.api, gateway), metrics.failed, traces)
@@ -214,7 +214,7 @@ def _embedding_files(settings: Settings, model: ModelInfo) -> EmbeddingFiles | N
 
 
 def _lifespan(
-    segmenter: Segmenter, warm: threading.Event, max_in_flight: int, closers: tuple[Callable[[], None], ...]
+    segmenter: Segmenter, warm: threading.Event, settings: ApiSettings, closers: tuple[Callable[[], None], ...]
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Warm the model up in the background while the service answers, and close the connections at the end."""
 
@@ -225,7 +225,9 @@ def _lifespan(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        anyio.to_thread.current_default_thread_limiter().total_tokens = max_in_flight + 8
+        anyio.to_thread.current_default_thread_limiter().total_tokens = (
+            settings.max_in_flight + settings.max_newcomers + 8
+        )
         thread = threading.Thread(target=warm_up, name="warm-up", daemon=True)
         thread.start()
         yield

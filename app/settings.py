@@ -128,6 +128,12 @@ class ApiSettings(_Group):
     max_in_flight: int = Field(
         64, ge=1, le=10_000, description="Requests worked on at a time; more are refused with 503."
     )
+    max_newcomers: int = Field(
+        32,
+        ge=2,
+        le=10_000,
+        description="Callers about whom Core is asked at a time, half of them from one address; more: 429.",
+    )
     max_in_flight_per_caller: int = Field(
         8, ge=1, le=10_000, description="The same for one user; more are refused with 429. The secret is exempt."
     )
@@ -135,6 +141,7 @@ class ApiSettings(_Group):
         240, ge=1, le=1_000_000, description="Requests of one user in a minute; more are refused with 429."
     )
     body_timeout_s: float = Field(30.0, gt=0, le=600, description="A body that takes longer is refused with 408.")
+    grace_s: int = Field(30, ge=1, le=3600, description="When told to stop, let requests go on for so long.")
     docs: bool = Field(True, description="Serve the OpenAPI document and its page.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

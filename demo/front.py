@@ -6,12 +6,13 @@ that come from this machine and from the viewer's own page: no other web site ge
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
@@ -96,7 +97,8 @@ class Front:
         @router.get("/about")
         async def about() -> dict[str, Any]:
             self._check_open()
-            return {**self._opened, "prepares": await _prepares(self.service_url)}
+            prepares, warning = await asyncio.gather(_prepares(self.service_url), _warning(self.service_url))
+            return {**self._opened, "prepares": prepares, "warning": warning}
 
         @router.post("/session/{username}")
         def session(username: str) -> dict[str, str]:
@@ -182,6 +184,16 @@ async def _prepares(service_url: str) -> bool:
     return any(path.endswith("/embeddings") for path in paths)
 
 
+async def _warning(service_url: str) -> str | None:
+    """Ask the service what it says of itself, such as that it runs the demo's model."""
+    try:
+        async with httpx.AsyncClient(timeout=5, trust_env=False) as service:
+            warning = (await service.get(urljoin(service_url, "/health"))).json()["warning"]
+    except (httpx.TransportError, ValueError, KeyError):
+        return None
+    return None if warning is None else str(warning)
+
+
 def _contributor(desk: Desk, request: Request, project: int) -> Caller:
     """Give the caller, who must be allowed to add to the project."""
     with desk.store.transaction() as db:
@@ -221,7 +233,7 @@ def _checked(file: Path) -> SlideFile:
         slide.read(0, 0, slide.width, slide.height, (64, 64))
     except NotASlide as error:
         detail = str(error).replace(f"{file.parent}/", "")  # readers tell where on this machine they looked
-        raise _Refused(422, "This is no slide", detail) from error
+        raise _Refused(422, "This file is not a slide", detail) from error
     except Exception as error:  # decoders raise whatever they like on a damaged file
         raise _Refused(422, "The slide cannot be read", f"{file.name} is damaged, or of an unknown kind.") from error
     return slide

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import signal
 import socket
@@ -7,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -43,6 +46,10 @@ def mirror() -> Iterator[CheckpointServer]:
         yield server
 
 
+def sha256_of(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 def run(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "app", *arguments], env=environment, capture_output=True, text=True, timeout=120
@@ -69,6 +76,8 @@ def assert_one_line_error(done: subprocess.CompletedProcess[str], *words: str) -
         (("weights", "pull"), ("--mirror", "--proxy", "thesis")),
         (("weights", "verify"), ("--config",)),
         (("serve",), ("--host", "--port")),
+        (("refine",), ("--dry-run", "--again", "--geojson")),
+        (("undo",), ("report", "--annotation")),
     ],
 )
 def test_help_names_what_there_is_without_colours(
@@ -224,6 +233,30 @@ def test_verify_of_nothing_is_one_line(environment: dict[str, str]) -> None:
     assert_one_line_error(run(environment, "weights", "verify", "large"), "large.pt", "No such file")
 
 
+@pytest.mark.parametrize("named", ["{folder}/model.yaml", "../model", "{folder}/mine.pt"])
+def test_a_card_cannot_run_code(environment: dict[str, str], tmp_path: Path, named: str) -> None:
+    """A config as a file may call anything that can be imported; this one would create a file."""
+    mine, made = tmp_path / "mine.pt", tmp_path / "made by the card"
+    mine.write_bytes((Path(__file__).parents[1] / "app" / "segmenter" / "embedded" / "model.pt").read_bytes())
+    (tmp_path / "model.yaml").write_text(f"model:\n  _target_: numpy.save\n  file: '{made}'\n  arr: 1\n")
+    card = {"name": "mine", "config": named.format(folder=tmp_path), "sha256": sha256_of(mine)}
+    mine.with_suffix(".json").write_text(json.dumps(card))
+    told = (card["config"], "a card may only name")
+    assert_one_line_error(run(environment, "weights", "verify", str(mine)), *told)
+    assert_one_line_error(run({**environment, "REFINE_SEGMENTER__CHECKPOINT": str(mine)}, "serve"), *told)
+    assert not list(tmp_path.glob("made*"))
+    assert run(environment, "weights", "verify", str(mine), "--config", "embedded").returncode == 0
+
+
+def test_an_operator_may_name_a_config_as_a_file(environment: dict[str, str], tmp_path: Path) -> None:
+    own = Path(__file__).parents[1] / "app" / "segmenter"
+    (tmp_path / "mine.yaml").write_bytes((own / "configs" / "embedded.yaml").read_bytes())
+    done = run(
+        environment, "weights", "verify", str(own / "embedded" / "model.pt"), "--config", str(tmp_path / "mine.yaml")
+    )
+    assert done.returncode == 0, done.stderr
+
+
 # --- serve
 
 
@@ -253,6 +286,23 @@ def test_serve_answers_and_stops_when_told(trying: dict[str, str]) -> None:
     assert answer.status_code == 200
     assert "EMBEDDED DEMO MODEL" in said
     assert serving.returncode in (0, -signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("listens", "reached"), [("::", "::1"), ("::1", "::1"), ("0.0.0.0", "127.0.0.1"), ("127.0.0.3", "127.0.0.3")]
+)
+def test_health_asks_where_the_service_listens(environment: dict[str, str], listens: str, reached: str) -> None:
+    family = socket.AF_INET6 if ":" in listens else socket.AF_INET
+    with socket.create_server((reached, 0), family=family) as listener:
+        environment |= {"REFINE_API__HOST": listens, "REFINE_API__PORT": str(listener.getsockname()[1])}
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(run, environment, "health")
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            done = asked.result(60)
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_collector_need_not_look_through_what_is_loaded(trying: dict[str, str]) -> None:

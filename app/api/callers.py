@@ -7,6 +7,7 @@ account. Whatever was found out here, Core checks the credentials again with eve
 from __future__ import annotations
 
 import base64
+import hashlib
 import hmac
 import json
 import re
@@ -17,10 +18,11 @@ from cachetools import TTLCache
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from app.api.newcomers import Newcomers
 from app.api.signatures import Signatures, SignedRequest
 from app.errors import NotAuthenticated, PlatformForbidden
 from app.settings import ApiSettings
-from app.usecases.ports import BearerToken, Caller, Identities
+from app.usecases.ports import ApiKeys, BearerToken, Caller, Identities
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 """Source: RFC 6750, section 2.1."""
@@ -50,17 +52,25 @@ class Callers:
         self._signatures = (
             None if settings.signatures == "off" else Signatures(settings.signatures, settings.signature_window_s)
         )
+        self._newcomers = Newcomers(settings.max_newcomers)
         self._guard = threading.Lock()
         self._by_token: TTLCache[BearerToken, Caller] = TTLCache(_MOST_REMEMBERED, _REMEMBERED_S)
         self._by_key: TTLCache[str, Caller] = TTLCache(_MOST_REMEMBERED, _REMEMBERED_S)
 
-    def identify(self, scope: Scope) -> Caller | None:
+    def identify(self, scope: Scope, *, afresh: bool = False) -> Caller | None:
         """Tell who sent a request; None is the service account. May ask Core, so it may block.
+
+        Parameters
+        ----------
+        afresh : bool
+            Ask Core even about callers who are known: for what is done without asking Core anything else.
 
         Raises
         ------
         NotAuthenticated
             No credentials, or wrong ones.
+        TooManyRequests
+            Core is being asked about too many others.
         PlatformError
             Core does not accept them, or fails; the token is for reading only.
         """
@@ -70,30 +80,41 @@ class Callers:
             self._check_secret(secret)
             return None
         if self._takes_tokens and (token := bearer_token(headers)):
-            return self._bearer(token)
+            return self._bearer(token, _address(scope), afresh)
         if self._signatures and (request := SignedRequest.of(scope)):
-            return self._signer(request, self._signatures)
+            return self._signer(request, self._signatures, _address(scope), afresh)
         raise NotAuthenticated(f"Credentials are missing: {self._ways()} is needed.")
 
     def _check_secret(self, given: str) -> None:
         if not self._secret or not hmac.compare_digest(given.encode(), self._secret):
             raise NotAuthenticated(f"The header {self._secret_header} is wrong.")
 
-    def _bearer(self, token: BearerToken) -> Caller:
+    def _bearer(self, token: BearerToken, address: str, afresh: bool) -> Caller:
         if reads_only(token):
             raise PlatformForbidden("This token is for reading only; send the token of the session.")
-        return self._recall(self._by_token, token) or self._remember(
-            self._by_token, token, self._identities.identify(token)
-        )
+        caller = None if afresh else self._recall(self._by_token, token)
+        if caller is None:
+            digest = hashlib.sha256(token.text.encode()).digest()
+            caller = self._newcomers.ask(digest, address, lambda: self._identities.identify(token))
+            self._remember(self._by_token, token, caller)
+        return caller
 
-    def _signer(self, request: SignedRequest, signatures: Signatures) -> Caller:
+    def _signer(self, request: SignedRequest, signatures: Signatures, address: str, afresh: bool) -> Caller:
         signatures.check_date(request)
-        caller = self._recall(self._by_key, request.public_key)
-        keys = caller.credentials if caller else self._identities.keys_of(request.public_key)
-        if keys is None or isinstance(keys, BearerToken):
-            raise NotAuthenticated("The signature is wrong.")
-        signatures.check(request, keys)
-        return caller or self._remember(self._by_key, request.public_key, self._identities.identify(keys))
+        caller = None if afresh else self._recall(self._by_key, request.public_key)
+        if caller and isinstance(caller.credentials, ApiKeys):
+            signatures.check(request, caller.credentials)
+            return caller
+
+        def look_up() -> Caller:
+            keys = self._identities.keys_of(request.public_key)
+            if keys is None:
+                raise NotAuthenticated("The signature is wrong.")
+            signatures.check(request, keys)
+            return self._identities.identify(keys)
+
+        caller = self._newcomers.ask(request.public_key, address, look_up)
+        return self._remember(self._by_key, request.public_key, caller)
 
     def _recall(self, memory: TTLCache[Key, Caller], key: Key) -> Caller | None:
         with self._guard:
@@ -131,3 +152,9 @@ def bearer_token(headers: Headers) -> BearerToken | None:
     scheme, _, token = headers.get("authorization", "").partition(" ")
     fits = scheme.lower() == "bearer" and _TOKEN.fullmatch(token) and len(token) <= _LONGEST_TOKEN
     return BearerToken(token) if fits else None
+
+
+def _address(scope: Scope) -> str:
+    """Tell where a request came from; what a proxy says of it is not believed."""
+    host, _ = scope.get("client") or ("", 0)
+    return str(host)

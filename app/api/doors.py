@@ -29,6 +29,10 @@ class Doors:
         """Whether a path that does work wants to know its caller."""
         return not (self.settings.open_crops and self._takes_crops(path))
 
+    def asks_core(self, path: str) -> bool:
+        """Whether Core sees the caller's credentials again while a request is served, and can refuse them."""
+        return not self._takes_crops(path)
+
     def limit_bytes(self, path: str) -> int:
         """How large the body of a request may be."""
         return self.settings.max_crop_bytes if self._takes_crops(path) else self.settings.max_body_bytes

@@ -21,9 +21,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.callers import Callers
 from app.api.doors import Doors, path_of
 from app.api.shares import Shares
+from app.bounds import check_json
 from app.errors import BodyTooLarge, BodyTooSlow, InvalidRequest, ModelBusy
 from app.settings import ApiSettings
 
+_FORMS = ("multipart/", "application/x-www-form-urlencoded")
+"""What is not parsed as JSON."""
 _NUMBER = re.compile(r"[0-9]{1,18}")
 
 
@@ -56,27 +59,31 @@ class GuardMiddleware:
         if scope["type"] != "http" or not self._doors.does_work(path_of(scope)):
             await self._app(scope, receive, send)
             return
-        self._in_flight += 1
-        try:
-            await self._guarded(scope, receive, send, arrived=time.monotonic())
-        finally:
-            self._in_flight -= 1
-
-    async def _guarded(self, scope: Scope, receive: Receive, send: Send, arrived: float) -> None:
-        if self._in_flight > self._settings.max_in_flight:
-            raise ModelBusy(f"{self._settings.max_in_flight} requests are being worked on already.", retry_after_s=2.0)
-        caller = None
-        path = path_of(scope)
+        arrived, path, caller = time.monotonic(), path_of(scope), None
         if self._doors.asks_who(path):
-            caller = await run_in_threadpool(self._callers.identify, scope)
-        with nullcontext() if caller is None else self._shares.turn(caller.user_id):
+            afresh = not self._doors.asks_core(path)
+            caller = await run_in_threadpool(self._callers.identify, scope, afresh=afresh)
+        with self._place(), nullcontext() if caller is None else self._shares.turn(caller.user_id):
             headers = Headers(scope=scope)
             body = await self._read_body(headers, receive, self._doors.limit_bytes(path))
             _check_digest(headers, body)
+            if not headers.get("content-type", "").startswith(_FORMS):
+                check_json(body)
             presence = Presence(receive)
             scope.setdefault("state", {}).update(caller=caller, arrived=arrived, gone=presence.is_gone)
             with presence.watched():
                 await self._app(scope, replay(body, presence), send)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """Hold one of the places for requests that are worked on."""
+        if self._in_flight >= self._settings.max_in_flight:
+            raise ModelBusy(f"{self._settings.max_in_flight} requests are being worked on already.", retry_after_s=2.0)
+        self._in_flight += 1
+        try:
+            yield
+        finally:
+            self._in_flight -= 1
 
     async def _read_body(self, headers: Headers, receive: Receive, limit: int) -> bytes:
         """Take the whole body, or refuse it as soon as it is too long."""

@@ -155,7 +155,10 @@ class RefineResult(BaseModel):
     doubts: list[str] = Field(description="Why this outline should be looked at twice, in words; to be shown with it.")
     points_used: list[int]
     points_deleted: list[int]
-    points_not_deleted: list[int] = Field(description="Points that the platform did not let us delete.")
+    points_not_deleted: list[int] = Field(
+        description="Points that were used and stay: they changed meanwhile, the platform did not let us delete them, "
+        "or the time was up."
+    )
     command: int | None = Field(description="Handle of the platform's undo; null if nothing was written.")
     commands: list[int] = Field(
         description="Handles of all that was done, in that order: the outline, then each deleted point. "
@@ -167,7 +170,11 @@ class RefineResult(BaseModel):
 
 
 class ProblemBody(BaseModel):
-    """An RFC 9457 problem; facts follow as extra members."""
+    """An RFC 9457 problem; facts follow as extra members.
+
+    One of them is `written`, where the platform had been asked to write: true if the outline was changed all the same,
+    null if that is not known. Without it nothing was written.
+    """
 
     model_config = ConfigDict(extra="allow")
 

@@ -17,7 +17,8 @@ def health(
 
     from app.settings import read_settings
 
-    url = f"http://127.0.0.1:{port or read_settings().api.port}/health"
+    settings = read_settings().api
+    url = f"http://{_reached_at(settings.host)}:{port or settings.port}/health"
     try:
         answer = httpx.get(url, timeout=4, trust_env=False)
     except httpx.HTTPError as error:
@@ -25,3 +26,9 @@ def health(
         raise typer.Exit(1) from error
     stdout().print(f"{url}: {answer.status_code}")
     raise typer.Exit(0 if answer.status_code == 200 else 1)
+
+
+def _reached_at(host: str) -> str:
+    """Give an address at which this machine reaches a service that listens on `host`, as a URL has it."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  who listens on all is nearby, too
+    return f"[{reached}]" if ":" in reached else reached

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -27,34 +28,32 @@ _LABELS: dict[Outcome, str] = {
 }
 
 
+Annotations = Annotated[list[int] | None, typer.Option(help="An annotation; may be repeated.")]
+Project = Annotated[int | None, typer.Option(help="All annotations with an area of this project.")]
+Image = Annotated[int | None, typer.Option(help="Only those of this image.")]
+Term = Annotated[int | None, typer.Option(help="Only those with this term.")]
+User = Annotated[int | None, typer.Option(help="Only those of this user.")]
+KeepPoints = Annotated[bool, typer.Option("--keep-points", help="Leave the points where they are.")]
+Points = Annotated[Literal["auto", "all", "ignore"], typer.Option(help="Which points are prompts.")]
+Holes = Annotated[Literal["fill", "keep"], typer.Option(help="What becomes of holes in the object.")]
+Parts = Annotated[Literal["all", "largest"], typer.Option(help="Which parts of the object are kept.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Compute, and write nothing to Cytomine.")]
+Again = Annotated[bool, typer.Option("--again", help="Also those that are done, or that somebody has edited since.")]
+Jobs = Annotated[int, typer.Option(min=1, max=32, help="Refines at a time.")]
+Report = Annotated[str, typer.Option(help="CSV with a line for each, from which a second run goes on; - prints it.")]
+GeoJson = Annotated[
+    Path | None,
+    typer.Option(help="Write the outlines there too: NAME.geojson for one image, a folder for several."),
+]
+
+
 def refine(
-    annotation: Annotated[list[int] | None, typer.Option(help="An annotation; may be repeated.")] = None,
-    project: Annotated[int | None, typer.Option(help="All annotations with an area of this project.")] = None,
-    image: Annotated[int | None, typer.Option(help="Only those of this image.")] = None,
-    term: Annotated[int | None, typer.Option(help="Only those with this term.")] = None,
-    user: Annotated[int | None, typer.Option(help="Only those of this user.")] = None,
-    host: Host = "http://localhost",
-    service: Service = None,
-    public_key: PublicKey = "",
-    private_key: PrivateKey = "",
-    signature: Signature = "full",
-    keep_points: Annotated[bool, typer.Option("--keep-points", help="Leave the points where they are.")] = False,
-    points: Annotated[Literal["auto", "all", "ignore"], typer.Option(help="Which points are prompts.")] = "auto",
-    holes: Annotated[Literal["fill", "keep"], typer.Option(help="What becomes of holes in the object.")] = "fill",
-    parts: Annotated[Literal["all", "largest"], typer.Option(help="Which parts of the object are kept.")] = "all",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Compute, and write nothing to Cytomine.")] = False,
-    again: Annotated[
-        bool, typer.Option("--again", help="Also those that are done, or that somebody has edited since.")
-    ] = False,
-    jobs: Annotated[int, typer.Option(min=1, max=32, help="Refines at a time.")] = 2,
-    report: Annotated[
-        str, typer.Option(help="CSV with a line for each, from which a second run goes on; - prints it.")
-    ] = "refined.csv",
-    geojson: Annotated[
-        Path | None,
-        typer.Option(help="Write the outlines there too: NAME.geojson for one image, a folder for several."),
-    ] = None,
-) -> None:
+    annotation: Annotations = None, project: Project = None, image: Image = None, term: Term = None, user: User = None,
+    host: Host = "http://localhost", service: Service = None, public_key: PublicKey = "", private_key: PrivateKey = "",
+    signature: Signature = "full", keep_points: KeepPoints = False, points: Points = "auto", holes: Holes = "fill",
+    parts: Parts = "all", dry_run: DryRun = False, again: Again = False, jobs: Jobs = 2, report: Report = "refined.csv",
+    geojson: GeoJson = None,
+) -> None:  # fmt: skip
     """Refine annotations, with your own rights; interrupted, the same command goes on where it stopped."""
     if bool(annotation) == (project is not None):
         raise typer.BadParameter("Give --annotation or --project.")
@@ -69,7 +68,7 @@ def refine(
         run.watch("Refining", run.batch.refine(todo, choices, jobs, run.interrupted), len(todo))
         if geojson:
             outline_files.write_outlines(geojson, [*done, *run.rows], slides)
-        run.end(_told(run.rows) or "nothing to do")
+        run.end(_told(run.rows) or "nothing to do", _doubts(run.rows))
 
 
 def _sorted_out(run: Run, outlines: list[Outline], again: bool) -> tuple[list[Outline], list[Row]]:
@@ -87,7 +86,8 @@ def _sorted_out(run: Run, outlines: list[Outline], again: bool) -> tuple[list[Ou
             f"{len(edited)} left alone: no longer as {run.report} has it: {shortened(edited)}."
             " Look before you refine with --again."
         )
-    return by_standing["to do"], [run.journal.last[outline.annotation_id] for outline in done]
+    rows = [replace(run.journal.last[outline.annotation_id], image=outline.image_id) for outline in done]
+    return by_standing["to do"], rows
 
 
 def _told(rows: list[Row]) -> str:
@@ -101,6 +101,12 @@ def _told(rows: list[Row]) -> str:
         told.append(f"{points} {'point' if points == 1 else 'points'} would be deleted")
     dry = any(row.outcome.startswith("would") for row in rows)
     return ("dry run, nothing was written: " if dry else "") + ", ".join(told)
+
+
+def _doubts(rows: list[Row]) -> list[str]:
+    """Say each doubt once, and how many outlines have it."""
+    counts = Counter(doubt for row in rows for doubt in row.doubts)
+    return [f"{doubt} ({count} {'outline' if count == 1 else 'outlines'})" for doubt, count in counts.most_common()]
 
 
 def _mean_change(rows: list[Row]) -> float:

@@ -62,8 +62,10 @@ class Run:
                 self._seen(row)
                 advance()
 
-    def end(self, told: str) -> None:
+    def end(self, told: str, doubts: Iterable[str] = ()) -> None:
         """Sum up; raises what the command ends with, unless all went well."""
+        for doubt in doubts:
+            stderr().print(doubt)
         if self.report == _STDOUT:
             stderr().print(told)
         else:

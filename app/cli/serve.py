@@ -41,4 +41,5 @@ def serve(
         host=settings.api.host if host is None else host,
         port=settings.api.port if port is None else port,
         log_level=settings.api.log_level,
+        timeout_graceful_shutdown=settings.api.grace_s,
     )

@@ -14,6 +14,12 @@ _KEYS = (
     " Core of 2026 the short one."
 )
 
+_URN = "urn:cytomine-refine:"
+_TELLS_OF_WRITES = "platform-"
+"""So begin the service's errors that may come after a write; where they came after one they say so."""
+_ABSENT = {"service-absent", "service-unreachable", "not-public"}
+"""Nobody reaches the service, whatever is asked."""
+
 
 class RefineFailed(Exception):
     """Core or the service refused, or did not answer.
@@ -70,7 +76,7 @@ class Refined:
     total_ms: float
 
     @classmethod
-    def of(cls, annotation_id: int, answer: Mapping[str, Any]) -> Self:
+    def of(cls, annotation_id: int, answer: Mapping[str, Any], *, writes: bool = True) -> Self:
         """Read the answer of Core's addition, or of the service itself.
 
         Raises
@@ -83,7 +89,7 @@ class Refined:
             command = result["command"]
             return cls(
                 annotation_id=annotation_id,
-                image_id=result.get("image_id") or answer.get("annotation", {}).get("image"),
+                image_id=result.get("image_id") or (answer.get("annotation") or {}).get("image"),
                 changed=result["changed"],
                 score=result["score"],
                 location=result["location"],
@@ -95,7 +101,8 @@ class Refined:
                 total_ms=result["timings_ms"]["total"],
             )
         except (AttributeError, KeyError, TypeError) as error:
-            raise RefineFailed(200, "This is no answer of the refine service", written=None) from error
+            written = None if writes else False
+            raise RefineFailed(200, "This is no answer of the refine service", written=written) from error
 
 
 def unanswered(error: httpx.HTTPError | httpx.InvalidURL, url: str, *, writes: bool) -> RefineFailed:
@@ -113,13 +120,15 @@ def refused(answer: httpx.Response, *, writes: bool) -> RefineFailed:
     errors = body.get("errors")
     theirs = errors.get("message", "") if isinstance(errors, dict) else str(errors or "")
     wait = answer.headers.get("retry-after", "") if status in {429, 503} else ""
+    kind = str(body.get("type") or "").removeprefix(_URN)
+    written = _written(status, kind, body) if writes else False
     return RefineFailed(
         status,
         str(body.get("title") or _title(status)),
         str(body.get("detail") or theirs or _hint(answer)),
-        written=_written(status, body) if writes else False,
+        written=written,
         retry_after_s=float(wait) if wait.isdigit() else None,
-        hopeless=status == 401,
+        hopeless=status == 401 or (kind in _ABSENT and written is False),
     )
 
 
@@ -131,10 +140,12 @@ def _body(answer: httpx.Response) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _written(status: int, body: Mapping[str, Any]) -> bool | None:
-    """Believe what the service says of its write; else an error on the way back leaves it open."""
-    if isinstance(body.get("written"), bool):
-        return bool(body["written"])
+def _written(status: int, kind: str, body: Mapping[str, Any]) -> bool | None:
+    """Believe what the service says of its write; an error that comes from between us leaves it open."""
+    if "written" in body:
+        return body["written"] if isinstance(body["written"], bool) else None
+    if kind.startswith(_TELLS_OF_WRITES) or kind == "service-unreachable":
+        return False
     return None if status in {200, 500, 502, 504} else False
 
 

@@ -87,7 +87,8 @@ class RefineClient:
         else:
             url = f"{self._host}/api/annotation/{annotation_id}/sam"
             body = {"keepPoints": keep_points, "dryRun": dry_run, **chosen}
-        return Refined.of(annotation_id, self._patiently("POST", url, writes=not dry_run, json=body))
+        answer = self._patiently("POST", url, writes=not dry_run, json=body)
+        return Refined.of(annotation_id, answer, writes=not dry_run)
 
     def undo(self, refined: Refined | Row) -> None:
         """Take a refine back: all of its commands, the last one first, so that its points return too.
@@ -97,9 +98,12 @@ class RefineClient:
         Raises
         ------
         RefineFailed
+            Also where Core takes nothing back: somebody else has refined, or it was taken back before.
         """
-        for command in reversed(refined.commands):
-            self._patiently("GET", f"{self._host}/api/command/{command}/undo.json", writes=True)
+        urls = [f"{self._host}/api/command/{command}/undo.json" for command in reversed(refined.commands)]
+        answers = [self._patiently("GET", url, writes=True) for url in urls]
+        if not any(_took_back(answer) for answer in answers):
+            raise RefineFailed(200, "Core took nothing back", "only whoever refined can take it back, and only once")
 
     def outline(self, annotation_id: int) -> Outline:
         """Look up one annotation; raises `RefineFailed`."""
@@ -170,6 +174,11 @@ def _base_url(text: str) -> str:
     if not text.startswith(("http://", "https://")):
         raise ValueError(f"{text!r} is no base URL: it must begin with http:// or https://.")
     return text.rstrip("/")
+
+
+def _took_back(answer: Mapping[str, Any]) -> bool:
+    """Tell whether Core found the command: to one that is not on the caller's stack it answers without a callback."""
+    return any(each.get("callback") is not None for each in answer.get("collection") or [])
 
 
 def _read(shape: Callable[[Mapping[str, Any]], T], record: Mapping[str, Any]) -> T:

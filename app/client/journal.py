@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import os
-import sys
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -41,7 +41,7 @@ class Row:
     commands: tuple[int, ...] = ()
     """Handles of Core's undo, in the order made."""
     total_ms: float | None = None
-    doubts: str = ""
+    doubts: tuple[str, ...] = ()
     problem: str = ""
     previous_location: str = ""
     location: str = ""
@@ -60,7 +60,7 @@ class Row:
             points_deleted=_number(line.get("points_deleted")) or 0,
             commands=tuple(int(each) for each in (line.get("commands") or line.get("command") or "").split()),
             total_ms=_measure(line.get("total_ms")),
-            doubts=line.get("doubts") or "",
+            doubts=tuple((line.get("doubts") or "").splitlines()),
             problem=line.get("problem") or "",
             previous_location=line.get("previous_location") or "",
             location=line.get("location") or "",
@@ -69,7 +69,7 @@ class Row:
     def cells(self) -> dict[str, object]:
         """Give what is written to the file."""
         cells = {name: getattr(self, name) for name in COLUMNS}
-        return {**cells, "commands": " ".join(str(command) for command in self.commands)}
+        return {**cells, "commands": " ".join(map(str, self.commands)), "doubts": "\n".join(self.doubts)}
 
     @property
     def counts(self) -> bool:
@@ -111,7 +111,7 @@ class Journal:
             self.last = {row.annotation: row for row in _rows(path) if row.counts}
         if out is None:
             raise ValueError("A journal needs a path or a stream.")
-        self._file, self._closes = out, path is not None
+        self._file, self._closes, self._guard = out, path is not None, threading.Lock()
         self._writer = csv.DictWriter(out, COLUMNS)
         if path is None or not path.stat().st_size:
             self._writer.writeheader()
@@ -123,11 +123,12 @@ class Journal:
             self._file.close()
 
     def write(self, row: Row) -> None:
-        """Add a row."""
-        self._writer.writerow(row.cells())
-        self._file.flush()
-        if row.counts:
-            self.last[row.annotation] = row
+        """Add a row; threads may do so side by side."""
+        with self._guard:
+            self._writer.writerow(row.cells())
+            self._file.flush()
+            if row.counts:
+                self.last[row.annotation] = row
 
     def standing(self, annotation: int, location: str) -> Standing:
         """Tell whether an annotation that has a location now is done.
@@ -187,7 +188,7 @@ def _rows(path: Path) -> Iterator[Row]:
 
 
 def _lines(path: Path) -> list[dict[str, str | None]]:
-    csv.field_size_limit(sys.maxsize)  # an outline may be long
+    csv.field_size_limit(2**31 - 1)  # an outline may be long
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         if reader.fieldnames and not {"annotation", "outcome", "location"} <= set(reader.fieldnames):

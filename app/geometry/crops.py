@@ -1,8 +1,9 @@
 """Crops of annotations: where the pixels lie that Cytomine's Core cut out around an annotation.
 
-Core says nothing of the place. It asks PIMS for the square of twice the longer side of the envelope, and PIMS turns the
-platform's y by ``height - 0.5 - y``, moves the square inside the slide, cuts what a narrow slide does not have, and
-makes it whole pixels: corners rounded down, sizes up. Source: PIMS' ``get_annotation_region``, ``Region.discretize``.
+Core says nothing of the place. It asks PIMS for the square of twice the longer side of the envelope; PIMS gives twice
+the envelope's own sides, and the square for drawings only. It turns the platform's y by ``height - 0.5 - y``, moves
+the box inside the slide, cuts what a narrow slide does not have, and makes it whole pixels: corners rounded down, sizes
+up. Source: PIMS' ``get_annotation_region``, ``Region.discretize``.
 """
 
 from __future__ import annotations
@@ -36,15 +37,17 @@ def crop_region(roi: Roi, crop_width: int, crop_height: int, slide_width: int, s
         Of the crop's size, inside the slide.
     """
     middle_y = (roi.y_min + roi.y_max) / 2 - _HALF_PIXEL
-    wanted = CONTEXT_FACTOR * roi.longer_side
-    left = _start((roi.x_min + roi.x_max) / 2, wanted, crop_width, slide_width)
-    return Region(left, _start(middle_y, wanted, crop_height, slide_height), crop_width, crop_height)
+    across, up, square = (
+        CONTEXT_FACTOR * side for side in (roi.x_max - roi.x_min, roi.y_max - roi.y_min, roi.longer_side)
+    )
+    left = _start((roi.x_min + roi.x_max) / 2, (across, square), crop_width, slide_width)
+    return Region(left, _start(middle_y, (up, square), crop_height, slide_height), crop_width, crop_height)
 
 
-def _start(middle: float, wanted: float, side: int, limit: int) -> int:
-    """Place one axis: the exact extent where it is the crop's to rounding, else the crop's own."""
-    extent = wanted if abs(min(wanted, limit) - side) < 1 else float(side)
-    extent = min(extent, limit)
+def _start(middle: float, wanted: tuple[float, ...], side: int, limit: int) -> int:
+    """Place one axis: by the exact extent that is the crop's to rounding, else by the crop's own."""
+    exact = (each for each in wanted if 0 <= side - min(each, limit) < 1)
+    extent = min(next(exact, float(side)), limit)
     start = min(max(middle - extent / 2, 0.0), limit - extent)
     return max(0, min(floor(start), limit - side))
 

@@ -48,7 +48,7 @@ class Refinement:
     points_used: tuple[int, ...]
     points_deleted: tuple[int, ...]
     points_not_deleted: tuple[int, ...]
-    """Points that should have been deleted, but the platform refused or failed."""
+    """Points that should have been deleted, but changed, were refused by the platform, or came too late."""
     command: int | None
     """The handle of the write."""
     commands: tuple[int, ...]
@@ -105,6 +105,7 @@ class RefineAnnotation:
                     roi,
                     user_id=annotation.user_id if caller is None else caller,
                     term_ids=annotation.term_ids,
+                    slice_id=annotation.slice_id,
                     mode=options.points,
                     max_points=self.max_points,
                     go_on=go_on,

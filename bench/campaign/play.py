@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +15,10 @@ import httpx
 from bench.campaign.trial import READS, PlannedFault, PlannedMeddling, PlannedRequest, Trial
 from bench.campaign.world import DISCS, World, box_around
 from demo.cytomine.faults import Fault, SeenRequest
+from demo.cytomine.kinds import ANNOTATION
 
 _SLOW_S = 1.2
+_DRIP_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +106,7 @@ def _drawn(world: World, trial: Trial) -> Evidence:
         place = f"POINT ({x + planned.dx + away} {y + planned.dy})"
         terms = (world.terms[1],) if planned.kind == "other term" else ()
         number = store.add_annotation(world.image, users[planned.owner], place, terms=terms)
-        if planned.kind == "property":
-            store.add_property(number, "counted", "yes")
-        if planned.kind == "comment":
-            store.add_comment(number, users[planned.owner], "a mitosis?")
-        if planned.kind == "description":
-            store.add_description(number, "a mitosis")
+        world.hang(planned.kind, number, users[planned.owner])
         points.append(Point(number, planned.kind, users[planned.owner]))
     return Evidence(trial, annotation, shape, points, users=users)
 
@@ -130,12 +128,17 @@ def _set_traps(world: World, trial: Trial, evidence: Evidence) -> None:
 
 
 def _fault(planned: PlannedFault) -> Fault:
-    """Make it happen; odd answers are answers of status 200, before or after the request took effect."""
-    when = "after" if planned.after else "before"
-    where = {"method": planned.method, "path": planned.path, "skip": planned.skip}
-    if planned.kind == "odd":
-        return Fault("status", status=200, body=planned.body, when=when, **where)  # type: ignore[arg-type]
-    return Fault(planned.kind, when=when, status=planned.status, seconds=_SLOW_S, **where)  # type: ignore[arg-type]
+    seconds = _DRIP_S if planned.kind == "drip" else _SLOW_S
+    return Fault(
+        planned.kind,
+        planned.method,
+        planned.path,
+        planned.when,
+        skip=planned.skip,
+        status=planned.status,
+        seconds=seconds,
+        seed=planned.seed,
+    )
 
 
 def _meddler(world: World, planned: PlannedMeddling, evidence: Evidence) -> Fault:
@@ -194,16 +197,16 @@ def _last_command(world: World) -> int:
 
 
 def _commands(world: World, after: int) -> list[Command]:
+    """Read what Core has recorded of annotations; what hangs on them goes with them."""
     with world.cytomine.store.transaction() as db:
-        rows = db.execute("SELECT * FROM commands WHERE id > ? ORDER BY id", (after,)).fetchall()
-    return [
-        Command(
-            row["id"], row["user"], row["kind"], row["annotation"], _location(row["before"]), _location(row["after"])
-        )
-        for row in rows
-    ]
+        rows = db.execute(
+            "SELECT * FROM commands WHERE id > ? AND kind = ? ORDER BY id", (after, ANNOTATION.name)
+        ).fetchall()
+    return [_command(row) for row in rows]
 
 
-def _location(snapshot: str | None) -> str | None:
-    state = json.loads(snapshot) if snapshot else None
-    return None if state is None else str(state["annotation"]["location"])
+def _command(row: sqlite3.Row) -> Command:
+    before, after = (json.loads(row[name] or "{}") for name in ("before", "after"))
+    number = {**before, **after}["id"]
+    locations = (state.get("location") for state in (before, after))
+    return Command(row["id"], row["user"], row["verb"].lower(), number, *locations)

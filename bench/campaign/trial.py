@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from bench.campaign.world import DISCS
+from demo.cytomine.faults import Kind
 
-PointKind = Literal["plain", "property", "comment", "description", "other term", "outside"]
+PointKind = Literal[
+    "plain", "property", "comment", "description", "tag", "attached file", "track", "link", "other term", "outside"
+]
 Meddling = Literal["move shape", "delete shape", "move point", "hang property on point", "delete point"]
 PEOPLE = ("alice", "bob", "carol")
-POINT_KINDS: tuple[PointKind, ...] = ("plain", "property", "comment", "description", "other term", "outside")
+POINT_KINDS: tuple[PointKind, ...] = get_args(PointKind)
 MEDDLINGS: tuple[Meddling, ...] = (
     "move shape", "delete shape", "move point", "hang property on point", "delete point",
 )  # fmt: skip
-ODD = (
-    b"", b"null", b"5", b'"x"', b"[]", b"[5]", b"{}", b'{"message":"ok"}', b'{"collection":null}',
-    b'{"collection":"x"}', b'{"collection":[5]}', b'{"collection":[{"id":null}]}', b'{"collection":{}}',
-    b'{"id":"abc","location":"POINT(1 1)","term":"x","image":1,"user":1}', b"[" * 2000, b'{"id":1', b"\xff\xfe",
-    b'{"annotation":{"location":"POLYGON((0 0,1 0,1 1,0 0))"},"command":7}', b'{"annotation":null}',
-)  # fmt: skip
-"""Answers of status 200 that say nothing that can be understood."""
 READS = r"/api/annotation/\d+|/api/annotation\.json|/api/imageinstance|/api/domain|/api/user/current|/ims/.*/window"
-_KINDS = ("status", "status", "odd", "odd", "odd", "hang", "drop", "garbage", "html401", "redirect", "slow")
+_KINDS: tuple[Kind, ...] = (
+    "status", "status", "odd", "odd", "odd", "odd",
+    "hang", "drop", "garbage", "html401", "redirect", "slow", "drip", "cut",
+)  # fmt: skip
 _CALLS = (("GET", READS), ("GET", READS), ("GET", "/api/"), ("PUT", "/api/"), ("DELETE", "/api/"), ("POST", "/ims/"))
 
 
@@ -57,13 +56,14 @@ class PlannedRequest:
 class PlannedFault:
     """Something that goes wrong at the n-th matching call."""
 
-    kind: str
+    kind: Kind
     method: str
     path: str
-    after: bool
+    when: Literal["before", "after"]
     skip: int
     status: int
-    body: bytes
+    seed: int
+    """Of what is random in odd answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def plan(seed: int, number: int, replicas: int) -> Trial:
 
 
 def _point(rng: np.random.Generator, owner: str) -> PlannedPoint:
-    kind = POINT_KINDS[int(rng.choice(len(POINT_KINDS), p=[0.5, 0.15, 0.1, 0.1, 0.1, 0.05]))]
+    kind = "plain" if rng.random() < 0.5 else POINT_KINDS[int(rng.integers(len(POINT_KINDS)))]
     who = owner if rng.random() < 0.7 else str(rng.choice(PEOPLE))
     dx, dy = (float(each) for each in rng.uniform(-25, 25, 2))
     return PlannedPoint(kind, who, dx, dy)
@@ -138,13 +138,13 @@ def _requests(rng: np.random.Generator, owner: str, replicas: int) -> tuple[Plan
 def _fault(rng: np.random.Generator) -> PlannedFault:
     method, path = _CALLS[int(rng.integers(len(_CALLS)))]
     return PlannedFault(
-        kind=str(rng.choice(_KINDS)),
+        kind=_KINDS[int(rng.integers(len(_KINDS)))],
         method=method,
         path=path,
-        after=bool(rng.random() < 0.5),
+        when="after" if rng.random() < 0.5 else "before",
         skip=int(rng.integers(0, 6)),
         status=int(rng.choice([400, 401, 403, 404, 409, 500, 502, 503])),
-        body=ODD[int(rng.integers(len(ODD)))],
+        seed=int(rng.integers(2**32)),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -56,6 +55,8 @@ class Replicas:
     folder: Path
     ports: list[int]
     services: list[Service] = field(default_factory=list)
+    killed: set[int] = field(default_factory=set)
+    """Those that are dead, or about to be."""
     _stacks: list[ExitStack] = field(default_factory=list)
 
     def start(self) -> None:
@@ -65,17 +66,17 @@ class Replicas:
 
     def kill(self, n: int) -> None:
         """Kill one without warning; harmless where it is dead already."""
-        process = self.services[n].process
-        if process.poll() is None:
-            os.kill(process.pid, signal.SIGKILL)
-            process.wait()
+        if n not in self.killed:
+            self.killed.add(n)
+            self.services[n].process.kill()
+            self.services[n].process.wait()
 
     def revive(self) -> None:
         """Start again whichever is dead."""
-        for n, service in enumerate(self.services):
-            if service.process.poll() is not None:
-                self._stacks[n].close()
-                self.services[n] = self._started(n)
+        for n in sorted(self.killed):
+            self._stacks[n].close()
+            self.services[n] = self._started(n)
+        self.killed.clear()
 
     def close(self) -> None:
         """Stop all of them."""
@@ -119,11 +120,30 @@ class World:
         headers = {"Authorization": f"Bearer {self.tokens[name]}"}
         return httpx.post(url, json=options, headers=headers, timeout=60, trust_env=False)
 
-    def core(self, name: str, method: str, path: str) -> httpx.Response:
+    def core(self, name: str, method: str, path: str, body: dict[str, object] | None = None) -> httpx.Response:
         """Call Core in somebody's name, for instance to undo."""
         headers = {"Authorization": f"Bearer {self.tokens[name]}", "Accept": "application/json"}
         url = f"{self.cytomine.base_url}/api/{path}"
-        return httpx.request(method, url, headers=headers, timeout=60, trust_env=False)
+        return httpx.request(method, url, json=body, headers=headers, timeout=60, trust_env=False)
+
+    def hang(self, baggage: str, annotation: int, user: int) -> None:
+        """Hang something on an annotation that makes it more than a prompt; nothing for words that are no baggage."""
+        store = self.cytomine.store
+        match baggage:
+            case "property":
+                store.add_property(annotation, "counted", "yes")
+            case "comment":
+                store.add_comment(annotation, user, "a mitosis?")
+            case "description":
+                store.add_description(annotation, "a mitosis")
+            case "tag":
+                store.add_tag(annotation, "to be discussed")
+            case "attached file":
+                store.add_attached_file(annotation, "measurement.csv")
+            case "track":
+                store.add_track(annotation, "one of many")
+            case "link":
+                store.add_link([annotation])
 
     def clear(self) -> None:
         """Take everything off the image, and let everything go well again."""

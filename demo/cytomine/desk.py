@@ -58,6 +58,8 @@ class Desk:
     pims: Pims
     refine_url: str | None = None
     """Where the refine service is, prefix included; None: this Core has no addition for it."""
+    refine_wait_s: float = 20.0
+    """How long a refine waits for its turn in Core's addition."""
 
     async def read(self, request: Request, work: Work) -> Response:
         """Answer a question; the database is not written."""

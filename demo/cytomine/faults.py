@@ -27,6 +27,8 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
 
+from starlette.requests import ClientDisconnect
+
 from demo.cytomine.answers import error_page
 from demo.cytomine.spoiling import ODD_BODIES, PAGE, Answer, odd_json, spoilt_image
 
@@ -145,6 +147,8 @@ class Faults:
         self.under_way += 1
         try:
             await self._serve(fault, scope, receive, watched, send)
+        except ClientDisconnect:
+            pass  # the caller went away while it was still sending; nobody is left to answer
         finally:
             self.under_way -= 1
             headers = {name.decode(): value.decode("latin-1") for name, value in scope["headers"]}

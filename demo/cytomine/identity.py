@@ -95,6 +95,15 @@ class Identity:
         claims = {"sub": username, "auth": roles, "type": kind, "exp": int(time.time() + lasts_s)}
         return jwt.encode(claims, self._jwt_secret, algorithm="HS512")
 
+    def is_short_term(self, request: Request) -> bool:
+        """Tell whether a request comes with a good token that may only read."""
+        text = request.headers.get("authorization") or request.query_params.get("Authorization", "")
+        try:
+            claims = jwt.decode(text.partition(" ")[2], self._jwt_secret, algorithms=["HS512"])
+        except jwt.InvalidTokenError:
+            return False
+        return bool(claims.get("type") == "SHORT_TERM")
+
     def _by_signature(self, request: Request, db: sqlite3.Connection) -> sqlite3.Row | None:
         headers = request.headers
         scheme, _, rest = headers.get("authorization", "").partition(" ")

@@ -26,6 +26,7 @@ def image_router(desk: Desk) -> APIRouter:
     """Give the routes."""
     router = APIRouter(prefix="/api")
     _facts(router, desk)
+    _slice_facts(router, desk)
     _pixels(router, desk)
     return router
 
@@ -38,14 +39,17 @@ def _facts(router: APIRouter, desk: Desk) -> None:
     @router.get("/project/{project}/imageinstance.json")
     async def of_project(project: int, request: Request) -> Response:
         def work(visit: Visit) -> Any:
-            rights.project_of(visit.db, project)
+            of = rights.project_of(visit.db, project)
             rights.check_read(visit.db, visit.caller, project)
             rows = visit.db.execute("SELECT * FROM images WHERE project = ? ORDER BY id DESC", (project,)).fetchall()
             most, offset = int(visit.query.get("max") or 0), int(visit.query.get("offset") or 0)
-            return records.collection([_shaped(visit, row) for row in rows], offset, most)
+            told = {"projectBlind": bool(of["blind"]), "projectName": of["name"]}
+            return records.collection([{**_shaped(visit, row), **told} for row in rows], offset, most)
 
         return await desk.read(request, work)
 
+
+def _slice_facts(router: APIRouter, desk: Desk) -> None:
     @router.get("/imageinstance/{image}/sliceinstance/reference.json")
     async def reference(image: int, request: Request) -> Response:
         def work(visit: Visit) -> Any:

@@ -1,23 +1,29 @@
 """Core's addition for the refine service, as `core-patch` brings it to a real Core: rights first, then the service.
 
-The caller's own bearer token goes along; whoever signed with API keys gets a short-lived one for this call.
+The caller's own bearer token goes along; whoever signed with API keys gets a short-lived one for this call. The Java
+files and this one are held to the same cases, in ``docs/api/examples/core-addition.json``. If the caller goes away, so
+does the request to the service; a real Core notices that only when it answers.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-import httpx
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
 
 from demo.cytomine import annotating, records, rights
+from demo.cytomine.departures import while_there
 from demo.cytomine.desk import Desk, Visit
-from demo.cytomine.refusals import Refusal, WrongArgument
+from demo.cytomine.refine_line import WaitingLine
+from demo.cytomine.refine_options import read_options
+from demo.cytomine.refine_problems import Problem, invalid, not_found, reads_only
+from demo.cytomine.refine_service import Passed, ask_for_refine
+from demo.cytomine.refusals import Refusal
 
-_TIMEOUT = httpx.Timeout(120, connect=5)
 _TOKEN_S = 300
-_OPTIONS = {"keepPoints": "keep_points", "dryRun": "dry_run", "points": "points"}
+_ID = re.compile("[1-9][0-9]{0,18}")
 
 
 def refine_router(desk: Desk) -> APIRouter:
@@ -25,30 +31,51 @@ def refine_router(desk: Desk) -> APIRouter:
     router = APIRouter(prefix="/api")
     if desk.refine_url is None:
         return router
-    base_url = desk.refine_url
+    base_url, line = desk.refine_url, WaitingLine(longest_wait_s=desk.refine_wait_s)
 
-    @router.post("/annotation/{number:int}/sam")
-    @router.post("/annotation/{number:int}/sam.json")
-    async def refine(number: int, request: Request) -> Response:
+    @router.post("/annotation/{number}/sam")
+    @router.post("/annotation/{number}/sam.json")
+    async def refine(number: str, request: Request) -> Response:
         try:
-            token, options = await desk.visit(request, lambda visit: (_permitted(desk, visit, number), _options(visit)))
+            await run_in_threadpool(_check_caller, desk, request)
+            annotation, options = _id(number), await _options(request)
+            async with line.turn():
+                token = await desk.visit(request, lambda visit: _permitted(desk, visit, annotation))
+                refinement = await while_there(request, ask_for_refine(base_url, annotation, options, token))
+                if refinement is None:
+                    return Response(status_code=499)  # as proxies count it; nobody reads it
+                return await desk.read(request, lambda visit: _answered(visit, annotation, refinement))
         except Refusal as refusal:
             return refusal.answer(request)
-        url, headers = f"{base_url}/annotations/{number}/refine", {"Authorization": f"Bearer {token}"}
-        try:
-            async with httpx.AsyncClient(timeout=_TIMEOUT, trust_env=False) as service:
-                answer = await service.post(url, json=options, headers=headers)
-        except httpx.TimeoutException:
-            return _problem(504, "Refine service too slow", "The refine service did not answer in time.")
-        except httpx.TransportError:
-            return _problem(502, "Refine service unreachable", "The refine service cannot be reached.")
-        if answer.status_code != 200:
-            passed = ("content-type", "retry-after")
-            headers = {name: answer.headers[name] for name in passed if name in answer.headers}
-            return Response(answer.content, answer.status_code, headers)
-        return await desk.read(request, lambda visit: _answered(visit, number, answer.json()))
+        except (Problem, Passed) as problem:
+            return problem.answer()
+
+    @router.post("/annotation/{number}/sam/")
+    async def no_route(number: str) -> Response:
+        return not_found().answer()
 
     return router
+
+
+def _check_caller(desk: Desk, request: Request) -> None:
+    if desk.identity.is_short_term(request):
+        raise reads_only()
+    with desk.store.transaction(write=False) as db:
+        desk.identity.caller(request, db)
+
+
+def _id(text: str) -> int:
+    if not _ID.fullmatch(text) or int(text) >= 2**63:
+        raise invalid("The annotation's id must be a positive decimal number.")
+    return int(text)
+
+
+async def _options(request: Request) -> dict[str, Any]:
+    """Read the options; like Core's filter, take what has no type for JSON where the path says so."""
+    given = request.headers.get("content-type", "")
+    if given in {"", "application/octet-stream"} and ".json" in str(request.url):
+        given = "application/json"
+    return read_options(request.query_params.multi_items(), given, await request.body())
 
 
 def _permitted(desk: Desk, visit: Visit, number: int) -> str:
@@ -61,28 +88,7 @@ def _permitted(desk: Desk, visit: Visit, number: int) -> str:
     return desk.identity.token(visit.caller.username, ",".join(sorted(visit.caller.roles)), "SESSION", _TOKEN_S)
 
 
-def _options(visit: Visit) -> dict[str, Any]:
-    """Read the options from the query and the body; the service checks their values."""
-    given: dict[str, Any] = {**visit.query, **(visit.fields if visit.body is not None else {})}
-    options = {theirs: given[ours] for ours, theirs in _OPTIONS.items() if ours in given}
-    for name in ("keep_points", "dry_run"):
-        if isinstance(options.get(name), str):
-            options[name] = _truth(options[name])
-    return options
-
-
-def _truth(text: str) -> bool:
-    if text.lower() not in {"true", "false"}:
-        raise WrongArgument(f"{text!r} is neither true nor false")
-    return text.lower() == "true"
-
-
 def _answered(visit: Visit, number: int, refinement: dict[str, Any]) -> dict[str, Any]:
     annotation = records.annotation_record(visit.db, annotating.find(visit.db, number), visit.url)
     message, command = refinement["message"], refinement["command"]
     return {"message": message, "annotation": annotation, "command": command, "refinement": refinement}
-
-
-def _problem(status: int, title: str, detail: str) -> Response:
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
-    return JSONResponse(body, status, media_type="application/problem+json")

@@ -49,6 +49,8 @@ class EmbeddedCytomine:
         Signs bearer tokens; default: a fresh one.
     refine_url : str, optional
         Where Core's addition finds the refine service, prefix included, such as ``http://127.0.0.1:6000/sam``.
+    refine_wait_s : float
+        How long a refine waits for its turn in the addition.
     extend : callable, optional
         Adds what else this server serves, such as the demo's viewer.
     """
@@ -62,13 +64,14 @@ class EmbeddedCytomine:
         signature: SignatureForm = "full",
         jwt_secret: str | None = None,
         refine_url: str | None = None,
+        refine_wait_s: float = 20.0,
         extend: Callable[[FastAPI, Desk], None] | None = None,
     ) -> None:
         self.slides = folder / "slides"
         self.slides.mkdir(parents=True, exist_ok=True)
         self.store = Store(folder / "cytomine.sqlite")
         identity = Identity(signature, jwt_secret or secrets.token_hex(32))
-        desk = Desk(self.store, identity, Pims(self.slides), refine_url)
+        desk = Desk(self.store, identity, Pims(self.slides), refine_url, refine_wait_s)
         app = _application(desk)
         if extend:
             extend(app, desk)

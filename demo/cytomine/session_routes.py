@@ -20,7 +20,12 @@ VERSION = "5.1.1"
 def session_router(desk: Desk) -> APIRouter:
     """Give the routes."""
     router = APIRouter()
+    for add in (_server, _sessions, _users, _projects_and_terms, _members, _commands):
+        add(router, desk)
+    return router
 
+
+def _server(router: APIRouter, desk: Desk) -> None:
     @router.api_route("/server/ping", methods=["GET", "POST"])
     @router.api_route("/server/ping.json", methods=["GET", "POST"])
     def ping(request: Request) -> dict[str, Any]:
@@ -34,6 +39,8 @@ def session_router(desk: Desk) -> APIRouter:
         token = desk.identity.token(caller.username, ",".join(sorted(caller.roles)), "SHORT_TERM", 300)
         return {**answer, "authenticated": True, "user": caller.id, "shortTermToken": token}
 
+
+def _sessions(router: APIRouter, desk: Desk) -> None:
     @router.post("/api/authenticate")
     async def authenticate(request: Request) -> Response:
         login = await request.json()
@@ -61,6 +68,8 @@ def session_router(desk: Desk) -> APIRouter:
 
         return await desk.read(request, work)
 
+
+def _users(router: APIRouter, desk: Desk) -> None:
     @router.get("/api/user/current.json")
     async def current_user(request: Request) -> Response:
         return await desk.read(
@@ -79,6 +88,8 @@ def session_router(desk: Desk) -> APIRouter:
     async def keys_of_user(user: int, request: Request) -> Response:
         return await desk.read(request, lambda visit: _keys(visit, "id", user))
 
+
+def _projects_and_terms(router: APIRouter, desk: Desk) -> None:
     @router.get("/api/project.json")
     async def projects(request: Request) -> Response:
         return await desk.read(request, _projects)
@@ -105,6 +116,8 @@ def session_router(desk: Desk) -> APIRouter:
 
         return await desk.read(request, work)
 
+
+def _members(router: APIRouter, desk: Desk) -> None:
     @router.get("/api/project/{project}/user.json")
     async def members(project: int, request: Request) -> Response:
         def work(visit: Visit) -> Any:
@@ -117,6 +130,8 @@ def session_router(desk: Desk) -> APIRouter:
 
         return await desk.read(request, work)
 
+
+def _commands(router: APIRouter, desk: Desk) -> None:
     @router.get("/api/command/{verb}.json")
     async def last_command(verb: str, request: Request) -> Response:
         return await _undone(desk, request, verb, None)
@@ -124,8 +139,6 @@ def session_router(desk: Desk) -> APIRouter:
     @router.get("/api/command/{id}/{verb}.json")
     async def command(command: Id, verb: str, request: Request) -> Response:
         return await _undone(desk, request, verb, command)
-
-    return router
 
 
 async def _undone(desk: Desk, request: Request, verb: str, command: int | None) -> Response:

@@ -6,10 +6,11 @@ All coordinates are level-0 pixels, origin top-left, y down.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -20,6 +21,8 @@ from PIL import Image, UnidentifiedImageError
 
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 """(h, w, 3) RGB or (h, w) gray."""
+Plane = tuple[int, int, int]
+"""Channel, depth and time."""
 
 _MOST_PLAIN_PIXELS = 400_000_000
 """A file without a pyramid is held in memory as a whole; larger ones need one."""
@@ -44,8 +47,12 @@ class SlideFile:
     samples: int
     """3 (RGB) or 1 (gray)."""
     pixels: _Source
+    planes: Plane = (1, 1, 1)
+    """How many channels (samples of RGB are none), depths and times."""
 
-    def read(self, left: int, top: int, width: int, height: int, size: tuple[int, int]) -> Pixels:
+    def read(
+        self, left: int, top: int, width: int, height: int, size: tuple[int, int], plane: Plane = (0, 0, 0)
+    ) -> Pixels:
         """Read a region, resampled to a size, from the smallest level that has all the detail asked for.
 
         Parameters
@@ -54,6 +61,8 @@ class SlideFile:
             Level-0 pixels, inside the slide.
         size : (int, int)
             Width and height wanted.
+        plane : (int, int, int)
+            Channel, depth and time.
 
         Returns
         -------
@@ -64,7 +73,7 @@ class SlideFile:
         x0, y0 = int(left * sx), int(top * sy)
         x1 = min(max(int(np.ceil((left + width) * sx)), x0 + 1), self.levels[level][0])
         y1 = min(max(int(np.ceil((top + height) * sy)), y0 + 1), self.levels[level][1])
-        found = self.pixels.region(level, x0, y0, x1 - x0, y1 - y0)
+        found = self.pixels.region(level, x0, y0, x1 - x0, y1 - y0, plane)
         if (x0, y0, x1 - x0, y1 - y0) == (left, top, *size):
             return found
         return _resampled(found, (left * sx - x0, top * sy - y0), (width * sx, height * sy), size)
@@ -76,8 +85,8 @@ class SlideFile:
 
 
 class _Source(Protocol):
-    def region(self, level: int, x: int, y: int, width: int, height: int) -> Pixels:
-        """Read whole pixels of a level, in the level's own pixels."""
+    def region(self, level: int, x: int, y: int, width: int, height: int, plane: Plane) -> Pixels:
+        """Read whole pixels of a level of a plane, in the level's own pixels."""
         ...
 
 
@@ -87,7 +96,7 @@ class _OpenSlidePixels:
     def __init__(self, slide: openslide.OpenSlide) -> None:
         self._slide = slide
 
-    def region(self, level: int, x: int, y: int, width: int, height: int) -> Pixels:
+    def region(self, level: int, x: int, y: int, width: int, height: int, plane: Plane) -> Pixels:
         full, own = self._slide.dimensions, self._slide.level_dimensions[level]
         # OpenSlide takes the corner in level-0 pixels, rounded towards zero on the way back: aim at the pixel's middle.
         corner = (int(np.ceil(x * full[0] / own[0])), int(np.ceil(y * full[1] / own[1])))
@@ -98,17 +107,17 @@ class _OpenSlidePixels:
 
 
 class _ArrayPixels:
-    """Pixels that are in memory as a whole, read when first asked for."""
+    """Planes that are in memory as a whole, each read when first asked for."""
 
-    def __init__(self, load: Any) -> None:
+    def __init__(self, load: Callable[[Plane], Pixels]) -> None:
         self._load, self._lock = load, threading.Lock()
-        self._array: Pixels | None = None
+        self._arrays: dict[Plane, Pixels] = {}
 
-    def region(self, level: int, x: int, y: int, width: int, height: int) -> Pixels:
+    def region(self, level: int, x: int, y: int, width: int, height: int, plane: Plane) -> Pixels:
         with self._lock:
-            if self._array is None:
-                self._array = self._load()
-        return self._array[y : y + height, x : x + width]
+            if plane not in self._arrays:
+                self._arrays[plane] = self._load(plane)
+        return self._arrays[plane][y : y + height, x : x + width]
 
 
 @lru_cache(maxsize=16)
@@ -159,19 +168,27 @@ def _with_tifffile(path: Path) -> SlideFile:
     rgb = "S" in axes and shape[axes.index("S")] >= 3
     wide = series.dtype.itemsize > 1
 
-    def load() -> Pixels:
-        """Take the first plane of every axis but x, y and the samples."""
+    planes = _counts(axes, shape)
+
+    def load(wanted: Plane) -> Pixels:
+        """Take a plane, and the first of every axis that is none of channels, depths and times."""
         whole = np.asarray(tifffile.imread(path, series=0))
-        index = tuple(slice(None) if axis in "YXS" else 0 for axis in axes)
+        places = dict(zip("CZT", wanted, strict=True))
+        index = tuple(slice(None) if axis in "YXS" else places.get(axis, 0) for axis in axes)
         plane = whole[index]
         kept = "".join(axis for axis in axes if axis in "YXS")
         plane = np.transpose(plane, [kept.index(axis) for axis in "YXS" if axis in kept])
         plane = plane[..., :3] if rgb else plane.reshape(height, width, -1)[..., 0]
         return np.ascontiguousarray(plane.astype(np.uint16 if wide else np.uint8))
 
-    return SlideFile(
-        width, height, ((width, height),), microns, None, 16 if wide else 8, 3 if rgb else 1, _ArrayPixels(load)
-    )
+    bits, samples = 16 if wide else 8, 3 if rgb else 1
+    return SlideFile(width, height, ((width, height),), microns, None, bits, samples, _ArrayPixels(load), planes)
+
+
+def _counts(axes: str, shape: tuple[int, ...]) -> Plane:
+    """Count channels, depths and times."""
+    channels, depth, duration = (shape[axes.index(axis)] if axis in axes else 1 for axis in "CZT")
+    return channels, depth, duration
 
 
 def _with_pillow(path: Path) -> SlideFile:
@@ -183,7 +200,7 @@ def _with_pillow(path: Path) -> SlideFile:
         raise NotASlide(f"{path.name} is no slide that OpenSlide, tifffile or Pillow can read.") from error
     _check_plain(path, width, height)
 
-    def load() -> Pixels:
+    def load(plane: Plane) -> Pixels:
         with Image.open(path) as image:
             return np.asarray(image.convert("L" if gray else "RGB"))
 

@@ -15,10 +15,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.api.signatures import Signatures, SignedRequest
-from app.errors import ModelBusy, NotAuthenticated
+from app.errors import ModelBusy, NotAuthenticated, PlatformUnauthorized
 from app.main import assemble
 from app.settings import Settings
-from app.usecases.ports import ApiKeys
+from app.usecases.ports import ApiKeys, BearerToken, Caller, Credentials
 from demo.cytomine.identity import sign
 from tests.api.test_guards import refine_of
 from tests.fakes.rooms import DarkSegmenter, DiscReader, FakeGateway
@@ -184,11 +184,82 @@ def test_a_signed_digest_holds_the_body_fast(gateway: FakeGateway, form: str) ->
     with serving(gateway, signatures=form) as client:
         for late_s, body, status in ((0, DRY, 200), (1, b"{}", 400)):
             date = now(late_s)
-            signature = sign(PRIVATE, f"POST\n{md5}\n{nonce(1)}\n{date}{uri}")
+            signature = sign(PRIVATE, f"POST\n{md5}\n{nonce(late_s)}\n{date}{uri}")
             signed = {"authorization": f"CYTOMINE {PUBLIC}:{signature}", "date": date, "content-md5": md5}
-            answer = client.post(WORK, content=body, headers={**signed, "content-type": nonce(1)})
+            answer = client.post(WORK, content=body, headers={**signed, "content-type": nonce(late_s)})
             assert answer.status_code == status, answer.text
     assert gateway.writes == []
+
+
+@contextmanager
+def crowd(gateway: FakeGateway, client: TestClient, tokens: range) -> Iterator[threading.Event]:
+    """Let so many with bogus tokens ask at once, of a Core that takes its time over them."""
+    identify, asked, go_on = gateway.identify, threading.Semaphore(0), threading.Event()
+
+    def slow(credentials: Credentials) -> Caller:
+        if isinstance(credentials, BearerToken) and int(credentials.text) in tokens:
+            asked.release()
+            assert go_on.wait(60)
+            raise PlatformUnauthorized("Core does not accept the credentials.")
+        return identify(credentials)
+
+    gateway.identify = slow  # type: ignore[method-assign]
+    with ThreadPoolExecutor(len(tokens)) as pool:
+        held = [pool.submit(client.post, WORK, headers=bearer(token)) for token in tokens]
+        try:
+            for _ in range(16):
+                assert asked.acquire(timeout=60)
+            yield go_on
+        finally:
+            go_on.set()
+        assert {answer.result(60).status_code for answer in held} == {401, 429}
+
+
+def bearer(user: int) -> dict[str, str]:
+    return {"authorization": f"Bearer {user}"}
+
+
+def test_bogus_tokens_and_a_slow_core_crowd_nobody_out(gateway: FakeGateway) -> None:
+    with serving(gateway) as client:
+        assert client.post(WORK, json={"dry_run": True}, headers=bearer(62)).status_code == 200
+        elsewhere = TestClient(client.app, client=("10.0.0.2", 5))
+        with crowd(gateway, client, range(1000, 1070)):
+            known = client.post(WORK, json={"dry_run": True}, headers=bearer(62))
+            new = elsewhere.post(WORK, json={"dry_run": True}, headers=bearer(63))
+            same = client.post(WORK, json={"dry_run": True}, headers=bearer(64))
+        assert (known.status_code, new.status_code, same.status_code) == (200, 200, 429)
+        assert same.headers["retry-after"] == "2"
+        assert client.post(WORK, json={"dry_run": True}, headers=bearer(64)).status_code == 200
+
+
+def test_a_token_that_core_refused_is_not_asked_about_again_at_once(gateway: FakeGateway) -> None:
+    asked = []
+
+    def refuse(credentials: Credentials) -> Caller:
+        asked.append(credentials)
+        raise PlatformUnauthorized("Core does not accept the credentials.")
+
+    gateway.identify = refuse  # type: ignore[method-assign]
+    with serving(gateway) as client:
+        answers = [client.post(WORK, headers=bearer(1)) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [401, 401, 401]
+        assert len(asked) == 1
+        client.post(WORK, headers=bearer(2))
+    assert len(asked) == 2
+
+
+def test_a_crop_which_core_is_not_asked_about_again_asks_who_sends_it_each_time(gateway: FakeGateway) -> None:
+    """A user who was disabled since has no way in."""
+    with serving(gateway) as client:
+        assert client.post(WORK, json={"dry_run": True}, headers=bearer(62)).status_code == 200
+        assert client.post("/sam/annotations/refine", headers=bearer(62)).status_code == 400
+        assert gateway.identified == 2
+
+        def refuse(credentials: Credentials) -> Caller:
+            raise PlatformUnauthorized("Core does not accept the credentials.")
+
+        gateway.identify = refuse  # type: ignore[method-assign]
+        assert client.post("/sam/annotations/refine", headers=bearer(62)).status_code == 401
 
 
 def test_signatures_are_off_by_default(gateway: FakeGateway) -> None:

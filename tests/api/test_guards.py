@@ -96,6 +96,14 @@ def test_bodies_of_untold_length_are_cut_off_too(client: TestClient, gateway: Fa
     assert gateway.reads == 0
 
 
+def test_bodies_that_are_nested_too_deep_are_400_before_they_are_parsed(client: TestClient) -> None:
+    for headers in ({}, {"content-type": "application/json"}, {"content-type": "text/plain"}):
+        answer = client.post("/sam/annotations/7/refine", content=b'{"a":' * 40 + b"1" + b"}" * 40, headers=headers)
+        assert answer.status_code == 400
+        assert "nested" in answer.json()["detail"]
+        assert answer.json()["max_nesting"] == 32
+
+
 def test_bodies_in_pieces_arrive_whole(client: TestClient) -> None:
     answer = client.post(WORK, content=iter([b'{"dry_', b'run": true}']), headers={"content-type": "application/json"})
     assert answer.json()["message"].startswith("Dry run")

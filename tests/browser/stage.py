@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import shapely
 
@@ -59,6 +59,12 @@ class Stage:
     def stop_service(self) -> None:
         """Stop it, as if it had crashed."""
         self._running.close()
+
+    def health(self) -> dict[str, Any]:
+        """Ask the service what it says of itself."""
+        assert self.service
+        answer: dict[str, Any] = self.service.client.get(f"{self.service.url}/health").json()
+        return answer
 
     def gland(self) -> Sample:
         """A gland with its loose box and two points on it; slide frame."""
@@ -180,6 +186,10 @@ class Viewer:
         found = re.search(r"/annotation/(\d+)", self.page.url)
         assert found, self.page.url
         return int(found[1])
+
+    def saved(self) -> None:
+        """Wait until Core has everything that was drawn."""
+        self.page.locator("#annotations[aria-busy=false]").wait_for()
 
     def status(self, text: str) -> None:
         """Wait for good news."""

@@ -68,7 +68,7 @@ def test_areas(viewer: Viewer, stage: Stage, tool: str, hand: Callable[[Viewer],
     viewer.page.wait_for_url("**/annotation/*")
     assert iou(stage.shape(viewer.selected()), goal) > 0.98
     viewer.page.keyboard.press("z")
-    viewer.status("Taken back")
+    viewer.status("Undone")
     assert stage.cytomine.store.annotation_ids(stage.image.id) == []
 
 
@@ -82,7 +82,8 @@ def test_points_and_lines(viewer: Viewer, stage: Stage) -> None:
     assert stage.shape(line).length == pytest.approx(shapely.LineString(CORNERS[:2]).length, rel=0.01)
     viewer.button("Point")
     viewer.click_slide(*CORNERS[3])
-    expect(viewer.page).not_to_have_url(re.compile(f"annotation/{line}@"))
+    viewer.saved()
+    viewer.page.wait_for_url(re.compile(rf"annotation/(?!{line}@)\d+@"))
     assert stage.shape(viewer.selected()).distance(shapely.Point(CORNERS[3])) < 2
 
 
@@ -102,15 +103,16 @@ def test_select_modify_delete(viewer: Viewer, stage: Stage) -> None:
     assert shapely.Point(3200, 2100).distance(stage.shape(inner)) < 2
     viewer.screenshot("modified")
     viewer.button("Undo")
-    viewer.status("Taken back")
+    viewer.status("Undone")
     assert stage.shape(inner).equals(BOX)
 
     viewer.page.keyboard.press("Delete")
     viewer.status("Deleted")
     assert stage.cytomine.store.annotation_ids(stage.image.id) == [outer]
     viewer.button("Undo")
-    viewer.status("Taken back")
+    viewer.status("Undone")
     assert stage.shape(inner).equals(BOX)
+    assert viewer.selected() == inner
     viewer.page.keyboard.press("Escape")
     viewer.page.keyboard.press("Escape")
     assert "annotation" not in viewer.page.url
@@ -129,6 +131,7 @@ def test_undo_in_a_hurry(viewer: Viewer, stage: Stage) -> None:
     viewer.page.keyboard.press("Shift+Z")
     viewer.page.keyboard.press("Shift+Z")
     expect(viewer.page.locator("#list-count")).to_have_text("3")
+    viewer.saved()
     assert len(stage.cytomine.store.annotation_ids(stage.image.id)) == 3
 
 

@@ -67,7 +67,7 @@ def test_keyboard_only(viewer: Viewer, stage: Stage) -> None:
     after = stage.shape(number)
     assert iou(after, sample.truth) > iou(before, sample.truth)
     keyboard.press("z")
-    viewer.status("Taken back")
+    viewer.status("Undone")
     assert stage.shape(number).equals(before)
 
 

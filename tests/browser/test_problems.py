@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 
@@ -30,7 +31,7 @@ def test_the_service_is_down(viewer: Viewer, stage: Stage) -> None:
     stage.stop_service()
     try:
         viewer.button("Refine with SAM")
-        viewer.alert("Refine service unreachable")
+        viewer.alert("The refine service cannot be reached")
         viewer.screenshot("service-down")
         assert stage.shape(number).equals(sample.shape)
     finally:
@@ -56,7 +57,7 @@ def test_somebody_changes_the_shape_meanwhile(viewer: Viewer, stage: Stage) -> N
     area = viewer.page.locator("#facts dd").first
     before = area.inner_text()
     viewer.button("Refine with SAM")
-    viewer.alert("The annotation changed meanwhile")
+    viewer.alert("The annotation was changed in the meantime")
     viewer.screenshot("changed-meanwhile")
     assert stage.shape(number).equals(theirs)
     expect(area).not_to_have_text(before)  # what is shown is theirs
@@ -107,7 +108,7 @@ def test_no_right(viewer: Viewer, stage: Stage) -> None:
         db.execute("UPDATE projects SET read_only = 1")
     try:
         viewer.button("Refine with SAM")
-        viewer.alert("You don't have the right")
+        viewer.alert("The project for this data is in READ_ONLY mode")
     finally:
         with stage.cytomine.store.transaction(write=True) as db:
             db.execute("UPDATE projects SET read_only = 0")
@@ -152,3 +153,22 @@ def test_a_page_of_another_origin_gets_no_token(viewer: Viewer, stage: Stage) ->
     viewer.page.goto("about:blank")
     script = f"fetch({url!r}, {{method: 'POST'}}).then(() => 'read', () => 'refused')"
     assert viewer.page.evaluate(script) == "refused"
+
+
+def test_nobody_knows_whether_it_was_written(viewer: Viewer, stage: Stage) -> None:
+    """The proxy lost sight of the service after the write: what is shown is what is stored, and that is said."""
+    viewer.expected = refused(502)
+    stage.clear()
+    sample = stage.gland()
+    number = stage.draw(sample.shape)
+    viewer.open(at=sample.shape, annotation=number)
+    problem = {"type": "urn:cytomine-refine:service-absent", "title": "The refine service is not there", "status": 502}
+    fault = Fault("status", method="POST", path="/sam$", when="after", status=502, body=json.dumps(problem).encode())
+    stage.cytomine.faults.add(fault)
+    area = viewer.page.locator("#facts dd").first
+    before = area.inner_text()
+    viewer.button("Refine with SAM")
+    viewer.alert("The outline may have been changed; it was loaded again.")
+    viewer.screenshot("may-have-written")
+    expect(area).not_to_have_text(before)
+    assert not stage.shape(number).equals(sample.shape)

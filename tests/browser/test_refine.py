@@ -25,6 +25,7 @@ def draw_loosely(viewer: Viewer, stage: Stage) -> int:
         viewer.click_slide(point.x, point.y)
         viewer.page.get_by_text(f"box and {count} point").wait_for()
     viewer.button("Select")
+    viewer.saved()
     return number
 
 
@@ -47,7 +48,7 @@ def test_the_outline_moves_onto_the_object(viewer: Viewer, stage: Stage) -> None
     assert stage.cytomine.store.annotation_ids(stage.image.id) == [number]
     confidence = float(viewer.page.locator("#score-value").inner_text())
     assert 0 < confidence <= 1
-    expect(viewer.page.get_by_role("region", name="Timings")).to_contain_text("Measured by the service")
+    expect(viewer.page.get_by_role("region", name="Timings")).to_contain_text("Measured for this outline")
     viewer.screenshot("refine-2-refined")
 
     viewer.page.keyboard.down("c")
@@ -57,12 +58,17 @@ def test_the_outline_moves_onto_the_object(viewer: Viewer, stage: Stage) -> None
     expect(viewer.page.get_by_text("Before", exact=True)).to_be_hidden()
 
     viewer.page.keyboard.press("z")
-    viewer.status("Taken back")
+    viewer.status("Undone")
     assert stage.shape(number).equals(drawn)
+    assert stage.cytomine.store.annotation_ids(stage.image.id) == [number, *points]
+    expect(viewer.page.locator("#prompt-note")).to_have_text("The model will use the box and 2 points.")
     viewer.screenshot("refine-4-undone")
     viewer.page.keyboard.press("Shift+Z")
-    viewer.status("Done again")
+    viewer.status("Redone")
     assert stage.shape(number).equals(refined)
+    assert stage.cytomine.store.annotation_ids(stage.image.id) == [number]
+    expect(viewer.page.locator("#list-count")).to_have_text("1")
+    assert viewer.selected() == number
 
 
 def test_busy_until_the_answer_is_there(viewer: Viewer, stage: Stage) -> None:
@@ -124,23 +130,30 @@ def test_another_user_has_other_points_and_another_history(viewer: Viewer, stage
     stage.draw(sample.points[0], by=1)
     viewer.open(at=sample.shape, annotation=number)
     note = viewer.page.locator("#prompt-note")
-    expect(note).to_have_text("The model gets its box alone.")
+    expect(note).to_have_text("The model will use only the box.")
     viewer.button("Refine with SAM")
     viewer.status("Outline refined")
     expect(viewer.page.get_by_role("button", name="Undo")).to_be_enabled()
     viewer.page.get_by_label("Working as").select_option("bob")
-    expect(note).to_have_text("The model gets its box and 1 point.")
+    expect(note).to_have_text("The model will use the box and 1 point.")
     expect(viewer.page.get_by_role("button", name="Undo")).to_be_disabled()
 
 
-def test_a_doubtful_outline_is_said_so(viewer: Viewer, stage: Stage) -> None:
-    """Empty glass has no object; whatever the model answers, it does not trust it."""
+def test_doubts_are_the_services_own(viewer: Viewer, stage: Stage) -> None:
+    """What the service doubts is shown with every outline, whatever its score; what it says of itself, at the top."""
     stage.clear()
-    viewer.open(at=shapely.box(0, 0, 60, 60), annotation=stage.draw(shapely.box(10, 10, 50, 50)))
-    viewer.button("Refine with SAM")
-    viewer.status("check the outline")
-    expect(viewer.page.locator("#score")).to_contain_text("Low: the model doubts this outline.")
-    viewer.screenshot("doubtful")
+    sample = stage.gland()
+    viewer.open(at=sample.shape, annotation=stage.draw(sample.shape))
+    with viewer.page.expect_response("**/sam") as answer:
+        viewer.button("Refine with SAM")
+    doubts = answer.value.json()["refinement"]["doubts"]
+    assert doubts  # of the demo's model
+    for doubt in doubts:
+        viewer.status(doubt)
+    expect(viewer.page.locator("#doubts li")).to_have_text(doubts)
+    warning = stage.health()["warning"]
+    expect(viewer.page.get_by_role("note")).to_have_text(warning)
+    viewer.screenshot("doubts")
 
 
 def test_the_service_looks_ahead(viewer: Viewer, stage: Stage) -> None:

@@ -87,9 +87,9 @@ def test_the_picker_shows_all_slides(viewer: Viewer, stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "title"),
     [
-        ("letter.svs", b"Dear reader, this is a text and no slide at all.", "This is no slide"),
-        ("broken.tif", tiled_tiff()[:20_000], "no slide|cannot be read"),
-        ("broken.png", png()[:30_000], "no slide|cannot be read"),
+        ("letter.svs", b"Dear reader, this is a text and no slide at all.", "This file is not a slide"),
+        ("broken.tif", tiled_tiff()[:20_000], "not a slide|cannot be read"),
+        ("broken.png", png()[:30_000], "not a slide|cannot be read"),
     ],
     ids=["text", "half a TIFF", "half a PNG"],
 )

@@ -127,6 +127,8 @@ def test_the_shape_of_images_slices_and_terms(lab: Lab, core: Core) -> None:
     assert image["updated"] == image["created"] is not None
     (place,) = core.call(lab.alice, "GET", f"api/imageinstance/{lab.image}/sliceinstance.json").json()["collection"]
     assert {"created", "updated", "mime", "rank", "channelName", "channelColor", "zName", "uploadedFile"} <= set(place)
+    (listed,) = core.call(lab.alice, "GET", f"api/project/{lab.project}/imageinstance.json").json()["collection"]
+    assert (listed["projectBlind"], isinstance(listed["projectName"], str)) == (False, True)
     assert {"comment", "parent", "updated"} <= set(core.call(lab.alice, "GET", f"api/term/{term}.json").json())
 
 

@@ -74,7 +74,7 @@ def test_about(visitor: httpx.Client) -> None:
     assert [user["username"] for user in about["users"]] == ["alice", "bob"]
     assert (about["image"], about["annotations"], about["timings_ms"]) == (7, [8, 9], {"total": 12.0})
     assert about["max_slide_bytes"] == MOST
-    assert about["prepares"] is False  # nobody listens there
+    assert (about["prepares"], about["warning"]) == (False, None)  # nobody listens there
 
 
 def test_a_session_is_the_users_own(visitor: httpx.Client) -> None:

@@ -51,6 +51,12 @@ def pims(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         deep = np.tile(np.linspace(0, 60_000, 64).astype(np.uint16), (64, 1))
         tifffile.imwrite(cytomine.slides / "deep.tiff", deep)
         Image.fromarray(np.zeros((10, 10), np.uint8)).save(cytomine.slides / "gray.png")
+        ramp = np.tile(np.linspace(1000, 2000, 64).astype(np.uint16), (64, 1))
+        tifffile.imwrite(cytomine.slides / "dark.tiff", ramp)
+        faint = np.repeat([[100, 120]], 20, axis=1).repeat(10, axis=0).astype(np.uint8)
+        Image.fromarray(faint).save(cytomine.slides / "faint.png")
+        stack = np.array([[np.full((32, 32), 40 * c + 10 * z + 5, np.uint8) for z in range(3)] for c in range(2)])
+        tifffile.imwrite(cytomine.slides / "stack.ome.tiff", stack, metadata={"axes": "CZYX"})
         (cytomine.slides / "text.tiff").write_text("no image")
         (cytomine.slides.parent / "secret.png").write_bytes((cytomine.slides / "gray.png").read_bytes())
         yield cytomine.pims_url
@@ -243,3 +249,92 @@ def test_no_slide_is_said_so(tmp_path: Path) -> None:
         open_slide(tmp_path / "a.svs")
     with pytest.raises(FileNotFoundError):
         open_slide(tmp_path / "b.svs")
+
+
+@pytest.mark.parametrize(
+    ("body", "details"),
+    [
+        ({"z_slices": 1}, "No valid indexes for z_slices"),
+        ({"timepoints": 1}, "No valid indexes for timepoints"),
+        ({"channels": 7}, "No valid indexes for channels"),
+        ({"channels": [3, 9]}, "No valid indexes for channels"),
+        ({"channels": "x"}, "x is not a valid index or range for channels."),
+    ],
+)
+def test_planes_that_are_not_there(pims: str, body: dict[str, Any], details: str) -> None:
+    answer = window(pims, region(0, 0, 9, 9, **body))
+    assert (answer.status_code, answer.json()) == (400, {"title": "Bad Request", "details": details})
+
+
+@pytest.mark.parametrize(
+    ("channels", "colour"),
+    [(0, (255, 0, 0)), ([0], (255, 0, 0)), ([1, 2], (0, 255, 255)), ("1:", (0, 255, 255)), ([0, 9], (255, 0, 0))],
+)
+def test_channels_of_rgb_keep_their_colour(pims: str, channels: Any, colour: tuple[int, ...]) -> None:
+    white = pixels(window(pims, region(0, 0, 9, 9, channels=channels)))
+    assert white.shape == (9, 9, 3)
+    assert (white == colour).all()
+
+
+def test_each_plane_of_a_stack(pims: str) -> None:
+    for channel in range(2):
+        for z in range(3):
+            body = region(0, 0, 9, 9, channels=channel, z_slices=z, timepoints=0)
+            assert (pixels(window(pims, body, "stack.ome.tiff")) == 40 * channel + 10 * z + 5).all()
+    default = pixels(window(pims, region(0, 0, 9, 9, channels=1), "stack.ome.tiff"))
+    assert (default == 65).all()  # the middle depth, rounded
+    several = window(pims, region(0, 0, 9, 9, channels=1, z_slices=[0, 1]), "stack.ome.tiff")
+    assert several.json()["details"] == "A reduction is required for z_slices"
+    told = httpx.get(f"{pims}/image/stack.ome.tiff/info", trust_env=False).json()["image"]
+    assert (told["n_channels"], told["depth"], told["duration"], told["n_planes"]) == (2, 3, 1, 6)
+
+
+def test_sixteen_bits_are_dark_unless_contrast_is_asked_for(pims: str) -> None:
+    body = region(0, 0, 64, 64)
+
+    def shown(accept: str = "image/png", **more: Any) -> npt.NDArray[Any]:
+        return pixels(window(pims, {**body, **more}, "dark.tiff", Accept=accept))
+
+    assert shown().max() == 2000
+    assert shown("image/jpeg").max() < 12
+    for word in ("AUTO_IMAGE", "AUTO_PLANE", "STRETCH_IMAGE", "STRETCH_PLANE"):
+        both = {"min_intensities": word, "max_intensities": word}
+        assert (shown(**both).min(), shown(**both).max()) == (0, 65535)
+        assert shown("image/jpeg", **both).max() > 250
+    numbers = shown(min_intensities=1500, max_intensities=[1750])
+    assert (numbers[0, 0], numbers[0, -1]) == (0, 65535)
+    assert 30_000 < numbers[0, 40] < 36_000  # 1000 + 40 * 1000 / 63
+    assert shown(max_intensities=10**9).max() == 2000
+
+
+def test_eight_bits_are_stretched_on_request_only(pims: str) -> None:
+    body = region(0, 0, 9, 9)
+    automatic = {"min_intensities": "AUTO_IMAGE", "max_intensities": "AUTO_IMAGE"}
+    stretched = {"min_intensities": "STRETCH_IMAGE", "max_intensities": "STRETCH_IMAGE"}
+    assert (pixels(window(pims, {**body, **automatic}, "faint.png")) == 100).all()
+    wide = {**body, "region": region(0, 0, 40, 10)["region"]}
+    assert np.unique(pixels(window(pims, {**wide, **stretched}, "faint.png"))).tolist() == [0, 255]
+
+
+@pytest.mark.parametrize("intensity", ["auto", -1, 0.5, ["NONE"]])
+def test_intensities_that_are_none(pims: str, intensity: Any) -> None:
+    answer = window(pims, region(0, 0, 9, 9, max_intensities=intensity))
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"] == ["body", "max_intensities"]
+    many = window(pims, region(0, 0, 9, 9, max_intensities=[1, 2]))
+    assert many.status_code == 400
+
+
+def test_thumbs_are_shown_in_contrast_and_resized_as_they_are(pims: str) -> None:
+    thumb = pixels(httpx.get(f"{pims}/image/dark.tiff/thumb.png", trust_env=False))
+    resized = pixels(httpx.get(f"{pims}/image/dark.tiff/resized.png", trust_env=False))
+    assert (thumb.dtype, thumb.max()) == (np.uint8, 255)
+    assert resized.max() == 2000
+
+
+def test_crops_and_masks_are_not_squared(pims: str) -> None:
+    annotation = {"geometry": shapely.box(X, Y, X + 100, Y + 80).wkt}
+    for kind in ("crop", "mask"):
+        body = {"annotations": [annotation], "level": 0, "try_square": True}
+        url = f"{pims}/image/up/box.tiff/annotation/{kind}"
+        assert pixels(httpx.post(url, json=body, headers=PNG, trust_env=False)).shape[:2] == (80, 100)

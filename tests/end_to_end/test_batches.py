@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,8 @@ import pytest
 import shapely
 
 from app.client import ApiKeyAuth, RefineClient, RefineFailed
+from app.client.batch import Batch
+from app.client.journal import Journal
 from demo.cytomine.faults import Fault
 from demo.cytomine.server import EmbeddedCytomine
 from tests.end_to_end.scripting import app, boxes, outcomes_of, refined, rows_of
@@ -65,6 +68,7 @@ def test_a_dry_run_tells_what_would_change_and_the_real_run_does_it(lab: Lab, tm
     said = refined(lab, tmp_path, "--annotation", str(annotation), "--dry-run")
     assert "nothing was written: 1 would change" in said
     assert "1 point would be deleted" in said
+    assert "(1 outline)" in said  # who drew it: the demo model
     assert lab.location(annotation) == BOX.wkt
     (row,) = rows_of(tmp_path / "refined.csv")
     assert row["outcome"] == "would change"
@@ -125,6 +129,19 @@ def test_an_older_journal_goes_on(lab: Lab, tmp_path: Path) -> None:
     assert rows[0]["commands"] == "17"
 
 
+def test_what_is_under_way_is_written_down_when_nobody_waits_any_more(
+    lab: Lab, client: RefineClient, tmp_path: Path
+) -> None:
+    drawn = [lab.draw(BOX) for _ in range(12)]
+    with closing(Journal(tmp_path / "a.csv")) as journal:
+        rows = Batch(client, journal).refine(client.outlines(project=lab.project), {}, jobs=3)
+        next(rows)
+        rows.close()  # as a second Ctrl-C does
+        changed = {number for number in drawn if lab.location(number) != BOX.wkt}
+        assert changed == journal.last.keys()
+    assert len(changed) < len(drawn)
+
+
 def test_an_answer_that_is_lost_on_the_way_is_no_failure_and_is_not_repeated(lab: Lab, tmp_path: Path) -> None:
     annotation = lab.draw(BOX)
     asked = ("--annotation", str(annotation))
@@ -147,6 +164,16 @@ def test_an_answer_that_is_lost_before_anything_was_written_is_asked_for_again(l
     assert "1 changed" in refined(lab, tmp_path, *asked)
 
 
+def test_a_write_whose_answer_core_lost_is_told_as_written(lab: Lab, tmp_path: Path) -> None:
+    annotation = lab.draw(BOX)
+    lab.cytomine.faults.add(Fault("drop", "PUT", f"/api/annotation/{annotation}.json", when="after"))
+    done = app(lab, tmp_path, "refine", "--annotation", str(annotation))
+    assert done.returncode == 1
+    assert "The outline was changed all the same: look before you repeat it" in done.stderr
+    assert outcomes_of(tmp_path / "refined.csv") == ["unknown"]
+    assert "1 left alone" in refined(lab, tmp_path, "--annotation", str(annotation))
+
+
 def test_a_failure_tells_whether_the_outline_was_changed(lab: Lab, client: RefineClient) -> None:
     def failed(**options: bool) -> RefineFailed:
         with pytest.raises(RefineFailed) as caught:
@@ -166,6 +193,10 @@ def test_a_failure_tells_whether_the_outline_was_changed(lab: Lab, client: Refin
     assert failed().written is True
     answered(502, b'{"title": "The service is absent", "written": false}')
     assert failed().written is False
+    answered(502, b'{"type": "urn:cytomine-refine:platform-unavailable", "title": "Cytomine failed"}')
+    assert failed().written is False
+    answered(502, b'{"type": "urn:cytomine-refine:platform-unavailable", "title": "Cytomine failed", "written": null}')
+    assert failed().written is None
     lab.cytomine.faults.add(Fault("garbage", "POST", "/sam$"))
     assert failed().written is None
 
@@ -199,3 +230,5 @@ def test_the_client_takes_a_refine_back(lab: Lab, client: RefineClient) -> None:
     client.undo(result)
     assert lab.location(annotation) == BOX.wkt
     assert lab.location(point) is not None
+    with pytest.raises(RefineFailed, match="Core took nothing back"):
+        client.undo(result)

@@ -69,7 +69,8 @@ def checking(request: pytest.FixtureRequest, cytomine: EmbeddedCytomine) -> Iter
         host=cytomine.base_url, public_key=account.public_key, private_key=SecretStr(account.private_key)
     )
     api = ApiSettings(signatures=request.param, log_level="warning")
-    with serving(Settings(platform=platform, segmenter=SegmenterSettings(device="cpu"), api=api)) as url:
+    segmenter = SegmenterSettings(device="cpu", demo_model=True)
+    with serving(Settings(platform=platform, segmenter=segmenter, api=api)) as url:
         yield settle(cytomine, f"signatures {request.param}", url), request.param
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -72,6 +73,34 @@ def test_the_command_lines_of_the_page(lab: Lab, tmp_path: Path) -> None:
     features = json.loads((tmp_path / "out" / "outlines" / "discs.geojson").read_text())["features"]
     assert len(features) == 2
     assert all(iou(shapely.geometry.shape(each["geometry"]), in_slide_frame(DISC)) > 0.8 for each in features)
+
+
+def test_the_commands_of_the_readme_follow_each_other(lab: Lab, tmp_path: Path) -> None:
+    term = lab.cytomine.store.add_term(lab.project, "gland")
+    annotation, other = lab.draw(BOX, terms=(term,)), lab.draw(BOX)
+    page = (ROOT / "README.md").read_text()
+    lines = [line for line in page.splitlines() if re.match(r"\.venv/bin/python -m app (refine|undo)", line)]
+    assert len(lines) == 3
+    script = "\n".join(lines).replace(".venv/bin/python", sys.executable)
+    run(
+        ["bash", "-euc", script.replace("--project 3 --term 12", f"--project {lab.project} --term {term}")],
+        lab,
+        0,
+        tmp_path,
+    )
+    assert outcomes_of(tmp_path / "refined.csv") == ["would change", "changed", "undone"]
+    assert (tmp_path / "outlines" / "discs.geojson").is_file()
+    assert lab.location(annotation) == lab.location(other) == BOX.wkt
+
+
+def test_the_first_refine_of_the_guide(lab: Lab, tmp_path: Path) -> None:
+    annotation = lab.draw(BOX)
+    page = (ROOT / "docs" / "install-ce-2025.1.md").read_text()
+    lines = [line for line in page.splitlines() if line.startswith("$refine ")]
+    assert len(lines) == 2
+    script = "\n".join(lines).replace("1234", str(annotation)).replace("/tmp/", f"{tmp_path}/")
+    run(["bash", "-euc", f'refine="{sys.executable} -m app refine"\n{script}'], lab, 0, tmp_path)
+    assert lab.iou(annotation) > 0.8
 
 
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("openssl")), reason="no curl or openssl here")

@@ -42,6 +42,12 @@ def test_specks_go_gaps_close_and_small_components_are_dropped() -> None:
     assert np.array_equal(clean_mask(mask), expected)
 
 
+@pytest.mark.parametrize(("height", "kept"), [(100, True), (99, False)])
+def test_a_component_of_a_tenth_of_the_largest_is_the_smallest_kept(height: int, kept: bool) -> None:
+    largest, small = square(100, 100, 200, 200), square(600, 600, 40, height)
+    assert np.array_equal(clean_mask(largest | small), largest | small if kept else largest)
+
+
 def test_an_object_at_the_border_is_not_eaten() -> None:
     mask = square(0, 0, 30, 1024)
     assert np.array_equal(clean_mask(mask), mask)

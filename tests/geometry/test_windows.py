@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from app.geometry.frames import Roi
 from app.geometry.prompts import PointLabel, PointPrompt, prompts_in_window
-from app.geometry.windows import REUSE_SHIFT, WindowGrid, plan_window, serves
+from app.geometry.windows import REUSE_SCALE, REUSE_SHIFT, WindowGrid, plan_window, serves, window_at
 from tests.strategies import slides_with_roi
 
 
@@ -97,16 +97,60 @@ def test_the_window_of_nearly_the_same_box_serves(box: Roi, fits: bool) -> None:
     assert serves(window, plan_window(box, 2000, 2000), box) is fits
 
 
+EDGES = {
+    "left": (Roi(0, 800, 100, 900), 20, 0),
+    "right": (Roi(1900, 800, 2000, 900), -20, 0),
+    "top": (Roi(800, 0, 900, 100), 0, 20),
+    "bottom": (Roi(800, 1900, 900, 2000), 0, -20),
+}
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_a_window_that_does_not_hold_the_box_does_not_serve(edge: str) -> None:
+    """Windows at a slide's edge are not centred on their boxes: one of 0.8 times the side may leave the box out."""
+    box, dx, dy = EDGES[edge]
+    own = plan_window(box, 2000, 2000)
+    smaller = window_at(own.x0 + 20, own.y0 + 20, 160, 2000, 2000)
+    assert serves(smaller, own, box) is False
+    inside = Roi(box.x_min + dx, box.y_min + dy, box.x_max + dx, box.y_max + dy)
+    assert serves(smaller, own, inside) is True
+
+
 @given(
     x=st.integers(0, 1900),
     y=st.integers(0, 1900),
-    side=st.integers(1, 100),
-    dx=st.integers(-5, 5),
-    grown=st.floats(0, 0.2),
+    side=st.integers(20, 100),
+    scale=st.floats(*REUSE_SCALE),
+    shift=st.tuples(st.floats(-REUSE_SHIFT, REUSE_SHIFT), st.floats(-REUSE_SHIFT, REUSE_SHIFT)),
+    at=st.sampled_from(["", "left", "right", "top", "bottom"]),
 )
-def test_a_window_that_serves_holds_the_box(x: int, y: int, side: int, dx: int, grown: float) -> None:
-    kept = plan_window(Roi(x, y, x + side, y + side), 2000, 2000)
-    box = Roi(x + dx - grown * side, y, x + dx + side + grown * side, y + side).clipped(2000, 2000)
-    if box.width > 0 and serves(kept, plan_window(box, 2000, 2000), box):
+def test_a_window_that_serves_holds_the_box(x, y, side, scale, shift, at) -> None:
+    x = {"left": 0, "right": 2000 - side}.get(at, x)
+    y = {"top": 0, "bottom": 2000 - side}.get(at, y)
+    box = Roi(x, y, x + side, y + side)
+    own = plan_window(box, 2000, 2000)
+    kept_side = round(own.side_px0 * scale)
+    kept_x, kept_y = (
+        round(start + (own.side_px0 - kept_side) / 2 + move * side)
+        for start, move in zip((own.x0, own.y0), shift, strict=True)
+    )
+    kept = window_at(kept_x, kept_y, kept_side, 2000, 2000)
+    if serves(kept, own, box):
+        assert kept.holds(box)
         assert kept.x0 <= box.x_min
+        assert kept.y0 <= box.y_min
         assert box.x_max <= kept.x0 + kept.side_px0
+        assert box.y_max <= kept.y0 + kept.side_px0
+
+
+@given(x=st.floats(0, 999), y=st.floats(0, 799), width=st.floats(0.001, 1), height=st.floats(0.001, 1))
+def test_a_window_holds_a_box_of_less_than_a_pixel(x: float, y: float, width: float, height: float) -> None:
+    box = Roi(x, y, x + width, y + height)
+    window = plan_window(box, 1000, 800)
+    assert window.holds(box)
+    assert 1 <= window.side_px0 <= 2
+
+
+def test_a_box_across_the_border_of_two_pixels_gets_both() -> None:
+    window = plan_window(Roi(9.9, 19.9, 10.1, 20.1), 1000, 800)
+    assert (window.x0, window.y0, window.side_px0) == (9, 19, 2)

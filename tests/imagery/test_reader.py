@@ -6,8 +6,8 @@ from hypothesis import given
 from PIL import Image
 
 from app.geometry.frames import Roi, SlideXY
-from app.geometry.windows import Region, plan_window
-from app.imagery.reader import SlideWindowReader
+from app.geometry.windows import Region, Window, plan_window
+from app.imagery.reader import SlideWindowReader, squared
 from app.usecases.ports import Plane, Slide
 from tests.strategies import slides_with_roi
 
@@ -79,3 +79,41 @@ def test_small_windows_are_read_at_full_resolution() -> None:
     assert window.side_px0 == 16
     assert image.pixels.shape == (16, 16, 3)
     assert (image.grid.dx, image.grid.dy) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("window", "shape"),
+    [
+        (Window(-70, -30, 200, Region(0, 0, 60, 120)), (96, 30)),  # dx = 2, dy = 1.25
+        (Window(-30, -70, 200, Region(0, 0, 120, 60)), (30, 96)),
+        (Window(-40, 500, 90, Region(0, 500, 33, 90)), (60, 11)),
+        (Window(500, -40, 90, Region(500, 0, 90, 33)), (11, 60)),
+    ],
+)
+def test_what_was_read_lies_where_it_was_though_its_pixels_are_no_squares(
+    window: Window, shape: tuple[int, int]
+) -> None:
+    pixels = np.random.default_rng(3).integers(0, 255, (*shape, 3), dtype=np.uint8)
+    image, region = squared(pixels, window), window.region
+    grid, side = image.grid, image.pixels.shape[0]
+    assert image.pixels.shape == (side, side, 3)
+    assert (grid.dx, grid.dy) == (region.width / shape[1], region.height / shape[0])
+    assert abs(grid.x0 - window.x0) <= grid.dx / 2
+    assert abs(grid.y0 - window.y0) <= grid.dy / 2
+    left, top = (region.left - grid.x0) / grid.dx, (region.top - grid.y0) / grid.dy
+    assert (left, top) == (pytest.approx(round(left)), pytest.approx(round(top)))
+    left, top = round(left), round(top)
+    assert np.array_equal(image.pixels[top : top + shape[0], left : left + shape[1]], pixels)
+    assert grid.x0 + side * grid.dx >= window.x0 + window.side_px0 - grid.dx / 2
+    assert grid.y0 + side * grid.dy >= window.y0 + window.side_px0 - grid.dy / 2
+
+
+def test_a_region_thinner_than_a_pixel_is_drawn_as_one() -> None:
+    """Its own measure would make a square of as many pixels as the slide is long."""
+    column = np.random.default_rng(3).integers(0, 255, (512, 1, 3), dtype=np.uint8)
+    window = Window(-15_999, 0, 32_000, Region(0, 0, 2, 16_000))
+    image = squared(column, window)
+    assert image.pixels.shape == (1024, 1024, 3)
+    assert (image.grid.dx, image.grid.dy) == (31.25, 31.25)
+    assert (image.pixels[:512] == column).all()
+    assert image.grid.y0 == 0

@@ -14,9 +14,12 @@ from scripts.patch import main
 PATCHES = Path(__file__).resolve().parents[2] / "web-ui-patch"
 COMPONENT = PATCHES / "common" / "refine"
 PANEL = "src/components/annotations/AnnotationDetails.vue"
+TOOLS = "src/components/viewer/DrawTools.vue"
 WORDS = "src/locales/translations.csv"
 VERSIONS = {"ce-2025.1": "3.1.1", "2026": "3.4.0"}
 IMAGE_NAME = {"ce-2025.1": "@/components/image/ImageName", "2026": "@/components/image/ImageName.vue"}
+LINK_SELECTOR = "@/components/viewer/interactions/AnnotationLinkSelector"
+ACTION = {"ce-2025.1": "{annot, type, command}", "2026": "{ annot, type, command }"}
 
 generations = pytest.mark.parametrize("generation", list(VERSIONS))
 
@@ -36,6 +39,18 @@ def host(folder: Path, generation: str, ends: str = "\n") -> Path:
             "  components: {",
             "    AnnotationLinksPreview,",
             "  },",
+            "};",
+            "</script>",
+        ],
+        TOOLS: [
+            "<script>",
+            f"import AnnotationLinkSelector from '{LINK_SELECTOR}{'' if generation == 'ce-2025.1' else '.vue'}';",
+            "export default {",
+            "  methods: {",
+            f"    async reverseAction({ACTION[generation]}, undo) {{",
+            "      let newType = type;",
+            "    }",
+            "  }",
             "};",
             "</script>",
         ],
@@ -73,6 +88,12 @@ def test_in_and_out_leaves_every_byte(tmp_path: Path, generation: str, ends: str
     panel = applied[PANEL].decode()
     assert '<refine-with-sam :annotation="annotation" :can-edit="canEdit" @reload=' in panel
     assert panel.index("import RefineWithSam") < panel.index("components: {") < panel.index("    RefineWithSam,")
+    tools = applied[TOOLS].decode()
+    assert (
+        tools.index("refine/reverse-refinement")
+        < tools.index("async reverseAction")
+        < tools.index("return reverseRefinement(this, {")
+    )
     assert "src/components/annotations/refine/refine-host.js" in applied
     assert patch(generation, tree, "--check") == 0
     assert patch(generation, tree) == 0
@@ -82,7 +103,7 @@ def test_in_and_out_leaves_every_byte(tmp_path: Path, generation: str, ends: str
 
 
 @generations
-@pytest.mark.parametrize("name", [PANEL, WORDS])
+@pytest.mark.parametrize("name", [PANEL, TOOLS, WORDS])
 def test_a_missing_anchor_is_named_and_nothing_is_changed(
     tmp_path: Path, generation: str, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -90,7 +111,7 @@ def test_a_missing_anchor_is_named_and_nothing_is_changed(
     (tree / name).write_text("moved elsewhere\n")
     before = content(tree)
     assert patch(generation, tree) == 2
-    assert f"{name}: the anchor '" in capsys.readouterr().err
+    assert f"{name}: the anchor " in capsys.readouterr().err
     assert content(tree) == before
 
 
@@ -129,7 +150,7 @@ def test_every_word_of_the_component_is_translated_and_none_is_left_over(generat
     statuses = re.search(r"STATUSES = \[([\d, ]+)\]", source)
     assert statuses is not None
     said = set(re.findall(r"'((?:notif|button)-refine-sam(?:-[a-z-]+)?|refine-sam-keep-points)'", source))
-    said |= {f"notif-refine-sam-{status}" for status in [*statuses[1].split(", "), "error"]}
+    said |= {f"notif-refine-sam-{status}" for status in [*statuses[1].split(", "), "error", "not-public"]}
     assert said == {row[0] for row in rows(generation)}
 
 

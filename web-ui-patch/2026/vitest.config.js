@@ -10,6 +10,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^(@\/components\/annotations\/refine|\.)\/refine-host$/, replacement: here('refine/refine-host.js') },
+      { find: /^\.\/refinement$/, replacement: here('../common/refine/refinement.js') },
       { find: '@/components/annotations/refine', replacement: here('../common/refine') },
       { find: '@/', replacement: `${here('stand-in')}/` },
       { find: /^vue$/, replacement: here('node_modules/vue/dist/vue.runtime.esm.js') },
@@ -17,5 +18,6 @@ export default defineConfig({
     ],
   },
   server: { fs: { allow: ['..'] } },
-  test: { environment: 'jsdom', globals: true, include: ['../common/tests/*.test.js', 'tests/*.test.js'], root: here('.') },
+  // The time is for machines that do other things too.
+  test: { testTimeout: 60_000, environment: 'jsdom', globals: true, include: ['../common/tests/*.test.js', 'tests/*.test.js'], root: here('.') },
 });

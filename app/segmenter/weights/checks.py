@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.errors import WeightsCorrupt, WeightsUnavailable
-from app.segmenter.weights.card import check_card, read_card
+from app.segmenter.weights.card import check_card, config_of, read_card
 from app.segmenter.weights.registry import WeightsEntry, find_digest
 
 
@@ -46,14 +46,15 @@ def verify(path: Path, *, entry: WeightsEntry | None = None, config: str | None 
     WeightsUnavailable
         There is no such file, or it cannot be read.
     WeightsCorrupt
-        Size or digest differ from the entry's or the card's, or its parameters are not those of the config.
+        Size or digest differ from the entry's or the card's, its parameters are not those of the config, or its card
+        names a config that is none of ours.
     """
     sha256 = check_file(path, entry) if entry else file_sha256(path)
     known = entry or find_digest(sha256)
     card = None if known else read_card(path)
     if card is not None:
         check_card(path, card, sha256)
-    config = config or (known.config if known else card.config if card else None)
+    config = config or (known.config if known else config_of(path, card) if card else None)
     if config is not None:
         from app.segmenter.checkpoint import load_checkpoint  # torch: only when a model is really built
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from app.errors import WeightsCorrupt, WeightsUnavailable
-from app.segmenter.weights.card import check_card, read_card
+from app.segmenter.weights.card import check_card, config_of, read_card
 from app.segmenter.weights.checks import check_file, file_sha256
 from app.segmenter.weights.registry import REGISTRY, WeightsEntry, find_digest
 from app.settings import Settings
@@ -32,7 +32,7 @@ class ChosenWeights:
         """One sentence for the log and the command line."""
         if self.origin == "embedded":
             return (
-                "EMBEDDED DEMO MODEL, not for annotation work: it was trained on drawn tissue "
+                "EMBEDDED DEMO MODEL, not for annotation work: it is small and made for demonstrations "
                 "(`python -m app weights pull` fetches the fine-tuned checkpoint)."
             )
         return f"Checkpoint {self.name} ({self.origin}, {self.path}), config {self.config}, sha256 {self.sha256}."
@@ -85,7 +85,7 @@ def _configured(settings: Settings) -> ChosenWeights | None:
     if card is not None:
         check_card(path, card, sha256)
         if "config" not in settings.segmenter.model_fields_set:  # what the operator says counts more
-            config = card.config
+            config = config_of(path, card)
     name = known.name if known else card.name if card else path.stem
     return ChosenWeights(name, path, config, sha256, "configured")
 

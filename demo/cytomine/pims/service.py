@@ -12,6 +12,7 @@ import numpy as np
 
 from demo.cytomine.pims.answers import PimsAnswer, Refused, file_not_found, unprocessable
 from demo.cytomine.pims.formats import encode, media_type
+from demo.cytomine.pims.planes import chosen_view, shown
 from demo.cytomine.pims.shapes import painted, read_shapes, region_of
 from demo.cytomine.pims.sizes import OUTPUT_LIMIT_PX, PixelBox, output_size, requested_region, safe_size
 from demo.slides.reader import NotASlide, Pixels, SlideFile, open_slide
@@ -62,7 +63,8 @@ class Pims:
             region = requested_region(body, slide)
             size, headers = safe_size(output_size(body, region.width, region.height, slide), safety)
             media = media_type(extension, accept)
-            return _read(slide, region, size), media, headers
+            view = chosen_view(body, slide)
+            return shown(slide, view, region, size, bits=_depth(media)), media, headers
 
         return self._answered(render, path, ["window", dict(body), accept, safety, extension], if_none_match)
 
@@ -86,7 +88,9 @@ class Pims:
             region = region_of(shapes, body, slide, square=kind == "drawing" and bool(body.get("try_square")))
             size, headers = safe_size(output_size(body, region.width, region.height, slide), safety)
             media = media_type(extension, accept, png_first=kind == "mask")
-            return painted(kind, shapes, region, _read(slide, region, size), body), media, headers
+            view = chosen_view(body, slide, displayed=kind == "drawing")
+            pixels = shown(slide, view, region, size, bits=_depth(media))
+            return painted(kind, shapes, region, pixels, body), media, headers
 
         return self._answered(render, path, [kind, dict(body), accept, origin, safety, extension], if_none_match)
 
@@ -101,13 +105,15 @@ class Pims:
         png_first: bool = False,
         if_none_match: str | None = None,
     ) -> PimsAnswer:
-        """Serve the whole slide, reduced: ``thumb`` and ``resized``."""
+        """Serve the whole slide, reduced: ``thumb`` in the contrast for display, ``resized`` (`png_first`) as it is."""
 
         def render() -> tuple[Pixels, str, dict[str, str]]:
             slide = self.slide(path)
             size, headers = safe_size(output_size(body, slide.width, slide.height, slide, TILE_PX), safety)
             media = media_type(extension, accept, png_first=png_first)
-            return _read(slide, PixelBox(0, 0, slide.width, slide.height), size), media, headers
+            view = chosen_view(body, slide, displayed=not png_first)
+            bits = _depth(media) if png_first else 8
+            return shown(slide, view, PixelBox(0, 0, slide.width, slide.height), size, bits=bits), media, headers
 
         return self._answered(render, path, ["reduced", dict(body), accept, safety, extension], if_none_match)
 
@@ -127,7 +133,8 @@ class Pims:
             width = min(TILE_PX * factor, slide.width - left)
             height = min(TILE_PX * factor, slide.height - top)
             size = (max(1, -(-width // factor)), max(1, -(-height // factor)))
-            return _read(slide, PixelBox(left, top, width, height), size), "image/jpeg", {}
+            view = chosen_view({}, slide, displayed=True)
+            return shown(slide, view, PixelBox(left, top, width, height), size, bits=8), "image/jpeg", {}
 
         return self._answered(render, path, ["tile", zoom, column, row, index], None)
 
@@ -221,11 +228,13 @@ def read_body(text: bytes, content_type: str | None) -> dict[str, Any]:
     return body
 
 
-def _read(slide: SlideFile, region: PixelBox, size: tuple[int, int]) -> Pixels:
-    return slide.read(region.left, region.top, region.width, region.height, size)
+def _depth(media: str) -> int:
+    """Only PNG keeps more than 8 bits."""
+    return 16 if media == "image/png" else 8
 
 
 def _info(slide: SlideFile, path: str) -> dict[str, Any]:
+    channels, depth, duration = slide.planes
     tiers = [
         {
             "zoom": len(slide.levels) - 1 - level,
@@ -245,18 +254,18 @@ def _info(slide: SlideFile, path: str) -> dict[str, Any]:
         "original_format": Path(path).suffix.lstrip(".").upper(),
         "width": slide.width,
         "height": slide.height,
-        "depth": 1,
-        "duration": 1,
+        "depth": depth,
+        "duration": duration,
         "physical_size_x": slide.microns_per_pixel,
         "physical_size_y": slide.microns_per_pixel,
         "physical_size_z": None,
         "frame_rate": None,
-        "n_channels": slide.samples,
-        "n_concrete_channels": 1,
+        "n_channels": channels * slide.samples,
+        "n_concrete_channels": channels,
         "n_samples": slide.samples,
-        "n_planes": 1,
+        "n_planes": channels * depth * duration,
         "are_rgb_planes": slide.samples == 3,
-        "n_distinct_channels": 1,
+        "n_distinct_channels": channels,
         "acquired_at": None,
         "description": None,
         "pixel_type": f"uint{slide.bits}",

@@ -1,5 +1,6 @@
 /** Core, PIMS and the demo's own routes, over HTTP. Whatever goes wrong is a `Problem`. */
 
+import { micronsOf } from './geometry';
 import type {
   About,
   Annotation,
@@ -8,6 +9,7 @@ import type {
   ImageInstance,
   PimsInfo,
   Refinement,
+  StepAnswer,
   Term,
   User,
 } from './types';
@@ -19,37 +21,68 @@ export class Problem extends Error {
     readonly detail: string,
     readonly status = 0,
     readonly retryAfterS: number | null = null,
+    /** Whether something may have been written all the same. */
+    readonly mayHaveWritten = false,
   ) {
     super(`${title}: ${detail}`);
   }
 }
 
+/** Anything but a problem is a mistake of this program and goes on to the console. */
+export function asProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  throw error;
+}
+
+const URN = 'urn:cytomine-refine:';
+/** Told by whoever stands before the service and has lost sight of it. */
+const LOST = ['service-absent', 'service-slow', 'service-nonsense'].map((type) => URN + type);
+
 /** Give the problem of an answer: RFC 9457, Core's two forms of errors, or a page. */
 export function problemOf(status: number, contentType: string, text: string, retryAfter: string | null): Problem {
   const seconds = retryAfter !== null && Number.isFinite(Number(retryAfter)) ? Number(retryAfter) : null;
-  if (contentType.includes('json')) {
-    const body = parsed(text);
-    if (typeof body.title === 'string') {
-      const detail = body.detail ?? body.details; // the second is PIMS' word
-      return new Problem(body.title, typeof detail === 'string' ? detail : '', status, seconds);
-    }
-    const errors = body.errors as string | { message?: string } | undefined;
-    const message = typeof errors === 'string' ? errors : errors?.message;
-    if (message) return new Problem('Cytomine says no', message, status, seconds);
+  const body = contentType.includes('json') ? parsed(text) : {};
+  const [title, detail] = wordsOf(status, body);
+  return new Problem(title, detail, status, seconds, mayHaveWritten(status, body));
+}
+
+function wordsOf(status: number, body: Record<string, unknown>): [title: string, detail: string] {
+  if (typeof body.title === 'string') {
+    const detail = body.detail ?? body.details; // the second is PIMS' word
+    return [body.title, typeof detail === 'string' ? detail : ''];
   }
+  const errors = body.errors as string | { message?: string } | undefined;
+  const message = typeof errors === 'string' ? errors : errors?.message;
+  if (message) return ['Cytomine refused this', message];
   const titles: Record<number, string> = { 401: 'Your session has ended', 404: 'Not found' };
-  return new Problem(titles[status] ?? 'Cytomine failed', `The server answered with status ${status}.`, status, seconds);
+  return [titles[status] ?? 'Something went wrong in Cytomine', `The server answered with status ${status}.`];
+}
+
+/** The service says it itself; where something else answers in its place, nobody knows. */
+function mayHaveWritten(status: number, { type, written }: Record<string, unknown>): boolean {
+  if (typeof written === 'boolean') return written;
+  return typeof type === 'string' && type.startsWith(URN) ? LOST.includes(type) : status >= 500;
 }
 
 function parsed(text: string): Record<string, unknown> {
   try {
-    return JSON.parse(text) as Record<string, unknown>;
+    return Object(JSON.parse(text)) as Record<string, unknown>;
   } catch {
     return {};
   }
 }
 
-const NO_ANSWER = new Problem('Cytomine cannot be reached', 'Is the demo still running? Nothing has been changed.');
+function noAnswer(method: string): Problem {
+  const writes = method !== 'GET';
+  const detail = writes ? 'Is the demo still running? Your last change may not have been saved.' : 'Is the demo still running?';
+  return new Problem('Cytomine cannot be reached', detail, 0, null, writes);
+}
+
+/** An annotation that an undo or a redo has changed. */
+export interface Touched {
+  id: number;
+  isGone: boolean;
+}
 
 /** Where PIMS has a file; its path may have folders and spaces. */
 export const imageUrl = (path: string): string => `/ims/image/${path.split('/').map(encodeURIComponent).join('/')}`;
@@ -67,7 +100,11 @@ export class Api {
 
   images = async (project: number) =>
     (await this.call<Collection<ImageInstance>>('GET', `/api/project/${project}/imageinstance.json`)).collection;
-  image = (id: number) => this.call<ImageInstance>('GET', `/api/imageinstance/${id}.json`);
+  async image(id: number): Promise<ImageInstance> {
+    const record = await this.call<ImageInstance>('GET', `/api/imageinstance/${id}.json`);
+    return { ...record, physicalSizeX: micronsOf(record.physicalSizeX) };
+  }
+
   pixels = (path: string) => this.call<PimsInfo>('GET', `${imageUrl(path)}/info`);
   users = async (project: number) =>
     (await this.call<Collection<User>>('GET', `/api/project/${project}/user.json`)).collection;
@@ -91,14 +128,17 @@ export class Api {
 
   remove = (id: number) => this.call<CommandAnswer>('DELETE', `/api/annotation/${id}.json`);
 
-  refine = (id: number, keepPoints: boolean) =>
-    this.call<{ annotation: Annotation; refinement: Refinement }>('POST', `/api/annotation/${id}/sam`, { keepPoints });
+  /** The signal gives the refine up: the connection is closed, and the service writes nothing from then on. */
+  refine = (id: number, keepPoints: boolean, signal: AbortSignal) =>
+    this.call<{ annotation: Annotation; refinement: Refinement }>('POST', `/api/annotation/${id}/sam`, { keepPoints }, signal);
 
-  async command(command: number, direction: 'undo' | 'redo'): Promise<CommandAnswer> {
+  /** Undo or redo; gives the annotations that were changed by that: none if it had been done already. */
+  async command(command: number, direction: 'undo' | 'redo'): Promise<Touched[]> {
     const path = `/api/command/${command}/${direction}.json`;
-    const answer = (await this.call<Collection<CommandAnswer>>('GET', path)).collection[0];
-    if (!answer?.annotation) throw new Problem(`Nothing to ${direction}`, answer?.message ?? 'Core knows no command.');
-    return answer;
+    const { collection } = await this.call<Collection<StepAnswer>>('GET', path);
+    return collection.flatMap(({ annotation, callback }) =>
+      annotation ? [{ id: annotation.id, isGone: callback?.method.includes('Delete') ?? false }] : [],
+    );
   }
 
   /** Let the service look at an annotation's region ahead of the click. It is a favour: nobody is told if it fails. */
@@ -113,7 +153,7 @@ export class Api {
       request.open('POST', `/demo/slides/${encodeURIComponent(file.name)}`);
       request.setRequestHeader('Authorization', `Bearer ${this.token}`);
       request.upload.onprogress = (event) => told(event.loaded / event.total);
-      request.onerror = () => reject(NO_ANSWER);
+      request.onerror = () => reject(noAnswer('POST'));
       request.onload = () => {
         if (request.status === 201) resolve(JSON.parse(request.responseText) as { image: number });
         else reject(problemOf(request.status, request.getResponseHeader('content-type') ?? '', request.responseText, null));
@@ -122,28 +162,31 @@ export class Api {
     });
   }
 
-  private async call<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const answer = await this.send(method, path, body);
+  private async call<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+    const answer = await this.send(method, path, body, signal);
     if (answer.status === 401 && this.username && path.startsWith('/api')) {
       await this.enter(this.username); // the token has a day to live
-      return this.read<T>(await this.send(method, path, body));
+      return this.read<T>(await this.send(method, path, body, signal));
     }
     return this.read<T>(answer);
   }
 
-  private async send(method: string, path: string, body?: unknown): Promise<Response> {
+  private async send(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
     const headers: Record<string, string> = { Accept: 'application/json' };
     if (this.token) headers.Authorization = `Bearer ${this.token}`;
     if (body !== undefined) headers['Content-Type'] = 'application/json';
+    const content = body !== undefined && { body: JSON.stringify(body) };
     try {
-      return await fetch(path, { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) });
+      return await fetch(path, { method, headers, ...content, ...(signal && { signal }) });
     } catch {
-      throw NO_ANSWER;
+      throw noAnswer(method);
     }
   }
 
   private async read<T>(answer: Response): Promise<T> {
-    const text = await answer.text();
+    const text = await answer.text().catch(() => {
+      throw noAnswer('POST'); // broken off in the middle, whatever was asked
+    });
     if (!answer.ok) {
       throw problemOf(answer.status, answer.headers.get('content-type') ?? '', text, answer.headers.get('retry-after'));
     }

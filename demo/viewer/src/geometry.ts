@@ -129,6 +129,16 @@ export function roomy(extent: Extent, factor: number): Extent {
   return [x0 - room, y0 - room, x1 + room, y1 + room];
 }
 
+/** Whether two shapes fill the same box, to the pixel. */
+export function isSamePlace(one: string, other: string): boolean {
+  const [a, b] = [readLocation(one).getExtent(), readLocation(other).getExtent()];
+  return a.every((edge, i) => Math.abs(edge - b[i]!) < 1);
+}
+
+/** Microns per pixel; what no microscope gives, such as a print's dots per inch, counts as none. */
+export const micronsOf = (physicalSize: number | null): number | null =>
+  physicalSize !== null && physicalSize >= 0.01 && physicalSize <= 50 ? physicalSize : null;
+
 /** A round length that fits into `most`: 1, 2 or 5 times a power of ten. */
 export function roundLength(most: number): number {
   const power = 10 ** Math.floor(Math.log10(most));

@@ -1,22 +1,36 @@
-/** What can be taken back and done again: the numbers of Core's commands, newest last. */
+/** What can be undone and redone: the numbers of Core's commands, newest last. */
 
 import type { Refinement } from './types';
 
 export interface Entry {
-  command: number;
+  /** In the order in which they were done; most deeds are one command, a refine with points is several. */
+  commands: number[];
   /** What was done, as a person says it: "Rectangle drawn". */
   label: string;
-  /** What the service said, if the command wrote a refined outline. */
+  annotation: number;
+  /** What the service said, if this was a refine. */
   refinement?: Refinement;
 }
 
 export type Direction = 'undo' | 'redo';
 
+/** How far a step came. */
+export interface Step {
+  entry: Entry;
+  /** Commands that were not reached. */
+  left: number;
+  /** Why it stopped, if it did. */
+  error: unknown;
+}
+
+const opposite: Record<Direction, Direction> = { undo: 'redo', redo: 'undo' };
+
 export class History {
   private readonly stacks: Record<Direction, Entry[]> = { undo: [], redo: [] };
 
-  /** Something new was done: whatever was taken back before cannot be done again. */
+  /** Something new was done: whatever was undone before cannot be redone. */
   push(entry: Entry): void {
+    if (entry.commands.length === 0) return;
     this.stacks.undo.push(entry);
     this.stacks.redo = [];
   }
@@ -25,19 +39,39 @@ export class History {
     return this.stacks[direction].at(-1);
   }
 
-  /** Ask Core by `send` to take the newest entry back, or to do it again; if that fails, nothing has changed here. */
-  async step<T>(direction: Direction, send: (entry: Entry) => Promise<T>): Promise<{ entry: Entry; answer: T } | null> {
+  /**
+   * Undo or redo the newest entry, one command after the other by `send`; undo goes backwards. Where that fails, what was
+   * reached can be done the other way round, and the rest stays to be tried again.
+   */
+  async step(direction: Direction, send: (command: number) => Promise<void>): Promise<Step | null> {
     const entry = this.next(direction);
     if (!entry) return null;
-    const answer = await send(entry);
-    const at = this.stacks[direction].lastIndexOf(entry);
-    if (at >= 0) this.stacks[direction].splice(at, 1);
-    this.stacks[direction === 'undo' ? 'redo' : 'undo'].push(entry);
-    return { entry, answer };
+    const isUndo = direction === 'undo';
+    const [left, reached] = [[...entry.commands], [] as number[]];
+    let error: unknown = null;
+    while (left.length && !error) {
+      const command = isUndo ? left.at(-1)! : left[0]!;
+      try {
+        await send(command);
+        isUndo ? reached.unshift(left.pop()!) : reached.push(left.shift()!);
+      } catch (problem) {
+        error = problem;
+      }
+    }
+    this.divide(entry, direction, left, reached);
+    return { entry, left: left.length, error };
   }
 
   clear(): void {
     this.stacks.undo = [];
     this.stacks.redo = [];
+  }
+
+  private divide(entry: Entry, direction: Direction, left: number[], reached: number[]): void {
+    const stack = this.stacks[direction];
+    const at = stack.lastIndexOf(entry);
+    if (at < 0) return; // forgotten meanwhile
+    stack.splice(at, 1, ...(left.length ? [{ ...entry, commands: left }] : []));
+    if (reached.length) this.stacks[opposite[direction]].push({ ...entry, commands: reached });
   }
 }

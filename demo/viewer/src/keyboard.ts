@@ -20,13 +20,13 @@ export type Deed =
 /** As the help shows them. */
 export const KEYS: [keys: string, deed: Deed, text: string][] = [
   ['R', 'refine', 'Refine the selected shape with SAM'],
-  ['C', 'compare', 'Hold: the shape before the refine'],
+  ['C', 'compare', 'Hold to see the shape before the refine'],
   ['Z', 'undo', 'Undo'],
   ['Shift Z', 'redo', 'Redo'],
   ['Delete', 'delete', 'Delete the selected annotation'],
-  ['Esc', 'escape', 'Stop drawing, then put the tool away, then deselect'],
+  ['Esc', 'escape', 'Stop drawing, cancel a refine, put the tool away, deselect'],
   ['V', 'select', 'Select'],
-  ['B', 'rectangle', 'Rectangle (a box)'],
+  ['B', 'rectangle', 'Rectangle'],
   ['G', 'polygon', 'Polygon'],
   ['F', 'freehand', 'Freehand polygon'],
   ['O', 'circle', 'Circle'],

@@ -2,7 +2,7 @@
 
 import { byId, el } from './dom';
 import { areaMeasure, areaOf, measureText, readLocation } from './geometry';
-import { kindOf } from './panel';
+import { nameOf } from './panel';
 import type { SlideMap } from './slidemap';
 import type { Annotation } from './types';
 import type { Workbench } from './workbench';
@@ -27,7 +27,7 @@ export function annotationList(bench: Workbench, slides: SlideMap): void {
     return el(
       'li',
       { role: 'option', id: `annotation-${annotation.id}`, 'aria-selected': 'false' },
-      el('span', { class: 'what' }, `${kindOf(annotation.location)} ${annotation.id}`),
+      el('span', { class: 'what' }, nameOf(annotation, bench)),
       el('span', { class: 'size' }, size),
       el('span', { class: 'who' }, owner),
     );
@@ -35,12 +35,13 @@ export function annotationList(bench: Workbench, slides: SlideMap): void {
 
   function show(): void {
     const all = [...bench.annotations.values()].sort((one, other) => other.id - one.id);
-    const key = all.map((each) => `${each.id} ${each.location.length} ${each.location.slice(0, 60)}`).join('|');
+    const key = all.map((each) => `${nameOf(each, bench)} ${each.location.length} ${each.location.slice(0, 60)}`).join('|');
     if (key !== shown) {
       shown = key;
       list.replaceChildren(...all.slice(0, MOST).map(option));
       byId('list-count').textContent = String(all.length);
     }
+    list.setAttribute('aria-busy', String(bench.drafts.isSaving));
     const current = bench.selected ? `annotation-${bench.selected.id}` : '';
     for (const each of list.children) each.setAttribute('aria-selected', String(each.id === current));
     if (current) list.setAttribute('aria-activedescendant', current);

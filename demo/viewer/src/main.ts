@@ -9,7 +9,7 @@ import { flipY } from './geometry';
 import { featureCollection, save } from './geojson';
 import { type Deed, keyboard, KEYS } from './keyboard';
 import { annotationList } from './list';
-import { complain, notifications, quiet } from './notifications';
+import { complain, notifications, quiet, tell } from './notifications';
 import { Panel } from './panel';
 import { attempt, picker } from './picker';
 import { parseRoute, type Place, routeText } from './route';
@@ -42,6 +42,8 @@ async function begin(): Promise<void> {
   try {
     await bench.start(localStorage.getItem('user'));
     fillUsers();
+    byId('warning').textContent = bench.about.warning;
+    byId('warning').hidden = !bench.about.warning;
     await follow();
     document.body.classList.add('ready');
     addEventListener('hashchange', () => void attempt(follow));
@@ -79,7 +81,7 @@ function remember(): void {
   if (!image || !centre || !resolution) return;
   const [x = 0, y = 0] = flipY(centre, image.height);
   const place = { x, y, resolution };
-  history.replaceState(null, '', routeText({ project: image.project, image: image.id, annotation: selected?.id ?? null, place }));
+  history.replaceState(null, '', routeText({ project: image.project, image: image.id, annotation: selected && selected.id > 0 ? selected.id : null, place }));
 }
 
 function toolbar(): void {
@@ -109,10 +111,11 @@ function toolbar(): void {
   });
   bench.on('change', () => {
     remove.disabled = !bench.selected;
-    undo.disabled = !bench.next('undo');
-    redo.disabled = !bench.next('redo');
-    undo.title = `Undo (Z): ${bench.next('undo')?.label ?? 'nothing'}`;
-    redo.title = `Redo (Shift Z): ${bench.next('redo')?.label ?? 'nothing'}`;
+    const [last, undone] = [bench.undos.history.next('undo'), bench.undos.history.next('redo')];
+    undo.disabled = !last;
+    redo.disabled = !undone;
+    undo.title = `Undo (Z): ${last?.label ?? 'nothing'}`;
+    redo.title = `Redo (Shift Z): ${undone?.label ?? 'nothing'}`;
   });
   tools.use('select');
 }
@@ -189,12 +192,15 @@ function help(): void {
 
 /** Do what a key or a button asks for. */
 function start(deed: Deed): void {
+  if (tools.isDrawing && (deed === 'refine' || deed === 'delete')) {
+    return tell('info', 'You are still drawing', 'Finish the shape first, or press Esc to drop it.');
+  }
   switch (deed) {
     case 'refine':
-      return void bench.refine();
+      return void bench.refines.start();
     case 'undo':
     case 'redo':
-      return bench.step(deed);
+      return void bench.undos.step(deed);
     case 'delete':
       return void bench.remove();
     case 'compare':
@@ -211,6 +217,7 @@ function start(deed: Deed): void {
 function escape(): void {
   quiet();
   if (tools.cancel()) return;
+  if (bench.selected && bench.refines.since(bench.selected.id) !== undefined) return bench.refines.giveUp(bench.selected.id);
   if (tools.tool !== 'select') tools.use('select');
   else bench.select(null);
 }

@@ -2,7 +2,8 @@
 
 import type { Problem } from './api';
 import { byId, el, icon, icons } from './dom';
-import type { Kind, Workbench } from './workbench';
+import type { Kind } from './words';
+import type { Workbench } from './workbench';
 
 const STAYS_MS = 6000;
 

@@ -4,12 +4,19 @@ import { byId, el, icon, icons } from './dom';
 import { areaMeasure, areaOf, lengthMeasure, measureText, perimeterOf, readLocation } from './geometry';
 import type { SlideMap } from './slidemap';
 import type { Annotation } from './types';
-import { LOW_SCORE, type Workbench } from './workbench';
+import { doubtsOf } from './words';
+import type { Workbench } from './workbench';
 
 export function kindOf(location: string): string {
   if (location.startsWith('POINT')) return 'Point';
   if (location.startsWith('LINESTRING')) return 'Line';
   return location.startsWith('MULTI') ? 'Multipart shape' : 'Shape';
+}
+
+/** What an annotation is called: by its number, or by why it has none. */
+export function nameOf({ id, location }: Annotation, { drafts }: Workbench): string {
+  if (id > 0) return `${kindOf(location)} ${id}`;
+  return `${kindOf(location)}, ${drafts.problemOf(id) ? 'not saved' : 'being saved'}`;
 }
 
 export function dateText(time: string | number): string {
@@ -26,7 +33,10 @@ export class Panel {
     private readonly slides: SlideMap,
   ) {
     this.refine.prepend(icon(icons.wand));
-    this.refine.addEventListener('click', () => void bench.refine());
+    this.refine.addEventListener('click', () => void bench.refines.start());
+    byId('cancel-refine').addEventListener('click', () => bench.selected && bench.refines.giveUp(bench.selected.id));
+    byId('save-again').addEventListener('click', () => bench.selected && bench.drafts.save(bench.selected.id));
+    byId('discard').addEventListener('click', () => bench.selected && bench.drafts.discard(bench.selected.id));
     this.compareButton.prepend(icon(icons.compare));
     this.compareButton.addEventListener('click', () => this.compare(!this.isComparing));
     this.keep.addEventListener('change', () => (bench.keepPoints = this.keep.checked));
@@ -77,7 +87,7 @@ export class Panel {
       ['Created by', users.get(annotation.user) ?? String(annotation.user)],
       ['Created on', dateText(annotation.created)],
     ];
-    byId('details-title').textContent = `${kindOf(annotation.location)} ${annotation.id}`;
+    byId('details-title').textContent = nameOf(annotation, this.bench);
     byId('facts').replaceChildren(
       ...facts
         .filter(([, value]) => value !== null)
@@ -86,15 +96,20 @@ export class Panel {
   }
 
   private showActions(annotation: Annotation): void {
-    const isBusy = this.bench.refining.has(annotation.id);
+    const isBusy = this.bench.refines.since(annotation.id) !== undefined;
     const can = this.bench.canRefine(annotation);
+    const problem = this.bench.drafts.problemOf(annotation.id);
+    byId('unsaved').hidden = !problem;
+    byId('unsaved-why').textContent = problem ? `Not saved: ${problem.detail || problem.title}` : '';
+    byId('copy-link').hidden = annotation.id < 0;
+    byId('cancel-refine').hidden = !isBusy;
     this.refine.hidden = !can;
     this.refine.setAttribute('aria-busy', String(isBusy));
     this.refine.setAttribute('aria-disabled', String(isBusy));
     byId('keep-points-row').hidden = !can;
     const count = this.bench.prompts().length;
-    const what = count === 0 ? 'its box alone' : count === 1 ? 'its box and 1 point' : `its box and ${count} points`;
-    byId('prompt-note').textContent = can ? `The model gets ${what}.` : '';
+    const what = count === 0 ? 'only the box' : count === 1 ? 'the box and 1 point' : `the box and ${count} points`;
+    byId('prompt-note').textContent = can ? `The model will use ${what}.` : '';
   }
 
   private showScore(annotation: Annotation): void {
@@ -105,13 +120,12 @@ export class Panel {
       if (this.isComparing) this.compare(false);
       return;
     }
-    const isLow = refinement.score < LOW_SCORE;
-    byId('score').classList.toggle('low', isLow);
+    const doubts = doubtsOf(refinement);
+    byId('score').classList.toggle('low', doubts.length > 0);
     byId('score-value').textContent = refinement.score.toFixed(2);
     byId('score-bar').style.width = `${Math.min(1, Math.max(0, refinement.score)) * 100}%`;
-    byId('score-note').textContent = isLow
-      ? 'Low: the model doubts this outline. Look at it closely, or undo, put a point inside and refine again.'
-      : `Outlined by the ${refinement.model.name} model`;
+    byId('score-note').textContent = `Outlined by the ${refinement.model.name} model`;
+    byId('doubts').replaceChildren(...doubts.map((doubt) => el('li', {}, doubt)));
   }
 
   private async copyLink(): Promise<void> {

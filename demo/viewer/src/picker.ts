@@ -1,10 +1,10 @@
 /** The slides of the project, and the way in for one's own. */
 
-import { imageUrl } from './api';
+import { asProblem, imageUrl } from './api';
 import { byId, el } from './dom';
 import { complain } from './notifications';
 import type { ImageInstance } from './types';
-import { asProblem, type Workbench } from './workbench';
+import type { Workbench } from './workbench';
 
 const THUMB_PX = 320;
 

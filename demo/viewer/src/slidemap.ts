@@ -147,10 +147,17 @@ export class SlideMap {
     }
     const prompts = new Set(this.bench.prompts().map((each) => each.id));
     for (const annotation of annotations.values()) {
-      const own: Role = this.isComparing ? 'hidden' : this.isEditing ? 'editing' : 'selected';
-      this.draw(annotation, annotation.id === selected?.id ? own : prompts.has(annotation.id) ? 'prompt' : 'shape');
+      this.draw(annotation, this.roleOf(annotation, prompts));
     }
     this.surround(selected);
+  }
+
+  private roleOf({ id }: Annotation, prompts: Set<number>): Role {
+    const isSelected = id === this.bench.selected?.id;
+    if (isSelected && this.isEditing) return 'editing';
+    if (this.bench.drafts.problemOf(id)) return isSelected ? 'unsavedSelected' : 'unsaved';
+    if (isSelected) return this.isComparing ? 'hidden' : 'selected';
+    return prompts.has(id) ? 'prompt' : 'shape';
   }
 
   private draw(annotation: Annotation, role: Role): void {

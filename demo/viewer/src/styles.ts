@@ -14,6 +14,7 @@ export const colours = {
   prompt: '#00875f',
   point: '#7c3aed',
   sketch: '#2457d6',
+  unsaved: '#b3261e',
 } as const;
 
 const SEAM = 'rgba(255, 255, 255, 0.85)';
@@ -37,6 +38,8 @@ const shape = [...outline(colours.shape, 2, 0.04), dot(colours.point, 5.5)];
 const selected = [...outline(colours.selected, 3, 0.1), dot(colours.selected, 7.5)];
 const promptRing = new Style({ image: new Dot({ radius: 10, stroke: new Stroke({ color: colours.prompt, width: 2 }) }) });
 const prompt = [promptRing, dot(colours.prompt, 5.5)];
+const unsaved = [...outline(colours.unsaved, 2, 0.06, [8, 6]), dot(colours.unsaved, 5.5)];
+const unsavedSelected = [...outline(colours.unsaved, 3, 0.12, [8, 6]), dot(colours.unsaved, 7.5)];
 const hidden: Style[] = [];
 const vertices = new Style({
   geometry: (feature) => new MultiPoint(verticesOf(feature.getGeometry() as Geometry)),
@@ -44,8 +47,8 @@ const vertices = new Style({
 });
 const editing = [...selected, vertices];
 
-export type Role = 'shape' | 'selected' | 'editing' | 'prompt' | 'hidden';
-const byRole: Record<Role, Style[]> = { shape, selected, editing, prompt, hidden };
+export type Role = 'shape' | 'selected' | 'editing' | 'prompt' | 'unsaved' | 'unsavedSelected' | 'hidden';
+const byRole: Record<Role, Style[]> = { shape, selected, editing, prompt, unsaved, unsavedSelected, hidden };
 
 /** Features carry the role they play. */
 export const annotationStyle = (feature: FeatureLike): Style[] => byRole[(feature.get('role') as Role) ?? 'shape'];

@@ -18,7 +18,7 @@ export function timingsPanel(bench: Workbench): void {
   let timer = 0;
 
   function show(): void {
-    const since = bench.selected && bench.refining.get(bench.selected.id);
+    const since = bench.selected && bench.refines.since(bench.selected.id);
     window.clearTimeout(timer);
     byId('timings').classList.toggle('running', Boolean(since));
     if (since) {
@@ -35,7 +35,7 @@ export function timingsPanel(bench: Workbench): void {
     byId('steps-total').textContent = durationText(elapsed);
     const isLate = elapsed > (bench.timings.total ?? 0);
     const step = STEPS[stepNames[current]!].toLowerCase();
-    byId('steps-note').textContent = isLate ? 'Refining: longer than last time' : `Refining: ${step}, if it goes as last time`;
+    byId('steps-note').textContent = isLate ? 'Refining: taking longer than last time' : `Refining: ${step} (estimated from the last refine)`;
     stepNames.forEach((step, i) => {
       const { row, bar, time } = rows.get(step)!;
       row.dataset.state = i < current ? 'done' : i === current ? 'now' : 'next';
@@ -50,7 +50,7 @@ export function timingsPanel(bench: Workbench): void {
     byId('timings').hidden = measured.total === undefined;
     const longest = Math.max(...stepNames.map((step) => measured[step] ?? 0), 1);
     byId('steps-total').textContent = durationText(measured.total ?? 0);
-    byId('steps-note').textContent = own ? 'Measured by the service for this outline' : 'Measured at the last refine';
+    byId('steps-note').textContent = own ? 'Measured for this outline' : 'Measured for the last refine';
     for (const step of stepNames) {
       const { row, bar, time } = rows.get(step)!;
       delete row.dataset.state;

@@ -71,9 +71,14 @@ export class Tools {
     this.listeners.forEach((listener) => listener());
   }
 
+  /** Whether something is half drawn. */
+  get isDrawing(): boolean {
+    return this.sketch.getFeatures().length > 0 || this.active.some(isDrawing);
+  }
+
   /** Forget what is half drawn; tells whether there was anything. */
   cancel(): boolean {
-    const some = this.sketch.getFeatures().length > 0 || this.active.some(isDrawing);
+    const some = this.isDrawing;
     this.corners = [];
     this.sketch.clear();
     for (const each of this.active) {
@@ -153,7 +158,7 @@ export class Tools {
   }
 
   private store(geometry: Geometry): void {
-    void this.bench.draw(geometry, toolNames[this.tool]);
+    this.bench.draw(geometry, toolNames[this.tool]);
   }
 
   private follow(): void {

@@ -8,6 +8,8 @@ export interface About {
   timings_ms: Record<string, number>;
   max_slide_bytes: number;
   prepares: boolean;
+  /** What the service says of itself, such as that it runs the demo's model. */
+  warning: string | null;
 }
 
 export interface ImageInstance {
@@ -61,7 +63,12 @@ export interface Refinement {
   points_used: number[];
   points_deleted: number[];
   points_not_deleted: number[];
+  /** Handle of Core's undo for the outline. */
   command: number | null;
+  /** Handles of all that this refine did, in that order: the outline, then each deleted point. */
+  commands?: number[];
+  /** What the service is not sure of, in words. */
+  doubts?: string[];
   model: { name: string };
   timings_ms: Record<string, number>;
 }
@@ -71,8 +78,13 @@ export interface CommandAnswer {
   message: string;
   annotation: Annotation;
   command: number | null;
+}
+
+/** One item of Core's answer to an undo or a redo; terms and the like have items of their own, without an annotation. */
+export interface StepAnswer {
+  annotation?: { id: number };
   /** Names what was done, also when that is the undoing of something. */
-  callback: { method: string };
+  callback?: { method: string } | null;
 }
 
 export interface Collection<T> {

@@ -1,16 +1,15 @@
-/** What lies on the table: a slide, its annotations, who is working, what can be taken back. Views listen to it. */
+/** What lies on the table: a slide, its annotations, who is working, what can be undone. Views listen to it. */
 
 import type { Geometry } from 'ol/geom';
 
-import { type Api, Problem } from './api';
+import { type Api, asProblem, Problem } from './api';
+import { Drafts } from './drafts';
 import { isArea, promptsOf, readLocation, writeLocation } from './geometry';
-import { type Direction, History } from './history';
-import type { About, Annotation, CommandAnswer, ImageInstance, PimsInfo, Refinement, Term, User } from './types';
-
-/** Below this the model doubts its own outline: objects of the drawn slide score 0.7 and more, empty glass less. */
-export const LOW_SCORE = 0.7;
-
-export type Kind = 'success' | 'warning' | 'info';
+import { Refines } from './refines';
+import { sound } from './sound';
+import type { About, Annotation, ImageInstance, PimsInfo, Refinement, Term, User } from './types';
+import { Undos } from './undos';
+import type { Kind } from './words';
 
 export interface Events {
   /** Something of the state changed. */
@@ -29,18 +28,19 @@ export class Workbench {
   users = new Map<number, string>();
   terms = new Map<number, Term>();
   image: ImageInstance | null = null;
+  /** Those of the slide, drafts among them. */
   annotations = new Map<number, Annotation>();
   selected: Annotation | null = null;
   keepPoints = false;
   /** What the last refine of an annotation said, as long as its outline is that one. */
   readonly refinements = new Map<number, Refinement>();
-  /** Annotations that are being refined, and since when. */
-  readonly refining = new Map<number, number>();
   /** How long each step took the last time. */
   timings: Record<string, number> = {};
+  readonly drafts = new Drafts(this);
+  readonly refines = new Refines(this);
+  readonly undos = new Undos(this);
 
-  private readonly history = new History();
-  private steps = Promise.resolve();
+  private turn: Promise<unknown> = Promise.resolve();
   private readonly listeners: { [E in keyof Events]: Set<Events[E]> } = {
     change: new Set(),
     slide: new Set(),
@@ -55,7 +55,7 @@ export class Workbench {
     this.listeners[event].add(listener);
   }
 
-  private emit<E extends keyof Events>(event: E, ...told: Parameters<Events[E]>): void {
+  emit<E extends keyof Events>(event: E, ...told: Parameters<Events[E]>): void {
     for (const listener of this.listeners[event]) (listener as (...all: Parameters<Events[E]>) => void)(...told);
   }
 
@@ -73,19 +73,21 @@ export class Workbench {
     this.terms = new Map(terms.map((each) => [each.id, each]));
   }
 
-  async enter(user: User): Promise<void> {
-    await this.api.enter(user.username);
-    this.user = user;
-    this.history.clear(); // Core keeps a stack per user
-    this.emit('change');
+  enter(user: User): Promise<void> {
+    return this.inTurn(async () => {
+      await this.api.enter(user.username);
+      this.user = user;
+      this.undos.history.clear(); // Core keeps a stack per user
+      this.emit('change');
+    });
   }
 
   async open(id: number): Promise<void> {
     const [image, annotations] = await Promise.all([this.api.image(id), this.api.annotations(id)]);
     const info = await this.api.pixels(image.path);
     this.image = image;
-    this.annotations = new Map(annotations.map((each) => [each.id, each]));
     this.selected = null;
+    this.lay(annotations);
     this.emit('slide', image, info);
     this.emit('change');
   }
@@ -101,32 +103,34 @@ export class Workbench {
   /** The points that will steer the refine of the selected shape. */
   prompts(): Annotation[] {
     if (!this.selected || !this.canRefine(this.selected)) return [];
-    return promptsOf(this.selected, this.annotations.values(), this.user.id);
+    const saved = [...this.annotations.values()].filter((each) => !this.drafts.problemOf(each.id));
+    return promptsOf(this.selected, saved, this.user.id);
   }
 
-  canRefine = (annotation: Annotation): boolean => isArea(readLocation(annotation.location));
+  canRefine = ({ id, location }: Annotation): boolean => isArea(readLocation(location)) && !this.drafts.problemOf(id);
 
-  next = (direction: Direction) => this.history.next(direction);
-
-  async draw(geometry: Geometry, label: string): Promise<void> {
-    await this.trying(async () => {
-      const answer = await this.api.create(this.image!.id, writeLocation(geometry));
-      this.done(answer, `${label} drawn`);
-      this.put(answer.annotation);
-      if (!this.annotations.has(answer.annotation.id)) return;
-      // A point steers the shape it was put into, so that one stays selected.
-      if (label !== 'Point' || !this.selected || !this.prompts().some((each) => each.id === answer.annotation.id)) {
-        this.selected = answer.annotation;
-      }
-      this.prepare(this.selected);
-    });
+  /** Put a new shape on the slide. It is there, and selected, at once; Core is told in its turn. */
+  draw(drawn: Geometry, label: string): void {
+    const geometry = sound(drawn);
+    if (!geometry) {
+      this.emit('told', 'info', 'Nothing was drawn', 'The shape has no area.');
+      return;
+    }
+    const draft = this.drafts.add(this.image!.id, this.user.id, writeLocation(geometry), label);
+    this.annotations.set(draft.annotation.id, draft.annotation);
+    if (!this.steers(draft.annotation)) this.selected = draft.annotation;
+    this.drafts.save(draft.annotation.id);
   }
 
-  async move(id: number, geometry: Geometry): Promise<void> {
+  async move(id: number, drawn: Geometry): Promise<void> {
+    const geometry = sound(drawn);
+    if (geometry && this.drafts.change(id, writeLocation(geometry))) return;
     await this.trying(async () => {
-      const answer = await this.api.move(id, writeLocation(geometry));
-      this.done(answer, 'Shape modified');
-      this.refinements.delete(id);
+      const number = this.drafts.numberOf(id);
+      if (number === null || !geometry) return;
+      const answer = await this.api.move(number, writeLocation(geometry));
+      this.undos.done(answer, 'Shape modified');
+      this.refinements.delete(number);
       this.put(answer.annotation);
       this.prepare(this.selected);
     });
@@ -135,51 +139,17 @@ export class Workbench {
   async remove(): Promise<void> {
     const { selected } = this;
     if (!selected) return;
-    await this.trying(async () => {
-      const answer = await this.api.remove(selected.id);
-      this.done(answer, 'Annotation deleted');
-      this.drop(selected.id);
-      this.emit('told', 'info', 'Deleted', 'Z brings it back.');
-    });
-  }
-
-  async refine(): Promise<void> {
-    const [target, user] = [this.selected, this.user];
-    if (!target || !this.canRefine(target) || this.refining.has(target.id)) return;
-    this.refining.set(target.id, performance.now());
-    this.emit('change');
-    try {
-      const { annotation, refinement } = await this.api.refine(target.id, this.keepPoints);
-      this.refined(target, annotation, refinement);
-      const { command } = refinement;
-      if (command !== null && user === this.user) this.history.push({ command, label: 'Refined with SAM', refinement });
-    } catch (error) {
-      const problem = asProblem(error);
-      this.emit('failed', problem, problem.retryAfterS === null ? undefined : () => this.retry(target.id));
-      if (problem.status === 409 || problem.status === 404) await this.reread(target.id);
-    } finally {
-      this.refining.delete(target.id);
-      this.emit('change');
+    if (this.drafts.problemOf(selected.id)) {
+      this.drafts.discard(selected.id);
+      return;
     }
-  }
-
-  /** Undo or redo; whoever presses twice in a hurry gets two steps, one after the other. */
-  step(direction: Direction): void {
-    this.steps = this.steps.then(() => this.stepOnce(direction));
-  }
-
-  private async stepOnce(direction: Direction): Promise<void> {
+    this.refines.giveUp(selected.id);
     await this.trying(async () => {
-      const done = await this.history.step(direction, (entry) => this.api.command(entry.command, direction));
-      if (!done) {
-        this.emit('told', 'info', `Nothing to ${direction}`);
-        return;
-      }
-      this.restored(done.answer);
-      const { label, refinement } = done.entry;
-      if (refinement && direction === 'redo') this.refinements.set(refinement.annotation_id, refinement);
-      const gone = refinement?.points_deleted.length && direction === 'undo' ? ', without its points' : '';
-      this.emit('told', 'info', direction === 'undo' ? 'Taken back' : 'Done again', `${label}${gone}`);
+      const number = this.drafts.numberOf(selected.id);
+      if (number === null) return;
+      this.undos.done(await this.api.remove(number), 'Annotation deleted');
+      this.drop(number);
+      this.emit('told', 'info', 'Annotation deleted', 'Press Z to undo.');
     });
   }
 
@@ -193,87 +163,68 @@ export class Workbench {
     this.emit('told', 'success', 'Slide added', file.name);
   }
 
-  /** Read one annotation again: somebody else may have changed it, or taken it away. */
-  private async reread(id: number): Promise<void> {
-    try {
-      this.put(await this.api.annotation(id));
-    } catch (error) {
-      if (asProblem(error).status === 404) this.drop(id);
-    }
+  /** Read the slide's annotations again: what is shown may not be what is stored. */
+  async reload(): Promise<void> {
+    const { image } = this;
+    if (!image) return;
+    const annotations = await this.api.annotations(image.id);
+    if (image.id !== this.image?.id) return;
+    this.lay(annotations);
+    this.emit('change');
   }
 
-  private refined(target: Annotation, annotation: Annotation, refinement: Refinement): void {
-    this.put(annotation);
-    refinement.points_deleted.forEach((point) => this.annotations.delete(point));
-    this.timings = refinement.timings_ms;
-    this.refinements.set(annotation.id, refinement);
-    this.emit('moved', annotation.id, readLocation(target.location), readLocation(annotation.location));
-    this.emit('told', ...summary(refinement));
-  }
-
-  /** Show what Core has brought back, or taken away again. */
-  private restored({ annotation, callback }: CommandAnswer): void {
-    const before = this.annotations.get(annotation.id);
-    this.refinements.delete(annotation.id);
-    if (callback.method.includes('Delete')) {
-      this.drop(annotation.id);
-      return;
-    }
-    this.put(annotation);
-    if (before) this.emit('moved', annotation.id, readLocation(before.location), readLocation(annotation.location));
-  }
-
-  private retry(id: number): void {
-    this.select(id);
-    void this.refine();
-  }
-
-  private prepare(annotation: Annotation | null): void {
-    if (annotation && this.about.prepares && this.canRefine(annotation)) this.api.prepare(annotation.id);
-  }
-
-  private done(answer: CommandAnswer, label: string): void {
-    if (answer.command !== null) this.history.push({ command: answer.command, label });
-  }
+  /** Wait for whatever is being written now. */
+  settled = (): Promise<void> => this.inTurn(async () => undefined);
 
   /** Take what Core says of an annotation, unless it is of a slide that has been put away meanwhile. */
-  private put(annotation: Annotation): void {
+  put(annotation: Annotation): void {
     if (annotation.image !== this.image?.id) return;
     this.annotations.set(annotation.id, annotation);
     if (this.selected?.id === annotation.id) this.selected = annotation;
   }
 
-  private drop(id: number): void {
+  drop(id: number): void {
     this.annotations.delete(id);
     this.refinements.delete(id);
     if (this.selected?.id === id) this.selected = null;
   }
 
-  /** Do something that may fail; either way the views show what is true then. */
-  private async trying(work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      this.emit('failed', asProblem(error));
+  private lay(annotations: Annotation[]): void {
+    const all = [...annotations, ...this.drafts.on(this.image!.id)];
+    for (const { id, location } of all) {
+      if (this.refinements.get(id) && this.annotations.get(id)?.location !== location) this.refinements.delete(id);
     }
-    this.emit('change');
+    this.annotations = new Map(all.map((each) => [each.id, each]));
+    this.selected = this.selected && (this.annotations.get(this.selected.id) ?? null);
   }
-}
 
-/** Anything but a problem is a mistake of this program and goes on to the console. */
-export function asProblem(error: unknown): Problem {
-  if (error instanceof Problem) return error;
-  throw error;
-}
-
-function summary(refinement: Refinement): [Kind, string, string] {
-  const score = `Confidence ${refinement.score.toFixed(2)}`;
-  const count = refinement.points_used.length;
-  const used = count === 0 ? '' : count === 1 ? ', 1 point used' : `, ${count} points used`;
-  const left = refinement.points_not_deleted.length ? ` ${refinement.points_not_deleted.length} could not be deleted.` : '';
-  if (!refinement.changed) return ['info', 'The outline stays as it was', `${score}${used}.`];
-  if (refinement.score < LOW_SCORE) {
-    return ['warning', 'Refined, but check the outline', `${score} is low${used}.${left} A point inside may help.`];
+  /** Whether it is a point in the selected shape: that one stays selected then. */
+  private steers(annotation: Annotation): boolean {
+    const { selected } = this;
+    return selected !== null && this.canRefine(selected) && promptsOf(selected, [annotation], this.user.id).length > 0;
   }
-  return ['success', 'Outline refined', `${score}${used}.${left}`];
+
+  /** Let the service look at a shape ahead of the click. */
+  prepare(annotation: Annotation | null): void {
+    if (annotation && annotation.id > 0 && this.about.prepares && this.canRefine(annotation)) this.api.prepare(annotation.id);
+  }
+
+  /** Write one thing after the other, in the order of a person's deeds. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.turn.then(work);
+    this.turn = mine.catch(() => undefined);
+    return mine;
+  }
+
+  /** Do something, in its turn, that may fail; either way the views show what is true then. */
+  trying(work: () => Promise<void>): Promise<void> {
+    return this.inTurn(async () => {
+      try {
+        await work();
+      } catch (error) {
+        this.emit('failed', asProblem(error));
+      }
+      this.emit('change');
+    });
+  }
 }

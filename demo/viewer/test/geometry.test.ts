@@ -7,8 +7,10 @@ import {
   flipped,
   flipY,
   isArea,
+  isSamePlace,
   lengthMeasure,
   measureText,
+  micronsOf,
   perimeterOf,
   promptsOf,
   readLocation,
@@ -61,6 +63,16 @@ describe('measures', () => {
   });
 
   it.each([
+    [0.25, 0.25],
+    [21.2, 21.2],
+    [1000, null], // a file that says 1 pixel per millimetre
+    [84.7, null], // 300 dots per inch
+    [0, null],
+    [-1, null],
+    [null, null],
+  ])('takes a physical size of %s for %s', (given, microns) => expect(micronsOf(given)).toBe(microns));
+
+  it.each([
     [12345.6, '12,346 µm²'],
     [87.46, '87.5 µm²'],
     [1.234, '1.23 µm²'],
@@ -72,6 +84,14 @@ describe('measures', () => {
     [0.7, 0.5],
     [20, 20],
   ])('finds a round length below %d: %d', (most, length) => expect(roundLength(most)).toBeCloseTo(length, 12));
+});
+
+describe('places', () => {
+  it.each([
+    ['POLYGON((10 10,50 10,50 40,10 10))', true],
+    ['POLYGON((10.4 10,50 10,50 39.5,10 40,10.4 10))', true],
+    ['POLYGON((10 10,52 10,52 40,10 40,10 10))', false],
+  ])('%s fills the box of the square: %s', (other, isSame) => expect(isSamePlace(SQUARE, other)).toBe(isSame));
 });
 
 describe('vertices', () => {

@@ -8,6 +8,7 @@ import { morph } from '../src/morph';
 import { parseRoute, routeText } from '../src/route';
 import { durationText, expectedStep } from '../src/steps';
 import type { ImageInstance, Refinement } from '../src/types';
+import { sentences, summary } from '../src/words';
 
 describe('addresses', () => {
   it.each([
@@ -68,6 +69,44 @@ describe('problems', () => {
     expect(problemOf(500, kind, text, null).detail).toContain('500'),
   );
 });
+
+describe('whether a refine that failed may have written', () => {
+  const problem = (status: number, body: object | string) =>
+    problemOf(status, typeof body === 'string' ? 'text/html' : 'application/problem+json', typeof body === 'string' ? body : JSON.stringify(body), null);
+  const type = (name: string) => ({ type: `urn:cytomine-refine:${name}`, title: 'T' });
+
+  it.each<[number, object | string, boolean]>([
+    [422, { ...type('invalid-prompt'), written: true }, true],
+    [502, { ...type('service-absent'), written: false }, false],
+    [502, type('service-absent'), true],
+    [504, type('service-slow'), true],
+    [502, type('service-nonsense'), true],
+    [502, type('service-unreachable'), false],
+    [504, type('platform-timeout'), false],
+    [403, type('not-public'), false],
+    [504, { type: 'about:blank', title: 'T' }, true],
+    [502, '<html>', true],
+    [403, { errors: { message: 'No right' } }, false],
+  ])('%d %o: %s', (status, body, may) => expect(problem(status, body).mayHaveWritten).toBe(may));
+});
+
+describe('what is told of a refine', () => {
+  const refinement = (more: object): Refinement =>
+    ({ changed: true, score: 0.31, points_used: [], points_not_deleted: [], ...more }) as unknown as Refinement;
+
+  it.each<[object, string, string]>([
+    [{}, 'success', 'Confidence 0.31.'],
+    [{ points_used: [1] }, 'success', 'Confidence 0.31, 1 point used.'],
+    [{ points_used: [1, 2], points_not_deleted: [2] }, 'success', 'Confidence 0.31, 2 points used. 1 point could not be deleted.'],
+    [{ doubts: ['A demo.', 'Look.'] }, 'warning', 'Confidence 0.31. A demo. Look.'],
+    [{ changed: false }, 'info', 'Confidence 0.31.'],
+  ])('%o', (more, kind, text) => {
+    const [told, , detail] = summary(refinement(more));
+    expect([told, detail]).toEqual([kind, text]);
+  });
+});
+
+it('ends every sentence', () => expect(sentences('No right', 'Look.', '')).toBe('No right. Look.'));
 
 describe('steps', () => {
   const last = { validity: 10, box: 1, points: 20, window: 30, encode: 100, decode: 10, postprocess: 20, update: 15 };

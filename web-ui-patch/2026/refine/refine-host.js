@@ -9,6 +9,8 @@ import {
 } from '@/utils/annotation-utils';
 import eventBus from '@/utils/event-bus';
 
+import { outcomeOf } from './refinement';
+
 /** Whether two WKT are the same shape, however they are spaced; lists outside of a viewer do not know theirs. */
 function isSameShape(before, after) {
   const numbers = wkt => wkt.match(/-?[\d.]+(e[-+]?\d+)?/gi).map(Number).join();
@@ -28,20 +30,22 @@ export const host = {
   },
 
   /**
-   * Ask Core's stock route. It answers the annotation, the same one if nothing was found. Only with our addition there is
-   * a command to undo, and points may have been deleted, without saying which.
+   * Ask Core's stock route. It answers the annotation, the same one if nothing was found. With our addition the service's
+   * own answer comes along, and there is something to undo.
    */
   async refine(annotation) {
     const { data } = await Cytomine.instance.api.post(`annotations/${annotation.id}/refine`);
-    return {
-      annotation: data,
-      command: data.command || null,
-      changed: !isSameShape(annotation.location, data.location),
-      score: null,
-      pointsDeleted: [],
-      pointsNotDeleted: [],
-      pointsUnknown: Boolean(data.command)
-    };
+    const { refinement, command, ...json } = data;
+    if (refinement) {
+      return { annotation: json, ...outcomeOf(refinement, command) };
+    }
+    const changed = !isSameShape(annotation.location, json.location);
+    return { annotation: json, commands: [], changed, doubts: [], pointsDeleted: [], pointsNotDeleted: [] };
+  },
+
+  /** Read an annotation as Core has it now. */
+  async read(id) {
+    return (await Cytomine.instance.api.get(`annotation/${id}.json`)).data;
   },
 
   /** Make an annotation of the answer, with what the answer does not tell. */

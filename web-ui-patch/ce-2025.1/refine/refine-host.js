@@ -9,6 +9,8 @@ import {
   updateTrackProperties
 } from '@/utils/annotation-utils';
 
+import {outcomeOf} from './refinement';
+
 export const host = {
   generation: '2025.1',
   userType: AnnotationType.USER,
@@ -23,14 +25,12 @@ export const host = {
   /** Ask Core's addition. */
   async refine(annotation, options) {
     const {data} = await Cytomine.instance.api.post(`annotation/${annotation.id}/sam`, options);
-    return {
-      annotation: data.annotation,
-      command: data.command,
-      changed: data.refinement.changed,
-      score: data.refinement.score,
-      pointsDeleted: data.refinement.points_deleted,
-      pointsNotDeleted: data.refinement.points_not_deleted
-    };
+    return {annotation: data.annotation, ...outcomeOf(data.refinement, data.command)};
+  },
+
+  /** Read an annotation as Core has it now. */
+  async read(id) {
+    return (await Cytomine.instance.api.get(`annotation/${id}.json`)).data;
   },
 
   /** Make an annotation of the answer, with what the answer does not tell. */

@@ -9,11 +9,11 @@ import Vue from 'vue';
 
 import {host} from './refine-host';
 
-/** Predicted IoU below which the user is asked to look closely. */
-export const LOW_SCORE = 0.6;
-
 const KEEP_POINTS = 'refine-sam-keep-points';
 const STATUSES = [401, 403, 404, 409, 413, 422, 429, 502, 503, 504];
+const URN = 'urn:cytomine-refine:';
+// Told by whoever stands before the service and has lost sight of it.
+const LOST = ['service-absent', 'service-slow', 'service-nonsense'].map(type => URN + type);
 
 // Shared by all panels: who selects something else and comes back still sees that the refine is running.
 const running = Vue.observable({ids: []});
@@ -32,17 +32,37 @@ export function isRefinable(annotation) {
  * What to tell about a failed request.
  *
  * @param {Error} error what the API client rejected with; without a response where none came
- * @returns {{key: string, detail: string}} translation key, and the problem's own words, maybe empty
+ * @returns {{key: string, detail: string, mayHaveWritten: boolean}} translation key; the problem's own words, maybe empty;
+ *     and whether the annotation may have been changed all the same
  */
 export function problemOf(error) {
   const response = error.response;
   if (!response) {
-    return {key: 'notif-refine-sam-no-answer', detail: ''};
+    return {key: 'notif-refine-sam-no-answer', detail: '', mayHaveWritten: true};
   }
   const data = response.data || {};
   const detail = data.detail || (data.errors && data.errors.message) || data.errors || ''; // Core has two forms of errors
-  const key = STATUSES.includes(response.status) ? response.status : 'error';
-  return {key: `notif-refine-sam-${key}`, detail: typeof detail === 'string' ? detail : ''};
+  return {
+    key: `notif-refine-sam-${keyOf(response.status, data.type)}`,
+    detail: typeof detail === 'string' ? detail : '',
+    mayHaveWritten: mayHaveWritten(response.status, data)
+  };
+}
+
+/** A 403 is the user's only where Core refuses; one of the proxy is the administrator's. */
+function keyOf(status, type) {
+  if (type === `${URN}not-public`) {
+    return 'not-public';
+  }
+  return STATUSES.includes(status) ? status : 'error';
+}
+
+/** The service says it itself; where something else answers in its place, nobody knows. */
+function mayHaveWritten(status, {type, written}) {
+  if (typeof written === 'boolean') {
+    return written;
+  }
+  return String(type).startsWith(URN) ? LOST.includes(type) : status >= 500;
 }
 
 export default {
@@ -83,8 +103,7 @@ export default {
         await this.show(annotation, answer, viewer);
         this.tell(answer);
       } catch (error) {
-        const {key, detail} = problemOf(error);
-        this.$notify({type: 'error', text: [this.$t(key), detail].filter(Boolean).join(' ')});
+        await this.complain(annotation, problemOf(error));
       } finally {
         running.ids = running.ids.filter(id => id !== annotation.id);
       }
@@ -100,26 +119,46 @@ export default {
     },
 
     /** Bring the new outline onto the map and into lists, with everything that hangs on the annotation. */
-    async show(before, {annotation, command, changed, pointsDeleted, pointsUnknown}, viewer) {
+    async show(before, {annotation, commands, changed, pointsDeleted}, viewer) {
       pointsDeleted.forEach(id => host.emit(this, 'deleteAnnotation', this.deletedPoint(before, id)));
       if (!changed) {
         return;
       }
       try {
-        const after = await host.restored(annotation, before);
-        host.emit(this, 'editAnnotation', after);
-        host.emit(this, 'reloadAnnotationCrop', after);
+        await this.place(annotation, before);
       } catch (error) { // the outline is stored; only what hangs on it could not be read
         host.emit(this, 'reloadAnnotations', {idImage: before.image, hard: true});
-      }
-      if (pointsUnknown) {
-        host.emit(this, 'reloadAnnotations', {idImage: before.image});
       }
       if (viewer === undefined) {
         this.$emit('reload'); // lists outside of a viewer do not hear the bus
       } else {
-        this.rememberForUndo(before, command, viewer);
+        this.rememberForUndo(before, commands, viewer);
       }
+    },
+
+    async place(json, before) {
+      const after = await host.restored(json, before);
+      host.emit(this, 'editAnnotation', after);
+      host.emit(this, 'reloadAnnotationCrop', after);
+    },
+
+    /** Tell of a problem; where something may have been written, show what is stored. */
+    async complain(annotation, {key, detail, mayHaveWritten}) {
+      const told = [this.$t(key), detail];
+      if (mayHaveWritten) {
+        told.push(this.$t(await this.isLoadedAgain(annotation) ? 'notif-refine-sam-loaded-again' : 'notif-refine-sam-look'));
+      }
+      this.$notify({type: 'error', text: told.filter(Boolean).join(' ')});
+    },
+
+    async isLoadedAgain(annotation) {
+      try {
+        await this.place(await host.read(annotation.id), annotation);
+      } catch (error) {
+        return false;
+      }
+      host.emit(this, 'reloadAnnotations', {idImage: annotation.image}); // points may be gone
+      return true;
     },
 
     deletedPoint(before, id) {
@@ -127,28 +166,29 @@ export default {
       return {id, type: host.userType, user: this.$store.state.currentUser.user.id, image, slice, project};
     },
 
-    /** Add the change to the viewer's own undo, if it still shows the image. */
-    rememberForUndo(annot, command, index) {
+    /** Add the change to the viewer's own undo, if it still shows the image; see reverse-refinement.js. */
+    rememberForUndo(annot, commands, index) {
       const viewer = this.$store.getters['currentProject/currentViewer'];
       const shown = viewer && viewer.images[index];
-      if (!command || !shown || shown.imageInstance.id !== annot.image) {
+      if (commands.length === 0 || !shown || shown.imageInstance.id !== annot.image) {
         return;
       }
-      host.Cytomine.instance.lastCommand = command; // the viewer takes the handle from there
+      host.Cytomine.instance.lastCommand = commands; // the viewer takes the handles from there
       const module = this.$store.getters['currentProject/imageModule'](index);
       this.$store.commit(module + 'addAction', {annot, type: host.updateAction});
     },
 
-    tell({changed, score, pointsNotDeleted}) {
+    /** Whether there is doubt is the service's to say, in its own words. */
+    tell({changed, doubts, pointsNotDeleted}) {
+      let [type, key] = ['success', 'notif-refine-sam-success'];
       if (!changed) {
-        this.$notify({type: 'info', text: this.$t('notif-refine-sam-nothing-found')});
-      } else if (score !== null && score < LOW_SCORE) {
-        this.$notify({type: 'warn', text: this.$t('notif-refine-sam-low-score')});
+        [type, key] = ['info', 'notif-refine-sam-nothing-found'];
       } else if (pointsNotDeleted.length > 0) {
-        this.$notify({type: 'warn', text: this.$t('notif-refine-sam-points-left')});
-      } else {
-        this.$notify({type: 'success', text: this.$t('notif-refine-sam-success')});
+        [type, key] = ['warn', 'notif-refine-sam-points-left'];
+      } else if (doubts.length > 0) {
+        type = 'warn';
       }
+      this.$notify({type, text: [this.$t(key), ...doubts].join(' ')});
     }
   }
 };

@@ -8,6 +8,7 @@ import {createLocalVue, mount} from '@vue/test-utils';
 
 import RefineWithSam from '@/components/annotations/refine/RefineWithSam.vue';
 import {host} from '@/components/annotations/refine/refine-host';
+import {reverseRefinement} from '@/components/annotations/refine/reverse-refinement';
 
 const BOX = 'POLYGON ((0 0, 9 0, 9 9, 0 9, 0 0))';
 const OUTLINE = 'POLYGON ((2 2, 7 2, 7 7, 2 7, 2 2))';
@@ -18,6 +19,9 @@ let server;
 let asked;
 let answers;
 let hanging;
+let stored;
+let reversed;
+let refusedStep;
 let told;
 let emitted;
 let committed;
@@ -40,13 +44,29 @@ function core(request, response, body) {
   if (refines) {
     asked.push({url: request.url, body: body ? JSON.parse(body) : null});
   }
-  const [status, data] = refines ? answers(asked.length) : hanging();
+  const step = /command\/(\d+)\/(undo|redo)/.exec(request.url);
+  const number = /annotation\/(\d+)\.json/.exec(request.url);
+  const read = () => step ? stepped(Number(step[1]), step[2]) : number ? stored(Number(number[1])) : hanging();
+  const [status, data] = refines ? answers(asked.length) : read();
   if (status === 'drop') {
     request.socket.destroy();
     return;
   }
   response.writeHead(status, headers);
   response.end(JSON.stringify(data));
+}
+
+/** What Core answers to an undo or a redo: 88 wrote the outline, the others deleted points, one of them with a term. */
+function stepped(command, verb) {
+  if (command === refusedStep) {
+    return [500, {errors: 'Not now'}];
+  }
+  reversed.push(`${verb} ${command}`);
+  if (command === 88) {
+    return [200, {collection: [{annotation: {id: 7, area: null, term: null}, callback: {method: 'be.cytomine.EditUserAnnotationCommand'}}]}];
+  }
+  const method = `be.cytomine.${verb === 'undo' ? 'Add' : 'Delete'}UserAnnotationCommand`;
+  return [200, {collection: [{callback: {method: 'term'}}, {annotation: {id: command - 78}, callback: {method}}]}];
 }
 
 function annotation(more = {}) {
@@ -60,12 +80,15 @@ function refined(more = {}) {
   const json = {...annotation(), class: 'be.cytomine.domain.ontology.UserAnnotation', location: OUTLINE, area: 25};
   delete json.imageGroup;
   delete json.type;
-  if (is2026) {
-    return [200, {...json, command: 88, ...more}];
-  }
-  const refinement = {changed: true, score: 0.9, 'points_deleted': [11], 'points_not_deleted': [], ...more};
+  const refinement = {changed: true, commands: [88, 89], 'points_deleted': [11], 'points_not_deleted': [], ...more};
   const command = more.command === undefined ? 88 : more.command;
-  return [200, {message: 'Done.', annotation: json, command, refinement}];
+  return [200, is2026 ? {...json, command, refinement} : {message: 'Done.', annotation: json, command, refinement}];
+}
+
+/** What the stock route of 2026 answers where Core lacks our addition. */
+function stock(location) {
+  const [status, {command, refinement, ...json}] = refined();
+  return [status, {...json, location}];
 }
 
 /** The panel in a container of the viewer, whose second place shows an image; or in a list outside of it. */
@@ -91,7 +114,7 @@ function panel(props = {}, {inViewer = true, image = 5} = {}) {
 }
 
 async function until(condition) {
-  for (let attempt = 0; attempt < 500 && !condition(); attempt++) {
+  for (let attempt = 0; attempt < 3000 && !condition(); attempt++) {
     await new Promise(resolve => setTimeout(resolve, 10));
   }
   expect(condition()).toBe(true);
@@ -131,6 +154,9 @@ describe('RefineWithSam.vue', () => {
     committed = [];
     answers = () => refined();
     hanging = () => [200, {collection: []}];
+    stored = id => [200, {...annotation({id}), location: OUTLINE, area: 25}];
+    reversed = [];
+    refusedStep = null;
     host.emit = (component, event, payload) => emitted.push([event, payload]);
   });
 
@@ -223,7 +249,7 @@ describe('RefineWithSam.vue', () => {
     expect(mutation).toBe('module/1/addAction');
     expect(annot.id).toBe(7);
     expect(type).toBe(host.updateAction);
-    expect(lastCommand).toBe(88);
+    expect(lastCommand).toEqual([88, 89]);
   });
 
   it('reloads the map and can still be undone where what hangs on the annotation cannot be read', async () => {
@@ -251,15 +277,22 @@ describe('RefineWithSam.vue', () => {
 
   it('adds no undo where Core gave no command, or the viewer shows another image by then', async () => {
     await press(panel({}, {image: 6}));
-    answers = () => refined({command: null});
+    answers = () => refined({command: null, commands: []});
     await press(panel());
     expect(committed).toEqual([]);
     expect(events('editAnnotation')).toHaveLength(2);
   });
 
+  it('is content with a service that tells one command only', async () => {
+    answers = () => refined({commands: undefined});
+    await press(panel());
+    expect(committed[0][2]).toEqual([88]);
+  });
+
   const statuses = [401, 403, 404, 409, 413, 422, 429, 502, 503, 504];
   it.each(statuses)('tells what to do about a %i, and works again afterwards', async status => {
-    answers = count => count === 1 ? [status, {title: 'T', detail: 'Why it is so.'}] : refined();
+    const problem = {type: 'urn:cytomine-refine:some', title: 'T', detail: 'Why it is so.'};
+    answers = count => count === 1 ? [status, problem] : refined();
     const wrapper = panel();
     await press(wrapper);
     expect(told).toEqual([{type: 'error', text: `<notif-refine-sam-${status}> Why it is so.`}]);
@@ -276,41 +309,119 @@ describe('RefineWithSam.vue', () => {
     answers = () => [500, '<html>oops</html>'];
     await press(panel());
     expect(told.map(({text}) => text)).toEqual([
-      '<notif-refine-sam-403> Not yours.', '<notif-refine-sam-404> Not there.', '<notif-refine-sam-error>'
+      '<notif-refine-sam-403> Not yours.', '<notif-refine-sam-404> Not there.',
+      '<notif-refine-sam-error> <notif-refine-sam-loaded-again>'
     ]);
+  });
+
+  it('does not blame the user for a proxy that is closed to Core', async () => {
+    answers = () => [403, {type: 'urn:cytomine-refine:not-public', detail: 'Core only.'}];
+    await press(panel());
+    expect(told.map(({text}) => text)).toEqual(['<notif-refine-sam-not-public> Core only.']);
+  });
+
+  it.each([
+    [422, {type: 'urn:cytomine-refine:invalid-prompt', written: true}, true],
+    [502, {type: 'urn:cytomine-refine:service-absent'}, true],
+    [504, {type: 'urn:cytomine-refine:service-slow'}, true],
+    [502, {type: 'urn:cytomine-refine:service-nonsense'}, true],
+    [504, {type: 'about:blank'}, true],
+    [502, {type: 'urn:cytomine-refine:service-absent', written: false}, false],
+    [502, {type: 'urn:cytomine-refine:service-unreachable'}, false],
+    [504, {type: 'urn:cytomine-refine:platform-timeout'}, false]
+  ])('a %i of %o: shows what is stored: %s', async (status, problem, shows) => {
+    answers = () => [status, problem];
+    await press(panel());
+    expect(told[0].text.endsWith('<notif-refine-sam-loaded-again>')).toBe(shows);
+    expect(events('editAnnotation').map(({id, location, imageGroup}) => [id, location, imageGroup]))
+      .toEqual(shows ? [[7, OUTLINE, 33]] : []);
+    expect(events('reloadAnnotations')).toEqual(shows ? [{idImage: 5}] : []);
+    expect(committed).toEqual([]);
+  });
+
+  it('warns with the service\'s own words, whatever the score', async () => {
+    answers = () => refined({score: 0.1});
+    await press(panel());
+    answers = () => refined({score: 0.99, doubts: ['A demo model.', 'Small.']});
+    await press(panel());
+    expect(told).toEqual([
+      {type: 'success', text: '<notif-refine-sam-success>'},
+      {type: 'warn', text: '<notif-refine-sam-success> A demo model. Small.'}
+    ]);
+  });
+
+  describe('undo in the viewer', () => {
+    const tools = () => panel().vm;
+    const action = () => ({annot: annotation(), type: host.updateAction, command: [88, 89, 90]});
+
+    it('brings outline and points back, and redo does them again', async () => {
+      const back = await reverseRefinement(tools(), action(), true);
+      expect(reversed).toEqual(['undo 90', 'undo 89', 'undo 88']);
+      expect(events('addAnnotation').map(({id, area}) => [id, area])).toEqual([[12, 25], [11, 25]]);
+      expect(events('editAnnotation').map(({id, area, term, imageGroup}) => [id, area, term, imageGroup])).toEqual([[7, 25, [], 33]]);
+      expect(typeof events('editAnnotation')[0].clone).toBe('function');
+
+      expect(await reverseRefinement(tools(), back, false)).toEqual(action());
+      expect(reversed.slice(3)).toEqual(['redo 88', 'redo 89', 'redo 90']);
+      expect(events('deleteAnnotation').map(({id, image}) => [id, image])).toEqual([[11, 5], [12, 5]]);
+      expect(told).toEqual([]);
+    });
+
+    it('tells what is left when a step fails in the middle', async () => {
+      refusedStep = 89;
+      await expect(reverseRefinement(tools(), action(), true)).rejects.toThrow();
+      expect(reversed).toEqual(['undo 90']);
+      expect(told).toEqual([{type: 'warn', text: '<notif-refine-sam-steps-left> 2/3'}]);
+      expect(events('addAnnotation').map(({id}) => id)).toEqual([12]);
+    });
+
+    it('leaves it to the host to tell that nothing was done', async () => {
+      refusedStep = 90;
+      await expect(reverseRefinement(tools(), action(), true)).rejects.toThrow();
+      expect(told).toEqual([]);
+    });
   });
 
   it('survives a server that is gone', async () => {
     answers = () => ['drop'];
+    stored = () => ['drop'];
     const wrapper = panel();
     await press(wrapper);
-    expect(told).toEqual([{type: 'error', text: '<notif-refine-sam-no-answer>'}]);
+    expect(told).toEqual([{type: 'error', text: '<notif-refine-sam-no-answer> <notif-refine-sam-look>'}]);
     expect(wrapper.find('button').attributes('disabled')).toBeUndefined();
   });
 
+  it('takes deleted points off the map', async () => {
+    await press(panel());
+    expect(events('deleteAnnotation')).toEqual([{id: 11, type: host.userType, user: 61, image: 5, slice: 6, project: 4}]);
+  });
+
+  it('says where nothing was found, or points were left', async () => {
+    const wrapper = panel();
+    answers = () => refined({changed: false, command: null, commands: [], 'points_deleted': []});
+    await press(wrapper);
+    answers = () => refined({'points_not_deleted': [12]});
+    await press(wrapper);
+    expect(told.map(({type, text}) => [type, text])).toEqual([
+      ['info', '<notif-refine-sam-nothing-found>'],
+      ['warn', '<notif-refine-sam-points-left>']
+    ]);
+    expect(events('editAnnotation')).toHaveLength(1);
+  });
+
   if (is2026) {
-    it('says that nothing was found where the same shape comes back, however it is written', async () => {
-      answers = () => refined({location: 'POLYGON((0.0 0,9 0,9 9,0 9,0 0))', command: null});
+    it('lives with the stock route: nothing was found where the same shape comes back, and there is no undo', async () => {
+      answers = () => stock('POLYGON((0.0 0,9 0,9 9,0 9,0 0))');
       await press(panel());
       expect(told).toEqual([{type: 'info', text: '<notif-refine-sam-nothing-found>'}]);
       expect(emitted).toEqual([]);
-    });
-
-    it('reloads the map where points may have been deleted: where our addition answers', async () => {
+      answers = () => stock(OUTLINE);
       await press(panel());
-      expect(events('reloadAnnotations')).toEqual([{idImage: 5}]);
-      answers = () => refined({command: null});
-      await press(panel());
-      expect(events('reloadAnnotations')).toHaveLength(1);
+      expect(told[1]).toEqual({type: 'success', text: '<notif-refine-sam-success>'});
+      expect(events('editAnnotation').map(({location}) => location)).toEqual([OUTLINE]);
+      expect(committed).toEqual([]);
     });
   } else {
-    it('takes deleted points off the map', async () => {
-      await press(panel());
-      expect(events('deleteAnnotation')).toEqual([
-        {id: 11, type: host.userType, user: 61, image: 5, slice: 6, project: 4}
-      ]);
-    });
-
     it('remembers whether points are to be kept', async () => {
       const wrapper = panel();
       await press(wrapper);
@@ -318,22 +429,6 @@ describe('RefineWithSam.vue', () => {
       await press(wrapper);
       expect(asked.map(({body}) => body.keepPoints)).toEqual([false, true]);
       expect(panel().find('input').element.checked).toBe(true);
-    });
-
-    it('warns where the model is unsure, found nothing, or left points', async () => {
-      const wrapper = panel();
-      answers = () => refined({score: 0.3});
-      await press(wrapper);
-      answers = () => refined({changed: false, command: null, 'points_deleted': []});
-      await press(wrapper);
-      answers = () => refined({'points_not_deleted': [12]});
-      await press(wrapper);
-      expect(told.map(({type, text}) => [type, text])).toEqual([
-        ['warn', '<notif-refine-sam-low-score>'],
-        ['info', '<notif-refine-sam-nothing-found>'],
-        ['warn', '<notif-refine-sam-points-left>']
-      ]);
-      expect(events('editAnnotation')).toHaveLength(2);
     });
   }
 });

@@ -21,6 +21,14 @@ export class Cytomine {
     Cytomine._instance = this;
   }
 
+  async undo(command) {
+    return (await this.api.get(`command/${command}/undo.json`)).data.collection;
+  }
+
+  async redo(command) {
+    return (await this.api.get(`command/${command}/redo.json`)).data.collection;
+  }
+
   static get instance() {
     return Cytomine._instance;
   }

@@ -1,32 +1,72 @@
 package be.cytomine.refine;
 
-import jakarta.servlet.FilterChain;
-import jakarta.servlet.ServletException;
+import be.cytomine.utils.JsonObject;
 import jakarta.servlet.http.HttpServletRequest;
-import jakarta.servlet.http.HttpServletResponse;
-import java.io.IOException;
-import java.util.regex.Matcher;
+import java.lang.reflect.Method;
+import java.util.List;
 import java.util.regex.Pattern;
+import org.springframework.beans.factory.SmartInitializingSingleton;
+import org.springframework.beans.factory.annotation.Qualifier;
+import org.springframework.http.MediaType;
+import org.springframework.http.ResponseEntity;
 import org.springframework.stereotype.Component;
-import org.springframework.web.filter.OncePerRequestFilter;
+import org.springframework.util.ReflectionUtils;
+import org.springframework.web.HttpMediaTypeNotSupportedException;
+import org.springframework.web.bind.annotation.PathVariable;
+import org.springframework.web.bind.annotation.RequestBody;
+import org.springframework.web.bind.annotation.RequestMethod;
+import org.springframework.web.servlet.mvc.method.RequestMappingInfo;
+import org.springframework.web.servlet.mvc.method.annotation.RequestMappingHandlerMapping;
 
 /**
- * Leads {@code POST /api/annotations/{id}/refine} to {@link RefineController}, past the stock method, which asks for no
- * right, checks no outline, keeps no undo and waits for ever. It runs after Core's own filters, so the caller is known.
+ * Takes {@code POST /api/annotations/{id}/refine} away from the stock method, which asks for no right, checks no
+ * outline, keeps no undo and waits for ever. No path is compared: the stock method loses its place in Spring's own
+ * table before the server opens, so no spelling of a path, and no forward, leads to it any more.
  */
 @Component
-class StockRoute extends OncePerRequestFilter {
+class StockRoute implements SmartInitializingSingleton {
 
-    private static final Pattern ROUTE = Pattern.compile("/api/annotations/(\\d+)/refine/?");
+    private static final String PATH = "/api/annotations/{id}/refine";
+    private static final Pattern STOCK = Pattern.compile("/api/annotations/\\{[^/]+}/refine(\\.json)?/?");
+
+    private final Refiner refiner;
+    private final RequestMappingHandlerMapping routes;
+
+    StockRoute(Refiner refiner, @Qualifier("requestMappingHandlerMapping") RequestMappingHandlerMapping routes) {
+        this.refiner = refiner;
+        this.routes = routes;
+    }
 
     @Override
-    protected void doFilterInternal(HttpServletRequest request, HttpServletResponse response, FilterChain chain)
-            throws ServletException, IOException {
-        Matcher route = ROUTE.matcher(request.getServletPath());
-        if (request.getMethod().equals("POST") && route.matches()) {
-            request.getRequestDispatcher("/api/annotation/" + route.group(1) + "/refined").forward(request, response);
-        } else {
-            chain.doFilter(request, response);
-        }
+    public void afterSingletonsInstantiated() {
+        List.copyOf(routes.getHandlerMethods().keySet()).stream()
+                .filter(StockRoute::isStock)
+                .forEach(routes::unregisterMapping);
+        RequestMappingInfo ours = RequestMappingInfo.paths(PATH)
+                .methods(RequestMethod.POST)
+                .options(routes.getBuilderConfiguration())
+                .build();
+        Method method = ReflectionUtils.findMethod(
+                StockRoute.class, "refine", String.class, byte[].class, HttpServletRequest.class);
+        routes.registerMapping(ours, this, method);
+    }
+
+    private static boolean isStock(RequestMappingInfo route) {
+        return route.getPatternValues().stream().anyMatch(path -> STOCK.matcher(path).matches());
+    }
+
+    /**
+     * Refines an annotation and answers as the stock method does.
+     *
+     * @return the annotation as a GET would give it, with {@code command} and {@code refinement} beside
+     */
+    ResponseEntity<String> refine(
+            @PathVariable String id, @RequestBody(required = false) byte[] body, HttpServletRequest request)
+            throws HttpMediaTypeNotSupportedException {
+        Refiner.Refined refined = refiner.refine(id, body, request);
+        JsonObject answer = refined.annotation();
+        answer.put("command", refined.refinement().get("command"));
+        answer.put("refinement", refined.refinement().all());
+        return ResponseEntity.ok().contentType(MediaType.APPLICATION_JSON).body(answer.toJsonString());
     }
 }

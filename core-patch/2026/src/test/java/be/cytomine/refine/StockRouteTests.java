@@ -1,162 +1,70 @@
 package be.cytomine.refine;
 
 import static com.github.tomakehurst.wiremock.client.WireMock.aResponse;
-import static com.github.tomakehurst.wiremock.client.WireMock.anyUrl;
 import static com.github.tomakehurst.wiremock.client.WireMock.equalTo;
-import static com.github.tomakehurst.wiremock.client.WireMock.post;
+import static com.github.tomakehurst.wiremock.client.WireMock.equalToJson;
 import static com.github.tomakehurst.wiremock.client.WireMock.postRequestedFor;
 import static com.github.tomakehurst.wiremock.client.WireMock.urlEqualTo;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import be.cytomine.domain.ontology.UserAnnotation;
 import be.cytomine.domain.project.Project;
-import be.cytomine.domain.security.SecUser;
-import com.github.tomakehurst.wiremock.WireMockServer;
-import com.github.tomakehurst.wiremock.core.WireMockConfiguration;
-import jakarta.persistence.EntityManager;
-import jakarta.servlet.FilterChain;
 import jakarta.servlet.ServletException;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
-import java.net.http.HttpResponse.BodyHandlers;
 import java.util.List;
-import java.util.Map;
-import org.junit.jupiter.api.AfterAll;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.springframework.beans.factory.annotation.Autowired;
-import org.springframework.boot.test.context.SpringBootTest;
-import org.springframework.boot.test.context.SpringBootTest.WebEnvironment;
-import org.springframework.boot.test.context.TestConfiguration;
-import org.springframework.boot.test.web.server.LocalServerPort;
-import org.springframework.context.annotation.Bean;
-import org.springframework.security.authentication.UsernamePasswordAuthenticationToken;
-import org.springframework.security.config.annotation.web.builders.HttpSecurity;
-import org.springframework.security.config.annotation.web.configurers.AbstractHttpConfigurer;
-import org.springframework.security.core.context.SecurityContextHolder;
-import org.springframework.security.web.SecurityFilterChain;
-import org.springframework.security.web.access.intercept.AuthorizationFilter;
-import org.springframework.test.context.ActiveProfiles;
-import org.springframework.test.context.DynamicPropertyRegistry;
-import org.springframework.test.context.DynamicPropertySource;
-import org.springframework.transaction.support.TransactionTemplate;
+import org.junit.jupiter.params.provider.ValueSource;
+import org.springframework.context.annotation.Import;
 import org.springframework.web.bind.annotation.PathVariable;
 import org.springframework.web.bind.annotation.PostMapping;
+import org.springframework.web.bind.annotation.RequestMapping;
 import org.springframework.web.bind.annotation.RestController;
-import org.springframework.web.filter.OncePerRequestFilter;
 
-/** A real server with the stock method in it: the addition must come first, and let nobody past. */
-@ActiveProfiles("own-security")
-@SpringBootTest(webEnvironment = WebEnvironment.RANDOM_PORT)
-class StockRouteTests {
+/** A real server with the stock method in it, which nobody may reach, however they spell its path. */
+@Import(StockRouteTests.StockController.class)
+class StockRouteTests extends ServerLab {
 
-    private static final String BOX = "POLYGON ((0 0, 9 0, 9 9, 0 9, 0 0))";
-    private static final WireMockServer SERVICE = new WireMockServer(WireMockConfiguration.options().dynamicPort());
+    private static final AtomicInteger REACHED = new AtomicInteger();
 
-    @LocalServerPort
-    private int port;
-
-    @Autowired
-    private EntityManager entityManager;
-
-    @Autowired
-    private TransactionTemplate transaction;
-
-    /** Stands for the stock method: whoever reaches it got past the rules. */
+    /** Stands for the stock method, with its neighbours: whoever reaches it got past the rules. */
     @RestController
+    @RequestMapping("/api")
     static class StockController {
 
-        @PostMapping("/api/annotations/{id}/refine")
+        @PostMapping("/annotations/{id}/refine")
         String refine(@PathVariable Long id) {
+            REACHED.incrementAndGet();
             return "stock";
         }
-    }
 
-    /** Takes a bearer token for its user's name, and API keys for those of the user before the colon. */
-    static class Names extends OncePerRequestFilter {
+        @PostMapping("/annotations/{id}/other")
+        String other(@PathVariable Long id) {
+            return "other " + id;
+        }
 
-        @Override
-        protected void doFilterInternal(HttpServletRequest request, HttpServletResponse response, FilterChain chain)
+        @RequestMapping("/forward/{id}")
+        void forward(@PathVariable String id, HttpServletRequest request, HttpServletResponse response)
                 throws ServletException, IOException {
-            String given = request.getHeader("Authorization");
-            if (given != null) {
-                String name = given.substring(given.indexOf(' ') + 1).split(":")[0];
-                SecurityContextHolder.getContext()
-                        .setAuthentication(new UsernamePasswordAuthenticationToken(name, "", List.of()));
-            }
-            chain.doFilter(request, response);
-        }
-    }
-
-    @TestConfiguration
-    static class Security {
-
-        @Bean
-        SecurityFilterChain namesAreEnough(HttpSecurity http) throws Exception {
-            return http.csrf(AbstractHttpConfigurer::disable)
-                    .addFilterBefore(new Names(), AuthorizationFilter.class)
-                    .authorizeHttpRequests(requests -> requests.anyRequest().authenticated())
-                    .build();
+            request.getRequestDispatcher("/api/annotations/" + id + "/refine").forward(request, response);
         }
 
-        @Bean
-        StockController stockController() {
-            return new StockController();
+        @RequestMapping("/include/{id}")
+        void include(@PathVariable String id, HttpServletRequest request, HttpServletResponse response)
+                throws ServletException, IOException {
+            request.getRequestDispatcher("/api/annotations/" + id + "/refine").include(request, response);
         }
-    }
-
-    @DynamicPropertySource
-    static void environment(DynamicPropertyRegistry registry) {
-        SERVICE.start();
-        registry.add("SAM_URL", SERVICE::baseUrl);
-        registry.add("spring.jpa.hibernate.ddl-auto", () -> "create");
-    }
-
-    @AfterAll
-    static void stop() {
-        SERVICE.stop();
     }
 
     @BeforeEach
-    void theServiceAnswers() {
-        SERVICE.resetAll();
-        SERVICE.stubFor(post(anyUrl()).willReturn(aResponse().withBody("{\"message\":\"Done.\",\"command\":88}")));
-    }
-
-    private Long annotation(Project.Mode mode) {
-        return transaction.execute(none -> {
-            entityManager.createQuery("delete from UserAnnotation").executeUpdate();
-            entityManager.createQuery("delete from SecUser").executeUpdate();
-            SecUser owner = new SecUser("owner", false);
-            Project project = new Project(mode, Map.of("owner", 2, "colleague", 2, "manager", 16));
-            List<Object> all = List.of(
-                    owner,
-                    new SecUser("colleague", false),
-                    new SecUser("manager", false),
-                    new SecUser("stranger", false),
-                    project);
-            all.forEach(entityManager::persist);
-            UserAnnotation drawn = new UserAnnotation(project, owner, BOX);
-            entityManager.persist(drawn);
-            return drawn.getId();
-        });
-    }
-
-    private HttpResponse<String> ask(String path, String authorization) throws Exception {
-        HttpRequest.Builder request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + port + path))
-                .POST(BodyPublishers.noBody());
-        if (authorization != null) {
-            request.header("Authorization", authorization);
-        }
-        return HttpClient.newHttpClient().send(request.build(), BodyHandlers.ofString());
+    void nobodyWasThere() {
+        REACHED.set(0);
     }
 
     @Test
@@ -166,7 +74,7 @@ class StockRouteTests {
         assertThat(answer.statusCode()).isEqualTo(200);
         assertThat(answer.body())
                 .contains("\"id\":" + id, "\"location\":\"" + BOX + "\"", "\"command\":88", "\"url\":")
-                .doesNotContain("refinement");
+                .contains("\"refinement\":{\"message\":\"Done.\",\"command\":88}");
         SERVICE.verify(
                 1,
                 postRequestedFor(urlEqualTo("/sam/annotations/" + id + "/refine"))
@@ -184,19 +92,81 @@ class StockRouteTests {
         for (String path : List.of("/api/annotations/" + id + "/refine", "/api/annotation/" + id + "/sam")) {
             assertThat(ask(path, "Bearer " + who).statusCode()).isEqualTo(expected);
         }
-        SERVICE.verify(expected == 200 ? 2 : 0, postRequestedFor(anyUrl()));
+        askedTimes(expected == 200 ? 2 : 0);
     }
 
     @Test
-    void nobodyReachesTheStockMethod() throws Exception {
+    void itTakesTheSameOptions() throws Exception {
+        String path = "/api/annotations/" + annotation(Project.Mode.CLASSIC) + "/refine";
+        assertThat(ask(path + "?dryRun=true", "Bearer owner").statusCode()).isEqualTo(200);
+        assertThat(ask(request(path, "Bearer owner")
+                                .header("Content-Type", "application/json")
+                                .POST(BodyPublishers.ofString("{\"dryRun\": true}")))
+                        .statusCode())
+                .isEqualTo(200);
+        SERVICE.verify(2, postRequestedFor(urlEqualTo("/sam" + path.substring(4)))
+                .withRequestBody(equalToJson("{\"dry_run\": true}")));
+        assertThat(ask(path + "?dry_run=true", "Bearer owner").statusCode()).isEqualTo(400);
+        askedTimes(2);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {
+        "0x%x", "0X%x", "%%23%x", "+%d", "%%2B%d", "%%20%d", "%d%%20", "%%09%d", "0%d", "00%d", "%d.", "%d.0", "%d.json", "%dL",
+        "-%d", "%%EF%%BB%%BF%d", "%%C2%%A0%d", "%%E2%%80%%AF%d", "%%00%d", "%d%%0A", "1e%d", "%d,1", "%d%%3Bx=1", "%d%%2F", "%%2F%d",
+        "", "/%d", "./%d", "x/../%d", "0", "abc", "null", "9223372036854775808", "%%D9%%A1", "%%EF%%BC%%91", "%%E0%%A5%%A7",
+    })
+    void whatIsNoPlainIdLeadsNowhere(String spelling) throws Exception {
         Long id = annotation(Project.Mode.CLASSIC);
-        for (String path : List.of("refine", "refine/", "refine;x=1", "refine?a=b")) {
-            HttpResponse<String> answer = ask("/api/annotations/" + id + "/" + path, "Bearer stranger");
-            assertThat(answer.body()).isNotEqualTo("stock");
+        String path = "/api/annotations/" + String.format(spelling, id) + "/refine";
+        for (String who : List.of("stranger", "owner")) {
+            assertThat(ask(path, "Bearer " + who).statusCode()).as(who).isBetween(400, 499);
+        }
+        assertThat(ask(path, null).statusCode()).isBetween(400, 499);
+        assertThat(REACHED).hasValue(0);
+        askedTimes(0);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {
+        "annotations/%d/refine/", "annotations/%d/refine//", "annotations/%d//refine", "annotations//%d/refine", "annotations/%d/refine;x=1",
+        "annotations/%d;x=1/refine", "annotations;x=1/%d/refine", "annotations/%d/refine.json", "annotations/%d/refine.xml",
+        "annotations/%d/Refine", "Annotations/%d/refine", "annotations/%d/refine?a=b", "annotations/%d/%%72efine", "%%61nnotations/%d/refine",
+        "annotations/%d/./refine", "annotations/%d/x/../refine", "annotations/%d%%2Frefine", "annotations/%d/refine%%2F", "annotations/%d/refine%%20",
+        "annotations/%d/refine%%00", "annotations/%d%%5Crefine", "annotations/%d/refine%%3Fa", "annotations/%d/refine%%23", "forward/%d", "include/%d",
+        "annotations/%d/refine?id=0x1", "annotations/%d/refine?_method=PUT",
+    })
+    void noStrangerGetsPast(String spelling) throws Exception {
+        Long id = annotation(Project.Mode.CLASSIC);
+        HttpResponse<String> answer = ask("/api/" + String.format(spelling, id), "Bearer stranger");
+        if (!spelling.startsWith("include")) { // what is included cannot set the status
             assertThat(answer.statusCode()).isBetween(400, 499);
         }
+        ask("/api/" + String.format(spelling, id), "Bearer owner");
+        assertThat(REACHED).hasValue(0);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "post", "TRACE"})
+    void noOtherMethodDoesAnything(String method) throws Exception {
+        Long id = annotation(Project.Mode.CLASSIC);
+        for (String who : List.of("stranger", "owner")) {
+            ask(request("/api/annotations/" + id + "/refine", "Bearer " + who).method(method, BodyPublishers.noBody()));
+        }
+        assertThat(REACHED).hasValue(0);
+        askedTimes(0);
+    }
+
+    @Test
+    void theRestOfCoreIsLeftAlone() throws Exception {
+        assertThat(ask("/api/annotations/7/other", "Bearer stranger").body()).isEqualTo("other 7");
+    }
+
+    @Test
+    void nobodyUnknownGetsAnything() throws Exception {
+        Long id = annotation(Project.Mode.CLASSIC);
         assertThat(ask("/api/annotations/" + id + "/refine", null).statusCode()).isEqualTo(403);
-        SERVICE.verify(0, postRequestedFor(anyUrl()));
+        askedTimes(0);
     }
 
     @Test
@@ -205,18 +175,17 @@ class StockRouteTests {
         HttpResponse<String> answer = ask("/api/annotations/" + id + "/refine", "CYTOMINE owner:signature");
         assertThat(answer.statusCode()).isEqualTo(403);
         assertThat(answer.body()).contains("ask the service itself");
-        SERVICE.verify(0, postRequestedFor(anyUrl()));
+        askedTimes(0);
     }
 
     @Test
     void problemsOfTheServicePassUnchanged() throws Exception {
         Long id = annotation(Project.Mode.CLASSIC);
-        SERVICE.stubFor(post(anyUrl())
-                .willReturn(aResponse()
-                        .withStatus(503)
-                        .withHeader("Content-Type", "application/problem+json")
-                        .withHeader("Retry-After", "7")
-                        .withBody("{\"title\":\"The model is busy\"}")));
+        answers(aResponse()
+                .withStatus(503)
+                .withHeader("Content-Type", "application/problem+json")
+                .withHeader("Retry-After", "7")
+                .withBody("{\"title\":\"The model is busy\"}"));
         HttpResponse<String> answer = ask("/api/annotations/" + id + "/refine", "Bearer owner");
         assertThat(answer.statusCode()).isEqualTo(503);
         assertThat(answer.headers().firstValue("Retry-After")).contains("7");

@@ -9,7 +9,9 @@ import java.security.Key;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Date;
+import java.util.Optional;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.springframework.beans.factory.annotation.Value;
 import org.springframework.security.core.Authentication;
 import org.springframework.security.core.GrantedAuthority;
@@ -32,14 +34,17 @@ class CallerToken {
         this.key = Keys.hmacShaKeyFor(secret.getBytes(StandardCharsets.UTF_8));
     }
 
-    /** Finds the token in the header or in the parameter that Core accepts too, or makes one. */
+    /** Finds the caller's token, or makes one. */
     String of(HttpServletRequest request) {
-        for (String given : new String[] {request.getHeader("Authorization"), request.getParameter("Authorization")}) {
-            if (given != null && given.startsWith(BEARER)) {
-                return given.substring(BEARER.length());
-            }
-        }
-        return made(SecurityContextHolder.getContext().getAuthentication());
+        return given(request).orElseGet(() -> made(SecurityContextHolder.getContext().getAuthentication()));
+    }
+
+    /** Finds the token in the header, or in the parameter that Core accepts too. */
+    static Optional<String> given(HttpServletRequest request) {
+        return Stream.of(request.getHeader("Authorization"), request.getParameter("Authorization"))
+                .filter(given -> given != null && given.startsWith(BEARER))
+                .map(given -> given.substring(BEARER.length()))
+                .findFirst();
     }
 
     private String made(Authentication caller) {

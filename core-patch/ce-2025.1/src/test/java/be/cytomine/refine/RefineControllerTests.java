@@ -3,11 +3,13 @@ package be.cytomine.refine;
 import static com.github.tomakehurst.wiremock.client.WireMock.aResponse;
 import static com.github.tomakehurst.wiremock.client.WireMock.anyUrl;
 import static com.github.tomakehurst.wiremock.client.WireMock.equalTo;
-import static com.github.tomakehurst.wiremock.client.WireMock.equalToJson;
 import static com.github.tomakehurst.wiremock.client.WireMock.post;
 import static com.github.tomakehurst.wiremock.client.WireMock.postRequestedFor;
 import static com.github.tomakehurst.wiremock.client.WireMock.urlEqualTo;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.hamcrest.Matchers.containsString;
+import static org.hamcrest.Matchers.hasKey;
+import static org.hamcrest.Matchers.nullValue;
 import static org.springframework.security.test.web.servlet.request.SecurityMockMvcRequestPostProcessors.user;
 import static org.springframework.test.web.servlet.result.MockMvcResultMatchers.content;
 import static org.springframework.test.web.servlet.result.MockMvcResultMatchers.header;
@@ -32,14 +34,14 @@ import io.jsonwebtoken.Jwts;
 import io.jsonwebtoken.security.Keys;
 import jakarta.persistence.EntityManager;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.time.Instant;
 import java.util.Date;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
+import java.util.concurrent.CountDownLatch;
 import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -63,8 +65,9 @@ class RefineControllerTests {
     private static final String SECRET = "s".repeat(64);
     private static final String BOX = "POLYGON ((0 0, 9 0, 9 9, 0 9, 0 0))";
     private static final String OUTLINE = "POLYGON ((2 2, 7 2, 7 7, 2 7, 2 2))";
+    private static final String LOOK = "The outline may have been changed: look at it before you repeat.";
     private static final WireMockServer SERVICE = started();
-    private static Runnable whenAsked = () -> {};
+    private static volatile Runnable whenAsked = () -> {};
 
     @Autowired
     private MockMvc mvc;
@@ -100,8 +103,7 @@ class RefineControllerTests {
     @DynamicPropertySource
     static void environment(DynamicPropertyRegistry registry) {
         registry.add("REFINE_URL", () -> SERVICE.baseUrl() + "/sam/");
-        registry.add("REFINE_READ_TIMEOUT_MS", () -> "2000");
-        registry.add("REFINE_MAX_AT_ONCE", () -> "2");
+        registry.add("REFINE_READ_TIMEOUT_MS", () -> "300000"); // slowness has a test of its own
         registry.add("application.authentication.jwt.secret", () -> SECRET);
         registry.add("spring.jpa.hibernate.ddl-auto", () -> "create");
     }
@@ -153,6 +155,10 @@ class RefineControllerTests {
         answers(aResponse()
                 .withHeader("Content-Type", "application/json")
                 .withBody("{\"message\":\"Done.\",\"command\":88,\"changed\":true,\"score\":0.9,\"points_used\":[5]}"));
+    }
+
+    private static ResponseDefinitionBuilder problem(int code, String body) {
+        return aResponse().withStatus(code).withHeader("Content-Type", "application/problem+json").withBody(body);
     }
 
     private static MockHttpServletRequestBuilder button(Long id) {
@@ -275,41 +281,12 @@ class RefineControllerTests {
         assertThat(said).doesNotContain(token);
     }
 
-    @Test
-    void optionsTravelFromTheQueryAndTheBody() throws Exception {
-        Long id = annotation(Project.Mode.CLASSIC);
-        refines(id);
-        mvc.perform(button(id)
-                        .queryParam("keepPoints", "true")
-                        .contentType("application/json")
-                        .content("{\"keepPoints\": false, \"dryRun\": true, \"points\": \"ignore\", \"more\": 1}")
-                        .with(user("owner")))
-                .andExpect(status().isOk());
-        SERVICE.verify(postRequestedFor(anyUrl())
-                .withRequestBody(equalToJson("{\"keep_points\": true, \"dry_run\": true, \"points\": \"ignore\"}")));
-        press(id, "owner");
-        SERVICE.verify(postRequestedFor(anyUrl()).withRequestBody(equalToJson("{}")));
-    }
-
-    @Test
-    void optionsThatAreNoneAreRefused() throws Exception {
-        Long id = annotation(Project.Mode.CLASSIC);
-        mvc.perform(button(id).param("keepPoints", "perhaps").with(user("owner"))).andExpect(status().isBadRequest());
-        mvc.perform(button(id).contentType("application/json").content("{").with(user("owner")))
-                .andExpect(status().isBadRequest());
-        nothingWasSent();
-    }
-
     @ParameterizedTest
     @ValueSource(ints = {400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 502, 503, 504})
     void problemsOfTheServicePassUnchanged(int code) throws Exception {
         Long id = annotation(Project.Mode.CLASSIC);
         String body = "{\"type\":\"urn:x\",\"title\":\"Über\",\"status\":" + code + ",\"detail\":\"why\",\"fact\":[1]}";
-        answers(aResponse()
-                .withStatus(code)
-                .withHeader("Content-Type", "application/problem+json")
-                .withHeader("Retry-After", "7")
-                .withBody(body));
+        answers(problem(code, body).withHeader("Retry-After", "7"));
         press(id, "owner")
                 .andExpect(status().is(code))
                 .andExpect(content().contentTypeCompatibleWith("application/problem+json"))
@@ -337,16 +314,39 @@ class RefineControllerTests {
         answers(aResponse().withBody(new byte[17 * 1024 * 1024]));
         press(id, "owner")
                 .andExpect(status().isBadGateway())
-                .andExpect(jsonPath("$.detail").value("Its answer is longer than 16777216 bytes."));
+                .andExpect(jsonPath("$.detail").value("Its answer is longer than 16777216 bytes. " + LOOK));
     }
 
     @Test
-    void aSlowServiceIsAGatewayTimeout() throws Exception {
-        Long id = annotation(Project.Mode.CLASSIC);
-        answers(aResponse().withFixedDelay(6000));
-        press(id, "owner")
-                .andExpect(status().isGatewayTimeout())
-                .andExpect(jsonPath("$.title").value("The refine service is too slow"));
+    void aSlowServiceIsAGatewayTimeout() {
+        CountDownLatch told = new CountDownLatch(1);
+        whenAsked = () -> await(told);
+        answers(aResponse());
+        RefineProblem problem = problemOf(new RefineClient(SERVICE.baseUrl(), 60_000, 200), System.nanoTime());
+        told.countDown();
+        assertThat(problem.status()).isEqualTo(504);
+        assertThat(problem.body()).contains("The refine service is too slow", LOOK);
+    }
+
+    @Test
+    void whoHasWaitedTooLongIsNotSentAnyMore() {
+        RefineClient client = new RefineClient(SERVICE.baseUrl(), 60_000, 200);
+        RefineProblem problem = problemOf(client, System.nanoTime() - Duration.ofMinutes(1).toNanos());
+        assertThat(problem.status()).isEqualTo(503);
+        nothingWasSent();
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException stopped) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private static RefineProblem problemOf(RefineClient client, long since) {
+        return Assertions.assertThrows(
+                RefineProblem.class, () -> client.refine(7, new RefineOptions(Map.of()), "t", since));
     }
 
     @ParameterizedTest
@@ -354,38 +354,39 @@ class RefineControllerTests {
     void aBrokenConnectionIsToldAndNotTriedAgain(String fault) throws Exception {
         Long id = annotation(Project.Mode.CLASSIC);
         answers(aResponse().withFault(Fault.valueOf(fault)));
-        press(id, "owner").andExpect(status().isBadGateway());
+        press(id, "owner").andExpect(status().isBadGateway()).andExpect(jsonPath("$.detail", containsString(LOOK)));
         SERVICE.verify(1, postRequestedFor(anyUrl()));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"502, service-absent", "504, service-slow"})
+    void aProxyThatLostTheServiceIsNotBelieved(int code, String type) throws Exception {
+        Long id = annotation(Project.Mode.CLASSIC);
+        answers(problem(code, "{\"type\":\"urn:cytomine-refine:" + type + "\",\"detail\":\"is its container running?\"}"));
+        press(id, "owner")
+                .andExpect(status().is(code))
+                .andExpect(jsonPath("$.type").value("urn:cytomine-refine:" + type))
+                .andExpect(jsonPath("$.detail", containsString(LOOK)))
+                .andExpect(jsonPath("$", hasKey("written")))
+                .andExpect(jsonPath("$.written").value(nullValue()));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {
+        "{\"type\":\"urn:cytomine-refine:service-absent\",\"detail\":\"never sent\",\"written\":false}",
+        "{\"type\":\"urn:cytomine-refine:platform-unavailable\",\"detail\":\"three points remain\",\"written\":true}",
+        "{\"type\":\"urn:cytomine-refine:service-broke-off\",\"detail\":\"in the middle\"}",
+    })
+    void whoKnowsWhetherItWasWrittenIsBelieved(String body) throws Exception {
+        Long id = annotation(Project.Mode.CLASSIC);
+        answers(problem(502, body));
+        press(id, "owner").andExpect(status().isBadGateway()).andExpect(content().json(body, true));
     }
 
     @Test
     void anAbsentServiceIsABadGateway() {
-        RefineClient client = new RefineClient("http://127.0.0.1:9/sam", 300, 700, 1);
-        RefineProblem problem = org.junit.jupiter.api.Assertions.assertThrows(
-                RefineProblem.class, () -> client.refine(7, new RefineOptions(null, null, null), "t"));
+        RefineProblem problem = problemOf(new RefineClient("http://127.0.0.1:9/sam", 60_000, 300_000), System.nanoTime());
         assertThat(problem.status()).isEqualTo(502);
-        assertThat(problem.body()).contains("cannot be reached");
-    }
-
-    @Test
-    void onlySoManyWaitAtATime() throws Exception {
-        Long id = annotation(Project.Mode.CLASSIC);
-        answers(aResponse().withFixedDelay(500).withBody("{\"message\":\"\",\"command\":null}"));
-        ExecutorService pool = Executors.newFixedThreadPool(5);
-        try {
-            List<Future<Integer>> asked = java.util.stream.IntStream.range(0, 5)
-                    .mapToObj(each -> pool.submit(
-                            () -> press(id, "owner").andReturn().getResponse().getStatus()))
-                    .toList();
-            List<Integer> statuses = new java.util.ArrayList<>();
-            for (Future<Integer> each : asked) {
-                statuses.add(each.get());
-            }
-            assertThat(statuses).containsExactlyInAnyOrder(200, 200, 503, 503, 503);
-        } finally {
-            pool.shutdown();
-        }
-        refines(id);
-        press(id, "owner").andExpect(status().isOk());
+        assertThat(problem.body()).contains("cannot be reached", "Nothing was changed.").doesNotContain("written");
     }
 }

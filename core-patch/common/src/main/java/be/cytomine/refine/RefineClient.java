@@ -2,7 +2,9 @@ package be.cytomine.refine;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -15,7 +17,6 @@ import java.time.Duration;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.springframework.beans.factory.annotation.Value;
@@ -25,7 +26,7 @@ import org.springframework.stereotype.Component;
  * Asks the refine service, once, within time. The JDK's own client is used because it never sends a POST twice.
  *
  * <p>Environment: {@code REFINE_URL} (prefix included), {@code REFINE_CONNECT_TIMEOUT_MS}, {@code
- * REFINE_READ_TIMEOUT_MS} (below the 60 s after which the public proxy gives up), {@code REFINE_MAX_AT_ONCE}.
+ * REFINE_READ_TIMEOUT_MS} (from the moment the request came, so below the 60 s after which the public proxy gives up).
  */
 @Component
 class RefineClient {
@@ -36,13 +37,11 @@ class RefineClient {
     private final String url;
     private final Duration readTimeout;
     private final HttpClient http;
-    private final Semaphore places;
 
     RefineClient(
             @Value("${REFINE_URL:${SAM_URL:${INTERNAL_PROXY_URL:http://nginx}}/sam}") String url,
             @Value("${REFINE_CONNECT_TIMEOUT_MS:3000}") long connectTimeoutMs,
-            @Value("${REFINE_READ_TIMEOUT_MS:55000}") long readTimeoutMs,
-            @Value("${REFINE_MAX_AT_ONCE:6}") int mostAtOnce) {
+            @Value("${REFINE_READ_TIMEOUT_MS:55000}") long readTimeoutMs) {
         this.url = url.replaceAll("/+$", "");
         this.readTimeout = Duration.ofMillis(readTimeoutMs);
         this.http = HttpClient.newBuilder()
@@ -50,24 +49,21 @@ class RefineClient {
                 .followRedirects(HttpClient.Redirect.NEVER)
                 .connectTimeout(Duration.ofMillis(connectTimeoutMs))
                 .build();
-        this.places = new Semaphore(mostAtOnce);
     }
 
     /**
      * Has an annotation refined.
      *
      * @param token the caller's bearer token
+     * @param since when the caller's request came, on the clock of {@link System#nanoTime}
      * @throws RefineProblem the service refused, failed, was slow, or could not be reached
      */
-    Refinement refine(long annotation, RefineOptions options, String token) {
-        if (!places.tryAcquire()) {
+    Refinement refine(long annotation, RefineOptions options, String token, long since) {
+        Duration left = readTimeout.minusNanos(System.nanoTime() - since);
+        if (left.isNegative()) {
             throw RefineProblem.busy();
         }
-        try {
-            return read(send(request(annotation, options, token)));
-        } finally {
-            places.release();
-        }
+        return read(send(request(annotation, options, token), left));
     }
 
     private HttpRequest request(long annotation, RefineOptions options, String token) {
@@ -79,17 +75,17 @@ class RefineClient {
                 .build();
     }
 
-    private HttpResponse<byte[]> send(HttpRequest request) {
+    private HttpResponse<byte[]> send(HttpRequest request, Duration left) {
         CompletableFuture<HttpResponse<byte[]>> answer = http.sendAsync(request, info -> new BoundedBody(MOST_BYTES));
         try {
-            return answer.get(readTimeout.toMillis(), TimeUnit.MILLISECONDS);
+            return answer.get(left.toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException slow) {
             answer.cancel(true);
             throw RefineProblem.slow();
         } catch (InterruptedException stopped) {
             answer.cancel(true);
             Thread.currentThread().interrupt();
-            throw RefineProblem.unreachable();
+            throw RefineProblem.nonsense("Core stopped waiting for it.");
         } catch (ExecutionException failed) {
             throw problemOf(failed.getCause());
         }
@@ -103,15 +99,14 @@ class RefineClient {
         boolean neverSent = cause instanceof HttpTimeoutException || cause instanceof java.net.ConnectException;
         return neverSent || !(cause instanceof IOException)
                 ? RefineProblem.unreachable()
-                : RefineProblem.nonsense("It broke the connection off. Look at the annotation before you try again.");
+                : RefineProblem.nonsense("It broke the connection off.");
     }
 
     private static Refinement read(HttpResponse<byte[]> answer) {
         int status = answer.statusCode();
         String type = answer.headers().firstValue("Content-Type").orElse("");
         if (status >= 400 && type.startsWith("application/problem+json")) {
-            String retryAfter = answer.headers().firstValue("Retry-After").orElse(null);
-            throw new RefineProblem(status, new String(answer.body(), StandardCharsets.UTF_8), retryAfter);
+            throw passedOn(answer);
         }
         if (status != 200) {
             throw RefineProblem.nonsense("Its status was " + status + ".");
@@ -125,6 +120,29 @@ class RefineClient {
             // told below
         }
         throw RefineProblem.nonsense("Its answer is not the result of a refine.");
+    }
+
+    /** The service's problems go on as they are; a proxy that cannot tell whether it passed the request on is doubted. */
+    private static RefineProblem passedOn(HttpResponse<byte[]> answer) {
+        JsonNode problem = problemIn(answer.body());
+        boolean unknown = !problem.has("written");
+        String type = problem.path("type").asText();
+        if (unknown && type.equals("urn:cytomine-refine:service-absent")) {
+            return RefineProblem.lost();
+        }
+        if (unknown && type.equals("urn:cytomine-refine:service-slow")) {
+            return RefineProblem.slow();
+        }
+        String retryAfter = answer.headers().firstValue("Retry-After").orElse(null);
+        return new RefineProblem(answer.statusCode(), new String(answer.body(), StandardCharsets.UTF_8), retryAfter);
+    }
+
+    private static JsonNode problemIn(byte[] body) {
+        try {
+            return JSON.readTree(body);
+        } catch (IOException unreadable) {
+            return MissingNode.getInstance();
+        }
     }
 
     private static String written(RefineOptions options) {

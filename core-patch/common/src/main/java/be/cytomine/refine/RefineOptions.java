@@ -1,42 +1,138 @@
 package be.cytomine.refine;
 
-import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import jakarta.servlet.http.HttpServletRequest;
+import java.io.IOException;
 import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
+import org.springframework.http.HttpHeaders;
+import org.springframework.http.InvalidMediaTypeException;
+import org.springframework.http.MediaType;
+import org.springframework.web.HttpMediaTypeNotSupportedException;
 
 /**
- * What a caller may choose; null leaves it to the service.
+ * What a caller chose. What is not understood is refused, so that nothing is ever written against a wish; the service
+ * checks the values.
  *
- * @param keepPoints whether point annotations inside the shape stay
- * @param dryRun     whether nothing is written
- * @param points     {@code auto}, {@code all} or {@code ignore}
+ * @param chosen value by our name
  */
-@JsonIgnoreProperties(ignoreUnknown = true)
-public record RefineOptions(Boolean keepPoints, Boolean dryRun, String points) {
+record RefineOptions(Map<String, Object> chosen) {
 
-    /** Fills what is not chosen here from {@code other}, which may be null. */
-    RefineOptions orElse(RefineOptions other) {
-        if (other == null) {
-            return this;
-        }
-        return new RefineOptions(
-                keepPoints == null ? other.keepPoints : keepPoints,
-                dryRun == null ? other.dryRun : dryRun,
-                points == null ? other.points : points);
+    private static final List<String> NAMES = List.of("keepPoints", "dryRun", "points", "holes", "parts");
+    private static final Set<String> FLAGS = Set.of("keepPoints", "dryRun");
+    private static final Set<String> CREDENTIALS = Set.of("Authorization", "auth");
+    private static final Set<String> YES = Set.of("true", "yes", "on", "1");
+    private static final Set<String> NO = Set.of("false", "no", "off", "0");
+    private static final ObjectMapper STRICT = new ObjectMapper(
+                    JsonFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build())
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
+
+    /**
+     * Reads the options of a request.
+     *
+     * @param request its query holds options, and maybe credentials
+     * @param body    its JSON body, or null
+     * @throws RefineProblem                      something is no option, no value for it, or given twice (400)
+     * @throws HttpMediaTypeNotSupportedException the body is no JSON (415)
+     */
+    static RefineOptions of(HttpServletRequest request, byte[] body) throws HttpMediaTypeNotSupportedException {
+        requireJson(request.getHeader(HttpHeaders.CONTENT_TYPE), body);
+        Map<String, Object> chosen = new LinkedHashMap<>();
+        request.getParameterMap().forEach((name, values) -> {
+            if (!CREDENTIALS.contains(name)) {
+                choose(chosen, name, values.length == 1 ? valueOf(name, values[0]) : null);
+            }
+        });
+        object(body).fields().forEachRemaining(field -> {
+            known(field.getKey());
+            if (!field.getValue().isNull()) {
+                choose(chosen, field.getKey(), field.getValue());
+            }
+        });
+        return new RefineOptions(chosen);
     }
 
-    /** Gives the body that the service reads. */
+    /** Refuses forms above all, whose fields look like a query. Core itself makes JSON of what has no type, on .json. */
+    private static void requireJson(String type, byte[] body) throws HttpMediaTypeNotSupportedException {
+        boolean nothing = type == null && (body == null || body.length == 0);
+        if (!nothing && !MediaType.APPLICATION_JSON.includes(parsed(type))) {
+            throw new HttpMediaTypeNotSupportedException(parsed(type), List.of(MediaType.APPLICATION_JSON));
+        }
+    }
+
+    private static MediaType parsed(String type) {
+        try {
+            return type == null ? MediaType.APPLICATION_OCTET_STREAM : MediaType.parseMediaType(type);
+        } catch (InvalidMediaTypeException unreadable) {
+            return MediaType.APPLICATION_OCTET_STREAM;
+        }
+    }
+
+    /** Gives the body that the service reads, with the service's names. */
     Map<String, Object> forService() {
         Map<String, Object> body = new LinkedHashMap<>();
-        putIfChosen(body, "keep_points", keepPoints);
-        putIfChosen(body, "dry_run", dryRun);
-        putIfChosen(body, "points", points);
+        chosen.forEach((name, value) ->
+                body.put(name.replaceAll("([A-Z])", "_$1").toLowerCase(Locale.ROOT), value));
         return body;
     }
 
-    private static void putIfChosen(Map<String, Object> body, String name, Object value) {
-        if (value != null) {
-            body.put(name, value);
+    /** Notes a value; null stands for several. */
+    private static void choose(Map<String, Object> chosen, String name, Object value) {
+        known(name);
+        if (value == null || chosen.put(name, value) != null) {
+            throw RefineProblem.invalid("The option " + name + " is given more than once.");
+        }
+    }
+
+    private static void known(String name) {
+        if (NAMES.contains(name)) {
+            return;
+        }
+        String meant = NAMES.stream().filter(each -> plain(each).equals(plain(name))).findFirst().orElse(null);
+        throw RefineProblem.invalid(
+                meant == null
+                        ? "There is no option " + name + "; there are " + String.join(", ", NAMES) + "."
+                        : "There is no option " + name + "; it is spelled " + meant + " here.");
+    }
+
+    private static String plain(String name) {
+        return name.replaceAll("[^A-Za-z]", "").toLowerCase(Locale.ROOT);
+    }
+
+    private static Object valueOf(String name, String text) {
+        String lower = text.toLowerCase(Locale.ROOT);
+        if (!FLAGS.contains(name)) {
+            return text;
+        }
+        if (!YES.contains(lower) && !NO.contains(lower)) {
+            throw RefineProblem.invalid("The option " + name + " is either true or false.");
+        }
+        return YES.contains(lower);
+    }
+
+    private static JsonNode object(byte[] body) {
+        JsonNode read = read(body == null ? new byte[0] : body);
+        if (read.isMissingNode() || read.isNull()) {
+            return STRICT.createObjectNode();
+        }
+        if (!read.isObject()) {
+            throw RefineProblem.invalid("The body is not a JSON object.");
+        }
+        return read;
+    }
+
+    private static JsonNode read(byte[] body) {
+        try {
+            return STRICT.readTree(body);
+        } catch (IOException unreadable) {
+            throw RefineProblem.invalid("The body is not JSON, or names an option more than once.");
         }
     }
 }

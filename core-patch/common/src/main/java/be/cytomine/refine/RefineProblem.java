@@ -3,10 +3,14 @@ package be.cytomine.refine;
 import be.cytomine.utils.JsonObject;
 import java.util.Optional;
 
-/** Why a refine did not happen, in the form of RFC 9457; the annotation is as it was unless the status is 504. */
+/**
+ * Why a refine did not happen, or not wholly, in the form of RFC 9457. The annotation is as it was unless the problem has
+ * the member {@code written}: true where the new outline is stored, null where nobody knows.
+ */
 class RefineProblem extends RuntimeException {
 
     private static final String URN = "urn:cytomine-refine:";
+    private static final String LOOK = "The outline may have been changed: look at it before you repeat.";
 
     private final int status;
     private final String body;
@@ -20,38 +24,76 @@ class RefineProblem extends RuntimeException {
      * @param retryAfter its Retry-After header, or null
      */
     RefineProblem(int status, String body, String retryAfter) {
-        super("The refine service answered with status " + status);
+        super("A refine ended with status " + status);
         this.status = status;
         this.body = body;
         this.retryAfter = retryAfter;
     }
 
-    private static RefineProblem ours(int status, String type, String title, String detail, String retryAfter) {
-        JsonObject body = JsonObject.of("type", URN + type, "title", title, "status", status, "detail", detail);
-        return new RefineProblem(status, body.toJsonString(), retryAfter);
+    private static JsonObject told(int status, String type, String title, String detail) {
+        return JsonObject.of("type", URN + type, "title", title, "status", status, "detail", detail);
     }
 
+    private static RefineProblem unwritten(int status, String type, String title, String detail) {
+        return new RefineProblem(status, told(status, type, title, detail).toJsonString(), null);
+    }
+
+    private static RefineProblem doubtful(int status, String type, String title, String detail) {
+        JsonObject body = told(status, type, title, detail);
+        body.put("written", null);
+        return new RefineProblem(status, body.toJsonString(), null);
+    }
+
+    /** The request cannot be understood; nothing was sent. */
+    static RefineProblem invalid(String why) {
+        return unwritten(400, "invalid-request", "The request is malformed", why);
+    }
+
+    /** The caller's token does not allow to write; nothing was sent. */
+    static RefineProblem readsOnly() {
+        return unwritten(
+                403,
+                "token-reads-only",
+                "This token may only read",
+                "A refine writes: come with the token of a session, not with a short-term one.");
+    }
+
+    /** No connection was made. */
     static RefineProblem unreachable() {
-        return ours(
-                502, "service-unreachable", "The refine service cannot be reached", "Is its container running?", null);
+        return unwritten(
+                502,
+                "service-unreachable",
+                "The refine service cannot be reached",
+                "Nothing was changed. Is its container running?");
     }
 
-    static RefineProblem nonsense(String what) {
-        return ours(502, "service-nonsense", "The refine service did not answer properly", what, null);
-    }
-
-    static RefineProblem slow() {
-        return ours(
-                504,
-                "service-slow",
-                "The refine service is too slow",
-                "It did not answer in time. Look at the annotation before you try again.",
-                null);
-    }
-
+    /** Its turn did not come; nothing was sent. */
     static RefineProblem busy() {
-        return ours(
-                503, "core-busy", "Too many refines at a time", "Core waits for as many refines as it may.", "3");
+        JsonObject body = told(
+                503,
+                "core-busy",
+                "Too many refines at a time",
+                "Nothing was changed: too many refines are waiting. Try again in a few seconds.");
+        return new RefineProblem(503, body.toJsonString(), "5");
+    }
+
+    /** An answer came, but none that tells what happened. */
+    static RefineProblem nonsense(String what) {
+        return doubtful(502, "service-nonsense", "The refine service did not answer properly", what + " " + LOOK);
+    }
+
+    /** A proxy speaks for the service; it may have lost it after it passed the request on. */
+    static RefineProblem lost() {
+        return doubtful(
+                502,
+                "service-absent",
+                "The refine service is not there, or went away",
+                LOOK + " Is the service's container running?");
+    }
+
+    /** No answer came in time. */
+    static RefineProblem slow() {
+        return doubtful(504, "service-slow", "The refine service is too slow", "It did not answer in time. " + LOOK);
     }
 
     int status() {

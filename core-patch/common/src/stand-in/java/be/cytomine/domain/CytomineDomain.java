@@ -3,6 +3,7 @@ package be.cytomine.domain;
 import jakarta.persistence.GeneratedValue;
 import jakarta.persistence.Id;
 import jakarta.persistence.MappedSuperclass;
+import java.util.Date;
 
 /** Stands for Core's base of everything that has an id. */
 @MappedSuperclass
@@ -12,7 +13,13 @@ public abstract class CytomineDomain {
     @GeneratedValue
     protected Long id;
 
+    protected Date updated = new Date();
+
     public Long getId() {
         return id;
+    }
+
+    public Date getUpdated() {
+        return updated;
     }
 }

@@ -1,0 +1,93 @@
+"""Why a refine did not happen, in the words of Core's addition."""
+
+from __future__ import annotations
+
+from fastapi import Response
+from fastapi.responses import JSONResponse
+
+_LOOK = "The outline may have been changed: look at it before you repeat."
+
+
+class Problem(Exception):
+    """An answer in the form of RFC 9457.
+
+    Parameters
+    ----------
+    status : int
+        Of HTTP.
+    kind : str
+        The end of the type; empty for what Spring itself refuses.
+    title, detail : str
+        What happened, shortly and in one sentence.
+    retry_after : str, optional
+        Seconds.
+    **facts
+        Further members.
+    """
+
+    def __init__(
+        self, status: int, kind: str, title: str, detail: str, retry_after: str | None = None, **facts: object
+    ) -> None:
+        super().__init__(detail)
+        kind = f"urn:cytomine-refine:{kind}" if kind else "about:blank"
+        self._body = {"type": kind, "title": title, "status": status, "detail": detail, **facts}
+        self._status, self._retry_after = status, retry_after
+
+    def answer(self) -> Response:
+        """Shape it."""
+        headers = {"Retry-After": self._retry_after} if self._retry_after else None
+        return JSONResponse(self._body, self._status, headers, "application/problem+json")
+
+
+def invalid(detail: str) -> Problem:
+    """Refuse what cannot be understood."""
+    return Problem(400, "invalid-request", "The request is malformed", detail)
+
+
+def no_json() -> Problem:
+    """Refuse a form or a text, as Spring does."""
+    return Problem(415, "", "Unsupported Media Type", "Content-Type is not supported.")
+
+
+def not_found() -> Problem:
+    """Know no such route, as Spring says it."""
+    return Problem(404, "", "Not Found", "No static resource.")
+
+
+def reads_only() -> Problem:
+    """Refuse a token that may not write."""
+    detail = "A refine writes: come with the token of a session, not with a short-term one."
+    return Problem(403, "token-reads-only", "This token may only read", detail)
+
+
+def busy() -> Problem:
+    """Send somebody away from a full line."""
+    detail = "Nothing was changed: too many refines are waiting. Try again in a few seconds."
+    return Problem(503, "core-busy", "Too many refines at a time", detail, "5")
+
+
+def unreachable() -> Problem:
+    """Say that no connection was made."""
+    detail = "Nothing was changed. Is its container running?"
+    return Problem(502, "service-unreachable", "The refine service cannot be reached", detail)
+
+
+def nonsense(what: str) -> Problem:
+    """Say that an answer does not tell what happened."""
+    return _doubtful(502, "service-nonsense", "The refine service did not answer properly", f"{what} {_LOOK}")
+
+
+def lost() -> Problem:
+    """Doubt a proxy that may have passed the request on."""
+    detail = f"{_LOOK} Is the service's container running?"
+    return _doubtful(502, "service-absent", "The refine service is not there, or went away", detail)
+
+
+def slow() -> Problem:
+    """Say that no answer came in time."""
+    return _doubtful(504, "service-slow", "The refine service is too slow", f"It did not answer in time. {_LOOK}")
+
+
+def _doubtful(status: int, kind: str, title: str, detail: str) -> Problem:
+    """Say that nobody knows whether the outline was written."""
+    return Problem(status, kind, title, detail, written=None)

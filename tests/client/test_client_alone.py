@@ -1,0 +1,29 @@
+"""What scripts import is small: neither the model's libraries nor the server's come along."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = ("torch", "cv2", "cytomine", "fastapi", "starlette", "uvicorn")
+
+
+@pytest.mark.parametrize(
+    ("statement", "without"),
+    [
+        ("import app.client, app.client.batch", (*MODEL, "pydantic", "requests", "rich", "typer")),
+        ("from app.cli import app; app(['refine', '--help'], standalone_mode=False)", MODEL),
+    ],
+)
+def test_it_runs_where_the_servers_libraries_are_missing(statement: str, without: tuple[str, ...]) -> None:
+    missing = f"import sys; sys.modules.update(dict.fromkeys({without!r})); {statement}"
+    done = subprocess.run(
+        [sys.executable, "-c", missing], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+        check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
