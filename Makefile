@@ -91,5 +91,5 @@ test-scale: $(READY) ## The tests of Ray Serve, then those of contract and whole
 finetune: $(READY) ## Export, fine-tune, evaluate, package and serve: DATA=folder of tiles [OUT=]
 	$(PY) -m training whole "$(DATA)" --out "$(OUT)"
 
-embedded-model: $(READY) ## Train the embedded demo model again from drawn tissue
-	$(PY) -m training embedded --install app/segmenter/embedded/model.pt
+embedded-model: $(READY) ## Train a model like the embedded one from drawn tissue alone (hours on a CPU; in out/embedded)
+	$(PY) -m training embedded
