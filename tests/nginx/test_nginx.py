@@ -41,6 +41,7 @@ def configuration(folder: Path, port: int, upstream: str, proxy_name: str, read_
         "URLS_INTERNAL_PROXY": proxy_name,
         "URLS_SCHEME": "http",
         "INTERNAL_URLS_CORE": "127.0.0.1:9",
+        "INTERNAL_URLS_IMS": "127.0.0.1:9",
     }
     for sample in folder.glob("*.sample"):
         text = re.sub(r"\$([A-Z_0-9]+)\b", lambda name: environment[name[1]], sample.read_text())
