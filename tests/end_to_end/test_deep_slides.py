@@ -41,4 +41,4 @@ def test_a_stack_of_colour_planes_is_asked_for_in_colour(lab: Lab) -> None:
     number = lab.draw(BOX)
     answer = lab.refine(number)
     assert answer.status_code == 200, answer.text
-    assert lab.iou(number) > 0.8
+    assert lab.iou(number) > 0.9
