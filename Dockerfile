@@ -13,11 +13,13 @@ ARG EXTRAS=openvino,traces
 ARG TORCH=whole
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
+ENV VENV=/venv
 COPY constraints.txt pyproject.toml README.md ./
 COPY docker/install.sh docker/requirements.py docker/
+RUN TORCH_INDEX_URL="${TORCH_INDEX_URL}" EXTRAS="${EXTRAS}" TORCH="${TORCH}" sh docker/install.sh dependencies
 COPY app app
 COPY scale scale
-RUN VENV=/venv TORCH_INDEX_URL="${TORCH_INDEX_URL}" EXTRAS="${EXTRAS}" TORCH="${TORCH}" sh docker/install.sh
+RUN sh docker/install.sh project
 
 FROM build AS weights
 ARG WEIGHTS=volume

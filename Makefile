@@ -22,8 +22,8 @@ VIEWER := demo/viewer
 PAGE   := $(VIEWER)/dist/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint test bench campaign capacity serve-ray test-scale test-core test-web image openapi demo finetune embedded-model \
-    viewer test-browser
+.PHONY: help install format lint test bench campaign capacity serve-ray test-scale test-core test-web test-deploy image openapi demo \
+    finetune embedded-model viewer test-browser
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ test-core: ## Compile and test the additions to Cytomine's Core (JDK 17 and Mave
 
 test-web: viewer ## Test the viewer and the web UI's component with their own runners (npm; skipped, saying so, without it)
 	sh scripts/test_web.sh
+
+test-deploy: $(READY) ## Try the deployment in containers, image and all (root, podman; skipped, saying so, where they cannot run)
+	VENV=$(VENV) sh scripts/test_deploy.sh
 
 image: ## Build the image (ENGINE=docker, TAG=refine:cpu, TORCH_INDEX_URL=PyTorch's CPU wheels, WEIGHTS=baked)
 	$(ENGINE) build --build-arg TORCH_INDEX_URL="$(TORCH_INDEX_URL)" --build-arg WEIGHTS="$(WEIGHTS)" \
@@ -91,5 +94,5 @@ test-scale: $(READY) ## The tests of Ray Serve, then those of contract and whole
 finetune: $(READY) ## Export, fine-tune, evaluate, package and serve: DATA=folder of tiles [OUT=]
 	$(PY) -m training whole "$(DATA)" --out "$(OUT)"
 
-embedded-model: $(READY) ## Train the embedded demo model again from drawn tissue
-	$(PY) -m training embedded --install app/segmenter/embedded/model.pt
+embedded-model: $(READY) ## Train a model like the embedded one from drawn tissue alone (hours on a CPU; in out/embedded)
+	$(PY) -m training embedded

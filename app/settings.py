@@ -141,7 +141,7 @@ class ApiSettings(_Group):
         240, ge=1, le=1_000_000, description="Requests of one user in a minute; more are refused with 429."
     )
     body_timeout_s: float = Field(30.0, gt=0, le=600, description="A body that takes longer is refused with 408.")
-    grace_s: int = Field(10, ge=1, le=3600, description="When told to stop, let requests go on for so long.")
+    grace_s: int = Field(30, ge=1, le=3600, description="When told to stop, let requests go on for so long.")
     docs: bool = Field(True, description="Serve the OpenAPI document and its page.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -39,10 +39,12 @@ def serve(
     ] = None,
 ) -> None:
     """Start Ray on this machine, serve until Ctrl-C or SIGTERM, and end everything that was started."""
+    from app.segmenter.weights import choose
     from app.settings import check_serving, read_settings
 
     settings = read_settings()
-    check_serving(settings)  # before the slow imports: who forgot a key learns it at once
+    check_serving(settings)  # before the slow imports: who forgot a key, or the weights, learns it at once
+    choose(settings)
 
     from scale.options import Options
     from scale.run import running

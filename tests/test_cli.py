@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -285,6 +286,23 @@ def test_serve_answers_and_stops_when_told(trying: dict[str, str]) -> None:
     assert answer.status_code == 200
     assert "EMBEDDED DEMO MODEL" in said
     assert serving.returncode in (0, -signal.SIGTERM)
+
+
+@pytest.mark.parametrize(
+    ("listens", "reached"), [("::", "::1"), ("::1", "::1"), ("0.0.0.0", "127.0.0.1"), ("127.0.0.3", "127.0.0.3")]
+)
+def test_health_asks_where_the_service_listens(environment: dict[str, str], listens: str, reached: str) -> None:
+    family = socket.AF_INET6 if ":" in listens else socket.AF_INET
+    with socket.create_server((reached, 0), family=family) as listener:
+        environment |= {"REFINE_API__HOST": listens, "REFINE_API__PORT": str(listener.getsockname()[1])}
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(run, environment, "health")
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            done = asked.result(60)
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_collector_need_not_look_through_what_is_loaded(trying: dict[str, str]) -> None:

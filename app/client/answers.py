@@ -14,7 +14,11 @@ _KEYS = (
     " Core of 2026 the short one."
 )
 
-_OF_THE_PLATFORM = "urn:cytomine-refine:platform-"
+_URN = "urn:cytomine-refine:"
+_TELLS_OF_WRITES = "platform-"
+"""So begin the service's errors that may come after a write; where they came after one they say so."""
+_ABSENT = {"service-absent", "service-unreachable", "not-public"}
+"""Nobody reaches the service, whatever is asked."""
 
 
 class RefineFailed(Exception):
@@ -116,13 +120,15 @@ def refused(answer: httpx.Response, *, writes: bool) -> RefineFailed:
     errors = body.get("errors")
     theirs = errors.get("message", "") if isinstance(errors, dict) else str(errors or "")
     wait = answer.headers.get("retry-after", "") if status in {429, 503} else ""
+    kind = str(body.get("type") or "").removeprefix(_URN)
+    written = _written(status, kind, body) if writes else False
     return RefineFailed(
         status,
         str(body.get("title") or _title(status)),
         str(body.get("detail") or theirs or _hint(answer)),
-        written=_written(status, body) if writes else False,
+        written=written,
         retry_after_s=float(wait) if wait.isdigit() else None,
-        hopeless=status == 401,
+        hopeless=status == 401 or (kind in _ABSENT and written is False),
     )
 
 
@@ -134,11 +140,11 @@ def _body(answer: httpx.Response) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _written(status: int, body: Mapping[str, Any]) -> bool | None:
+def _written(status: int, kind: str, body: Mapping[str, Any]) -> bool | None:
     """Believe what the service says of its write; an error that comes from between us leaves it open."""
     if "written" in body:
         return body["written"] if isinstance(body["written"], bool) else None
-    if str(body.get("type")).startswith(_OF_THE_PLATFORM):  # the service tells of every write
+    if kind.startswith(_TELLS_OF_WRITES) or kind == "service-unreachable":
         return False
     return None if status in {200, 500, 502, 504} else False
 

@@ -54,17 +54,19 @@ class Batch:
         )
 
     def _each(self, do: Callable[[Outline], Row], outlines: Iterable[Outline], jobs: int, stop: Stop) -> Iterator[Row]:
+        """Journal each row where it is made: one under way is written down even if nobody takes rows any more."""
+
         def tried(outline: Outline) -> Row:
             try:
-                return do(outline)
+                row = do(outline)
             except RefineFailed as failure:
+                row = _failed(outline, failure)
                 if failure.hopeless:
                     self.hopeless = failure
-                return _failed(outline, failure)
-
-        for row in side_by_side(tried, outlines, jobs, lambda: stop() or self.hopeless is not None):
             self.journal.write(row)
-            yield row
+            return row
+
+        return side_by_side(tried, outlines, jobs, lambda: stop() or self.hopeless is not None)
 
 
 def side_by_side(do: Callable[[T], R], items: Iterable[T], jobs: int, stop: Stop = _never) -> Iterator[R]:

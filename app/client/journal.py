@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import os
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
@@ -110,7 +111,7 @@ class Journal:
             self.last = {row.annotation: row for row in _rows(path) if row.counts}
         if out is None:
             raise ValueError("A journal needs a path or a stream.")
-        self._file, self._closes = out, path is not None
+        self._file, self._closes, self._guard = out, path is not None, threading.Lock()
         self._writer = csv.DictWriter(out, COLUMNS)
         if path is None or not path.stat().st_size:
             self._writer.writeheader()
@@ -122,11 +123,12 @@ class Journal:
             self._file.close()
 
     def write(self, row: Row) -> None:
-        """Add a row."""
-        self._writer.writerow(row.cells())
-        self._file.flush()
-        if row.counts:
-            self.last[row.annotation] = row
+        """Add a row; threads may do so side by side."""
+        with self._guard:
+            self._writer.writerow(row.cells())
+            self._file.flush()
+            if row.counts:
+                self.last[row.annotation] = row
 
     def standing(self, annotation: int, location: str) -> Standing:
         """Tell whether an annotation that has a location now is done.

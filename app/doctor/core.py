@@ -40,6 +40,10 @@ def core(settings: Settings, client: httpx.Client) -> Visit:
             advice = "Core is down or still starting: docker compose up -d core, and its log."
             return Visit((Finding("Core", "failed", down, advice),), host_answers=True, core_answers=False)
         version = answer.json()["version"]
+    except httpx.ReadTimeout:
+        said = f"{host} takes the request and does not answer"
+        advice = "Core is down, still starting or overloaded: docker compose up -d core, and its log."
+        return Visit((Finding("Core", "failed", said, advice),), host_answers=True, core_answers=False)
     except httpx.HTTPError as error:
         said = f"nobody answers at {host}: {cause(error)}"
         return Visit((Finding("Core", "failed", said, advice),), host_answers=False, core_answers=False)

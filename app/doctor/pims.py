@@ -34,6 +34,9 @@ def pims(settings: PlatformSettings, client: httpx.Client, side_px: int) -> Find
             )
         body = answer.json()
         version, limit_px = body["version"], int(body["settings"]["output_size_limit"])
+    except httpx.ReadTimeout:
+        advice = "PIMS is down, still starting or overloaded: docker compose up -d pims, and its log."
+        return Finding("PIMS", "failed", f"{url} takes the request and does not answer", advice)
     except httpx.HTTPError as error:
         return Finding("PIMS", "failed", f"{url}: {cause(error)}", advice)
     except (ValueError, KeyError, TypeError):

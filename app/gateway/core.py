@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from contextvars import copy_context
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-import shapely
 from cytomine.models import Annotation as ClientAnnotation
-from cytomine.models import AnnotationCollection, ImageInstance
+from cytomine.models import ImageInstance
 
 from app.errors import (
     AnnotationChanged,
@@ -24,14 +19,12 @@ from app.errors import (
     SlideNotReadable,
 )
 from app.gateway.http import CoreHttp, NotAsRead, NotThere
-from app.gateway.records import ids_of, is_point_record, point_of, records_of, text_of
-from app.geometry.frames import Roi, flip_y
+from app.gateway.points import CorePoints
+from app.gateway.records import check_is, ids_of, reading, text_of
+from app.geometry.frames import Roi
 from app.usecases.ports import Annotation, ApiKeys, Caller, Credentials, Plane, PointAnnotation, Slide, Stored
 
 _USER_ANNOTATION = "UserAnnotation"
-_AROUND_PX0 = 1.0
-_HANGING = ("property", "attachedfile", "tag_domain_association")
-"""What Core lists for any object; a description is single, and links are listed for annotations alone."""
 
 
 class CoreGateway:
@@ -47,6 +40,7 @@ class CoreGateway:
 
     def __init__(self, http: CoreHttp, caller_id: int | None = None) -> None:
         self._http = http
+        self._points = CorePoints(http)
         self._caller_id = caller_id
 
     def acting_as(self, caller: Caller) -> CoreGateway:
@@ -65,7 +59,7 @@ class CoreGateway:
             record = self._http.acting_as(credentials).get("user/current.json")
         except NotThere as error:
             raise PlatformUnavailable("Core does not tell who asks.") from error
-        with _reading("user"):
+        with reading("user"):
             return Caller(int(record["id"]), credentials)
 
     def keys_of(self, public_key: str) -> ApiKeys | None:
@@ -84,7 +78,7 @@ class CoreGateway:
             raise PlatformUnavailable(
                 "Signatures cannot be checked: the service account may not look up the keys of users."
             ) from error
-        with _reading("keys"):
+        with reading("keys"):
             return ApiKeys(str(record["publicKey"]), str(record["privateKey"]))
 
     def caller(self) -> int | None:
@@ -107,14 +101,17 @@ class CoreGateway:
             record = self._http.get(ClientAnnotation(id=annotation_id).uri())
         except NotThere as error:
             raise AnnotationNotFound(f"There is no annotation {annotation_id}.", annotation_id=annotation_id) from error
-        if (kind := _kind(record)) != _USER_ANNOTATION:
+        with reading("annotation"):
+            check_is(record, annotation_id)
+            kind = _kind(record)
+        if kind != _USER_ANNOTATION:
             raise InvalidPrompt(
                 f"Annotation {annotation_id} is a {kind}; only user annotations are refined.",
                 annotation_id=annotation_id,
             )
         if not record.get("location"):
             raise InvalidPrompt(f"Annotation {annotation_id} has no location.", annotation_id=annotation_id)
-        with _reading("annotation"):
+        with reading("annotation"):
             return Annotation(
                 id=int(record["id"]),
                 location=str(record["location"]),
@@ -147,6 +144,8 @@ class CoreGateway:
             raise SlideNotFound(f"There is no image {slide_id}.", image_id=slide_id) from error
         if not record.get("path"):
             record = {**record, "path": self._path_of_slice(slide_id)}
+        with reading("image"):
+            check_is(record, slide_id)
         missing = [name for name in ("width", "height", "path") if not record.get(name)]
         if missing:
             raise SlideNotReadable(
@@ -155,7 +154,7 @@ class CoreGateway:
                 image_id=slide_id,
                 missing=missing,
             )
-        with _reading("image"):
+        with reading("image"):
             return Slide(
                 id=int(record["id"]),
                 width=int(record["width"]),
@@ -191,7 +190,7 @@ class CoreGateway:
             record = self._http.get(uri)
         except NotThere as error:
             raise PlatformUnavailable(f"Core does not find the plane of image {slide.id}.") from error
-        with _reading("slice"):
+        with reading("slice"):
             return Plane(
                 channel=_optional_int(record.get("channel")) if slide.has_channels else None,
                 z=int(record.get("zStack") or 0),
@@ -199,80 +198,16 @@ class CoreGateway:
             )
 
     def points_in(self, slide: Slide, user_id: int, roi: Roi) -> Sequence[PointAnnotation]:
-        """List a user's Point annotations in a box, oldest first.
-
-        Core filters by the box, so the cost does not depend on how many annotations the slide has.
-
-        Parameters
-        ----------
-        roi : Roi
-            Slide frame.
-
-        Raises
-        ------
-        PlatformError
-            Core refuses or fails.
-        """
-        box = shapely.box(roi.x_min, flip_y(roi.y_max, slide.height), roi.x_max, flip_y(roi.y_min, slide.height))
-        wanted = AnnotationCollection(
-            image=slide.id, user=user_id, bbox=box.wkt, showMeta=True, showWKT=True, showTerm=True, showTrack=True
-        )
-        try:
-            answer = self._http.get(wanted.uri(), wanted.parameters)
-        except NotThere:  # the user is gone: so are the points that could be prompts
-            return []
-        with _reading("list of annotations"):
-            points = [point_of(record, user_id) for record in records_of(answer) if is_point_record(record)]
-        return sorted(points, key=lambda point: point.id)
+        """List a user's Point annotations in a box, oldest first; see `CorePoints`."""
+        return self._points.inside(slide, user_id, roi)
 
     def is_plain(self, point: PointAnnotation) -> bool:
-        """Whether a point is there and nothing hangs on it that the list of points does not show.
-
-        Core takes all of that along when it deletes the point, and its undo does not bring all of it back. An answer
-        that is not understood means that something does.
-
-        Raises
-        ------
-        PlatformError
-            Core refuses or fails.
-        """
-        return all(_side_by_side(self._notes(point)))
+        """Whether a point is there and nothing hangs on it that the list of points does not show."""
+        return self._points.is_plain(point)
 
     def is_as_read(self, slide: Slide, point: PointAnnotation) -> bool:
-        """Whether a point is there as it was listed, and still plain.
-
-        Raises
-        ------
-        PlatformError
-            Core refuses or fails.
-        """
-        x, y = point.x, flip_y(point.y, slide.height)
-        around = Roi(x - _AROUND_PX0, y - _AROUND_PX0, x + _AROUND_PX0, y + _AROUND_PX0)
-        return all(
-            _side_by_side(
-                [lambda: point in self.points_in(slide, point.user_id, around), *self._notes(point)],
-            )
-        )
-
-    def _notes(self, point: PointAnnotation) -> list[Callable[[], bool]]:
-        """Give what asks for each kind of thing that may hang on a point: whether there is none."""
-        uris = [f"domain/{point.domain}/{point.id}/{what}.json" for what in _HANGING]
-        uris.append(f"annotation/{point.id}/annotationlink.json")
-        description = f"domain/{point.domain}/{point.id}/description.json"
-        return [*(partial(self._is_empty, uri) for uri in uris), partial(self._is_undescribed, description)]
-
-    def _is_empty(self, uri: str) -> bool:
-        try:
-            return self._http.get(uri).get("collection") == []
-        except NotThere:  # the point is gone, or this Core has no such list
-            return False
-
-    def _is_undescribed(self, uri: str) -> bool:
-        try:
-            self._http.get(uri)
-        except NotThere as error:
-            return error.core_says.startswith("Description")  # and not the point itself, or the page
-        return False
+        """Whether a point is there as it was listed, and still plain."""
+        return self._points.is_as_read(slide, point)
 
     def store_location(self, annotation: Annotation, location: str) -> Stored:
         """Write a new location over an annotation, everything else as it was read.
@@ -320,25 +255,10 @@ class CoreGateway:
         return _handle(answer)
 
 
-def _side_by_side(asks: Sequence[Callable[[], bool]]) -> list[bool]:
-    """Ask several things at a time; the way to Core counts more than its work."""
-    with ThreadPoolExecutor(len(asks), "notes") as pool:
-        answers = [pool.submit(copy_context().run, ask) for ask in asks]
-    return [answer.result() for answer in answers]
-
-
-@contextmanager
-def _reading(what: str) -> Iterator[None]:
-    """Turn a missing or odd member of Core's answer into `PlatformUnavailable`."""
-    try:
-        yield
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise PlatformUnavailable(f"Core's answer is not the {what} it should be.") from error
-
-
 def _kind(record: Mapping[str, Any]) -> str:
-    """Give the last part of Core's class name."""
-    return str(record.get("class") or _USER_ANNOTATION).rpartition(".")[2]
+    """Give the last part of Core's class name; raises `LookupError` or `AttributeError`."""
+    kind: str = record["class"].rpartition(".")[2]
+    return kind
 
 
 def _handle(answer: Mapping[str, Any]) -> int | None:

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from app.errors import NotRefinable, PlatformUnavailable
 from app.geometry.locations import is_point, read_location
 from app.usecases.ports import PointAnnotation
 
 _CLASS = re.compile(r"(\w+\.)*UserAnnotation", re.ASCII)
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Turn a missing or odd member of Core's answer into `PlatformUnavailable`."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise PlatformUnavailable(f"Core's answer is not the {what} it should be.") from error
+
+
+def check_is(record: Mapping[str, Any], identifier: int) -> None:
+    """Raise `LookupError` or `ValueError` if a record is that of something else than was asked for."""
+    if _integer(record["id"]) != identifier:
+        raise ValueError("another one")
 
 
 def records_of(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -25,17 +42,19 @@ def is_point_record(record: Mapping[str, Any]) -> bool:
     return is_point(str(record.get("location") or ""))
 
 
-def point_of(record: Mapping[str, Any], user_id: int) -> PointAnnotation:
+def point_of(record: Mapping[str, Any], slide_id: int, user_id: int) -> PointAnnotation:
     """Read a point of a list with meta, WKT, terms and tracks; raises `KeyError` or `TypeError` if it has no id.
 
-    Whatever else is missing or odd keeps it from being bare.
+    Whatever else is missing, odd or of another image or user keeps it from being bare.
     """
-    place = read_location(str(record["location"]))
-    x, y = (float("nan"), float("nan")) if place.is_empty else (place.x, place.y)
-    terms, domain = record.get("term"), str(record.get("class"))
-    nothing_else = (
-        all(_is_zero(record.get(name)) for name in ("nbComments", "countReviewedAnnotations"))
+    terms, domain, slice_id = record.get("term"), str(record.get("class")), record.get("slice")
+    x, y = _place(str(record["location"]))
+    is_bare = (
+        (record.get("image"), record.get("user")) == (slide_id, user_id)
+        and all(_is_zero(record.get(name)) for name in ("nbComments", "countReviewedAnnotations"))
         and record.get("track") == []
+        and _are_ids(terms)
+        and _CLASS.fullmatch(domain) is not None
     )
     return PointAnnotation(
         id=_integer(record["id"]),
@@ -43,10 +62,20 @@ def point_of(record: Mapping[str, Any], user_id: int) -> PointAnnotation:
         y=y,
         user_id=user_id,
         term_ids=ids_of(terms) if _are_ids(terms) else frozenset(),
-        is_bare=nothing_else and _are_ids(terms) and _CLASS.fullmatch(domain) is not None,
+        is_bare=is_bare,
         domain=domain,
         updated=text_of(record.get("updated")),
+        slice_id=slice_id if type(slice_id) is int else None,
     )
+
+
+def _place(location: str) -> tuple[float, float]:
+    """Read where a point lies, platform frame; NaN where that is not readable."""
+    try:
+        place = read_location(location)
+    except NotRefinable:
+        return float("nan"), float("nan")
+    return (float("nan"), float("nan")) if place.is_empty else (place.x, place.y)
 
 
 def _is_zero(value: object) -> bool:

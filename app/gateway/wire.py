@@ -32,9 +32,11 @@ def check_status(status: int, who: str, asked: str, said: str = "", **facts: obj
     if status == 200:
         return
     if status == 401:
-        raise PlatformUnauthorized(f"{who} does not accept the credentials.", **facts)
+        raise PlatformUnauthorized(
+            f"{who} does not accept the credentials: the keys or the token are wrong, or no longer valid.", **facts
+        )
     if status == 403:
-        raise PlatformForbidden(f"{who} forbids it{said}.", **facts)
+        raise PlatformForbidden(f"{who} refused it{said}.", **facts)
     raise PlatformUnavailable(f"{who} answered {asked} with status {status}{said}.", **facts)
 
 

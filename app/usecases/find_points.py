@@ -1,8 +1,9 @@
 """Find the point annotations that are prompts, and leave every other point alone.
 
 A point may be a result of its own, a counted mitosis for instance. It is a prompt only if it lies strictly inside the
-box, has no term or shares one with the annotation, and nothing else hangs on it: no comment, review, track, property,
-description, tag, file or link. What the platform says and we do not understand counts as something.
+box and on the annotation's plane, has no term or shares one with the annotation, and nothing else hangs on it: no
+comment, review, track, property, description, tag, file or link. What the platform says and we do not understand counts
+as something.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ def find_points(
     *,
     user_id: int,
     term_ids: frozenset[int],
+    slice_id: int | None = None,
     mode: PointsMode,
     max_points: int,
     go_on: Callable[[], None] = lambda: None,
@@ -43,6 +45,8 @@ def find_points(
         Slide frame.
     term_ids : frozenset of int
         Terms of the annotation; points of other terms do not count.
+    slice_id : int, optional
+        The annotation's plane; points on others do not count.
     mode : {"auto", "all", "ignore"}
         With "auto", more than `max_points` prompts are an error; with "ignore", nothing is asked at all.
     go_on : callable
@@ -55,7 +59,7 @@ def find_points(
     """
     if mode == "ignore":
         return []
-    candidates = _candidates(gateway.points_in(slide, user_id, roi), slide, roi, term_ids)
+    candidates = _candidates(gateway.points_in(slide, user_id, roi), slide, roi, term_ids, slice_id)
     prompts = _plain(gateway, candidates, go_on)
     if mode == "all":
         return list(prompts)
@@ -70,13 +74,14 @@ def find_points(
 
 
 def _candidates(
-    points: Sequence[PointAnnotation], slide: Slide, roi: Roi, term_ids: frozenset[int]
+    points: Sequence[PointAnnotation], slide: Slide, roi: Roi, term_ids: frozenset[int], slice_id: int | None
 ) -> list[PointAnnotation]:
     """Leave out what the list itself shows to be no prompt."""
     found = []
     for point in points:
         inside = is_finite_point(point.x, point.y) and roi.surrounds(point.x, flip_y(point.y, slide.height))
         foreign = bool(point.term_ids) and not point.term_ids & term_ids
+        foreign = foreign or slice_id not in (None, point.slice_id)
         if inside and not foreign and point.is_bare:
             found.append(point)
     return found

@@ -81,6 +81,8 @@ class PointAnnotation:
     """The platform's class of the annotation, needed to ask for what else it carries."""
     updated: str | None = None
     """The platform's time of the last change; opaque, only compared."""
+    slice_id: int | None = None
+    """The plane that it lies on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from shapely.geometry.base import BaseGeometry
+
 from app.geometry.frames import flip_y
 from app.geometry.locations import read_location, roi_of, write_location
 from app.geometry.polygons import Holes, Parts
 from app.geometry.prompts import PointPrompt
 from app.usecases.find_points import PointsMode, find_points
-from app.usecases.ports import Annotation, Claim, ModelInfo, PointAnnotation, Slide, SlideGateway, Stored
+from app.usecases.ports import Annotation, Claim, ModelInfo, Plane, PointAnnotation, Slide, SlideGateway, Stored
 from app.usecases.segment_roi import Segmentation, SegmentRoi
 from app.usecases.timings import Stopwatch
 from app.usecases.write_back import WriteBack
@@ -59,6 +61,17 @@ class Refinement:
 
 
 @dataclass(frozen=True, slots=True)
+class _Subject:
+    """What is refined, as it was read."""
+
+    caller: int | None
+    annotation: Annotation
+    geometry: BaseGeometry
+    slide: Slide
+    plane: Plane
+
+
+@dataclass(frozen=True, slots=True)
 class RefineAnnotation:
     """The verb, with the rooms it needs."""
 
@@ -85,42 +98,18 @@ class RefineAnnotation:
         """
         stopwatch = Stopwatch()
         with stopwatch.step("validity"):
-            caller = self.gateway.caller()
-            annotation = self.gateway.annotation(annotation_id)
-            geometry = read_location(annotation.location)
-            slide = self.gateway.slide(annotation.slide_id)
-            plane = self.gateway.plane(slide, annotation.slice_id)
-        with stopwatch.step("box"):
-            roi = roi_of(geometry, slide.width, slide.height)
-        with self.segment.begun(slide, plane, roi, stopwatch, self.claim) as begun:
-
-            def go_on() -> None:
-                begun.check()
-                self.claim.check()
-
-            with stopwatch.step("points"):
-                points = find_points(
-                    self.gateway,
-                    slide,
-                    roi,
-                    user_id=annotation.user_id if caller is None else caller,
-                    term_ids=annotation.term_ids,
-                    mode=options.points,
-                    max_points=self.max_points,
-                    go_on=go_on,
-                )
-            prompts = tuple(_as_prompt(point, slide) for point in points)
-            segmentation = begun.outline(prompts, holes=options.holes, parts=options.parts)
+            subject = self._read(annotation_id)
+        points, segmentation = self._segment(subject, options, stopwatch)
         with stopwatch.step("update"):
-            outcome, stored = self._write(annotation, segmentation, options)
+            outcome, stored = self._write(subject.annotation, segmentation, options)
             doomed = points if outcome == "changed" and not options.keep_points else []
-            deletions = WriteBack(self.gateway, self.claim).delete(slide, doomed)
+            deletions = WriteBack(self.gateway, self.claim).delete(subject.slide, doomed)
         return Refinement(
             annotation_id=annotation_id,
-            caller=caller,
+            caller=subject.caller,
             outcome=outcome,
             location=stored.location,
-            previous_location=annotation.location,
+            previous_location=subject.annotation.location,
             score=segmentation.score,
             points_used=tuple(point.id for point in points),
             points_deleted=tuple(deletions.deleted),
@@ -131,6 +120,41 @@ class RefineAnnotation:
             segmentation=segmentation,
             timings_ms=stopwatch.timings_ms(),
         )
+
+    def _read(self, annotation_id: int) -> _Subject:
+        annotation = self.gateway.annotation(annotation_id)
+        geometry = read_location(annotation.location)
+        slide = self.gateway.slide(annotation.slide_id)
+        plane = self.gateway.plane(slide, annotation.slice_id)
+        return _Subject(self.gateway.caller(), annotation, geometry, slide, plane)
+
+    def _segment(
+        self, subject: _Subject, options: RefineOptions, stopwatch: Stopwatch
+    ) -> tuple[list[PointAnnotation], Segmentation]:
+        """Find the points and outline the object that they and the box show."""
+        slide = subject.slide
+        with stopwatch.step("box"):
+            roi = roi_of(subject.geometry, slide.width, slide.height)
+        with self.segment.begun(slide, subject.plane, roi, stopwatch, self.claim) as begun:
+
+            def go_on() -> None:
+                begun.check()
+                self.claim.check()
+
+            with stopwatch.step("points"):
+                points = find_points(
+                    self.gateway,
+                    slide,
+                    roi,
+                    user_id=subject.annotation.user_id if subject.caller is None else subject.caller,
+                    term_ids=subject.annotation.term_ids,
+                    slice_id=subject.annotation.slice_id,
+                    mode=options.points,
+                    max_points=self.max_points,
+                    go_on=go_on,
+                )
+            prompts = tuple(_as_prompt(point, slide) for point in points)
+            return points, begun.outline(prompts, holes=options.holes, parts=options.parts)
 
     def _write(
         self, annotation: Annotation, segmentation: Segmentation, options: RefineOptions

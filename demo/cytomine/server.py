@@ -41,6 +41,8 @@ class EmbeddedCytomine:
         Holds the database; slides lie below its ``slides`` folder, whose paths are the images' paths.
     port : int
         0 takes a free one.
+    host : str
+        The address to listen on; a container's must be ``0.0.0.0``.
     signature : 'full' or 'short'
         The form that API keys sign: 2025.1 or 2026.
     jwt_secret : str, optional
@@ -58,6 +60,7 @@ class EmbeddedCytomine:
         folder: Path,
         *,
         port: int = 0,
+        host: str = "127.0.0.1",
         signature: SignatureForm = "full",
         jwt_secret: str | None = None,
         refine_url: str | None = None,
@@ -73,7 +76,7 @@ class EmbeddedCytomine:
         if extend:
             extend(app, desk)
         self.faults = Faults(app)
-        self._port = port
+        self._host, self._port = host, port
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -95,7 +98,7 @@ class EmbeddedCytomine:
         OSError
             The port is taken.
         """
-        listener = socket.create_server(("127.0.0.1", self._port))
+        listener = socket.create_server((self._host, self._port))
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each answer waits 40 ms for an ACK
         self._port = listener.getsockname()[1]
         config = uvicorn.Config(self.faults, log_level="warning", timeout_graceful_shutdown=1, lifespan="off")

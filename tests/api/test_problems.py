@@ -57,6 +57,20 @@ def test_each_error_leaves_with_its_status(
     assert gateway.writes == []
 
 
+def test_every_problem_is_counted_those_of_the_door_and_of_the_framework_too(client: TestClient) -> None:
+    def counted() -> dict[str, float]:
+        lines = client.get("/metrics").text.splitlines()
+        rows = [line.split() for line in lines if line.startswith("refine_problems_total{")]
+        return {name.split('"')[1]: float(value) for name, value in rows}
+
+    assert client.post("/sam/prediction", headers={"X-Refine-Secret": "wrong"}).status_code == 401
+    assert client.post("/sam/prediction", content=b" " * 5000).status_code == 413
+    assert client.post("/sam/prediction", content=b"{").status_code == 400
+    assert client.post("/sam/prediction?x=1", json={}).status_code == 400
+    assert client.get("/nowhere").status_code == 404
+    assert counted() == {"not-authenticated": 1, "body-too-large": 1, "invalid-request": 2, "not-found": 1}
+
+
 def test_the_unforeseen_is_a_500_with_a_request_id(client: TestClient, segmenter: DarkSegmenter) -> None:
     segmenter.error = RuntimeError("secret inside")  # type: ignore[assignment]
     answer = client.post("/sam/annotations/7/refine")

@@ -7,15 +7,18 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from fastapi.testclient import TestClient
 
+from app.geometry.masks import Masks
+from app.geometry.prompts import Prompts
 from app.main import assemble
 from app.settings import Settings
 from app.usecases.ports import Caller, Credentials
 from tests.api.conftest import SECRET
-from tests.fakes.rooms import DarkSegmenter, DiscReader, FakeGateway
+from tests.fakes.rooms import DarkEmbedding, DarkSegmenter, DiscReader, FakeGateway
 
 PATIENCE_S = 30
 
@@ -87,6 +90,34 @@ def test_joined_requests_are_counted_and_written_down_once(
     assert meeting.writes == ["store 7", "delete 11"]
     assert sum("refined for" in record.getMessage() for record in caplog.records) == 1
     assert 'outcome="changed",use_case="refine"} 1.0' in figures
+
+
+def test_health_answers_while_every_place_is_taken_by_a_model_that_hangs(
+    settings: Settings, gateway: FakeGateway
+) -> None:
+    go_on, at_work = threading.Event(), threading.Semaphore(0)
+
+    class Hanging(DarkSegmenter):
+        def decode(self, embedding: DarkEmbedding, prompts: Prompts) -> Masks:
+            at_work.release()
+            assert go_on.wait(PATIENCE_S)
+            return super().decode(embedding, prompts)
+
+    numbers = range(7, 7 + settings.api.max_in_flight)
+    gateway.annotations.update({number: replace(gateway.annotations[7], id=number) for number in numbers})
+    secret = {"X-Refine-Secret": SECRET}
+    app = assemble(settings, gateway, DiscReader(), Hanging())
+    with TestClient(app) as client, ThreadPoolExecutor(len(numbers) + 1) as pool:
+        asked = [pool.submit(client.post, f"/sam/annotations/{number}/refine", headers=secret) for number in numbers]
+        try:
+            for _ in numbers:
+                assert at_work.acquire(timeout=PATIENCE_S)
+            for path in ("/health", "/sam/ready", "/metrics"):
+                assert pool.submit(client.get, path).result(PATIENCE_S / 2).status_code == 200
+            assert not any(each.done() for each in asked)
+        finally:
+            go_on.set()
+        assert [each.result(PATIENCE_S).status_code for each in asked] == [200] * len(numbers)
 
 
 def test_the_time_runs_while_a_request_waits_for_another_one(settings: Settings, gateway: FakeGateway) -> None:

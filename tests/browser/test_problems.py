@@ -57,7 +57,7 @@ def test_somebody_changes_the_shape_meanwhile(viewer: Viewer, stage: Stage) -> N
     area = viewer.page.locator("#facts dd").first
     before = area.inner_text()
     viewer.button("Refine with SAM")
-    viewer.alert("The annotation changed meanwhile")
+    viewer.alert("The annotation was changed in the meantime")
     viewer.screenshot("changed-meanwhile")
     assert stage.shape(number).equals(theirs)
     expect(area).not_to_have_text(before)  # what is shown is theirs

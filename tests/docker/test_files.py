@@ -80,7 +80,7 @@ def test_the_service_starts_with_its_environment(monkeypatch: pytest.MonkeyPatch
 def test_nginx_needs_no_name_that_its_image_does_not_set() -> None:
     lines = (ROOT / "nginx" / "refine.conf.sample").read_text().splitlines()
     needed = {name for line in lines if not line.strip().startswith("#") for name in re.findall(r"\$([A-Z_]+)\b", line)}
-    assert needed == {"URLS_SCHEME"}
+    assert needed == {"URLS_SCHEME", "RESOLVER"}
 
 
 def test_the_image_runs_as_nobody_and_has_no_build_tools() -> None:

@@ -12,13 +12,15 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 import cv2
+import httpx
 import numpy as np
 import pytest
 import shapely
 
 from app.doctor import Finding, examine
-from app.doctor.core import clock
-from app.settings import Settings
+from app.doctor.core import clock, core
+from app.doctor.pims import pims
+from app.settings import PlatformSettings, Settings
 from demo.cytomine.faults import Fault
 from demo.cytomine.server import EmbeddedCytomine
 from demo.cytomine.store import Mask, Role
@@ -135,6 +137,18 @@ def test_a_proxy_whose_core_or_pims_is_down(lab: Lab, environment: dict[str, str
     findings = found()
     assert failures(findings) == ["PIMS"]
     assert "PIMS is down" in findings["PIMS"].advice
+
+
+def test_a_proxy_that_waits_for_a_core_or_pims_that_is_gone() -> None:
+    server = ScriptedServer()
+    server.answers = {path: Answer(wait_s=60) for path in ("/server/ping", "/ims/info")}
+    with server.serving(), httpx.Client(timeout=0.5) as impatient:
+        settings = Settings(platform=PlatformSettings(host=server.url))
+        visit = core(settings, impatient)
+        finding = pims(settings.platform, impatient, 1024)
+    assert (visit.host_answers, visit.core_answers) == (True, False)
+    assert "Core is down" in visit.findings[0].advice
+    assert "PIMS is down" in finding.advice
 
 
 @pytest.mark.parametrize(("off_s", "state"), [(0, "ok"), (-60, "warning"), (60, "warning"), (4000, "failed")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,8 @@ import pytest
 import shapely
 
 from app.client import ApiKeyAuth, RefineClient, RefineFailed
+from app.client.batch import Batch
+from app.client.journal import Journal
 from demo.cytomine.faults import Fault
 from demo.cytomine.server import EmbeddedCytomine
 from tests.end_to_end.scripting import app, boxes, outcomes_of, refined, rows_of
@@ -124,6 +127,19 @@ def test_an_older_journal_goes_on(lab: Lab, tmp_path: Path) -> None:
         (str(done), "changed"), (str(dry), "unchanged"), (str(dry), "changed"),
     ]  # fmt: skip
     assert rows[0]["commands"] == "17"
+
+
+def test_what_is_under_way_is_written_down_when_nobody_waits_any_more(
+    lab: Lab, client: RefineClient, tmp_path: Path
+) -> None:
+    drawn = [lab.draw(BOX) for _ in range(12)]
+    with closing(Journal(tmp_path / "a.csv")) as journal:
+        rows = Batch(client, journal).refine(client.outlines(project=lab.project), {}, jobs=3)
+        next(rows)
+        rows.close()  # as a second Ctrl-C does
+        changed = {number for number in drawn if lab.location(number) != BOX.wkt}
+        assert changed == journal.last.keys()
+    assert len(changed) < len(drawn)
 
 
 def test_an_answer_that_is_lost_on_the_way_is_no_failure_and_is_not_repeated(lab: Lab, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from demo.cytomine.store import User
 from tests.lab import BOX, DISC_X, DISC_Y, Lab, settle, with_addition
 
 JWT_SECRET = "a secret that signs the tokens of these tests, sixty-four bytes l"
-SHARED = json.loads(Path("docs/api/examples/core-addition.json").read_text())
+SHARED = json.loads((Path(__file__).parents[2] / "docs/api/examples/core-addition.json").read_text())
 """What the tests of the Java files read too."""
 DATE = "Mon, 23 Nov 2026 03:31:54 +0000"
 

@@ -15,13 +15,14 @@ from tests.lab import BOX, Lab, free_port, settle
 
 @pytest.fixture(scope="module")
 def cytomine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCytomine]:
-    with EmbeddedCytomine(tmp_path_factory.mktemp("cytomine")) as embedded:
+    """A Core whose service is not there: nothing here gets that far."""
+    absent = f"http://127.0.0.1:{free_port()}/sam"
+    with EmbeddedCytomine(tmp_path_factory.mktemp("cytomine"), refine_url=absent) as embedded:
         yield embedded
 
 
 @pytest.fixture
 def lab(cytomine: EmbeddedCytomine, request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """A Cytomine without the service: nothing here gets that far."""
     yield settle(cytomine, request.node.nodeid, f"http://127.0.0.1:{free_port()}")
     cytomine.faults.clear()
 
@@ -50,6 +51,16 @@ def test_nobody_listens_where_the_service_should_be(lab: Lab, tmp_path: Path) ->
     assert line.startswith(f"error: {lab.service_url}/sam cannot be reached: ")
     assert "the rest was not tried" in line
     assert len(outcomes_of(tmp_path / "refined.csv")) <= 2  # those that were under way
+
+
+def test_core_does_not_reach_the_service(lab: Lab, tmp_path: Path) -> None:
+    boxes(lab, 5)
+    done = app(lab, tmp_path, "refine", "--project", str(lab.project))
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("error: 502 The refine service cannot be reached: Nothing was changed.")
+    assert set(outcomes_of(tmp_path / "refined.csv")) == {"failed"}
+    assert len(outcomes_of(tmp_path / "refined.csv")) <= 2
 
 
 def test_the_keys_are_wrong(lab: Lab, tmp_path: Path) -> None:

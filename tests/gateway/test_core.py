@@ -2,6 +2,7 @@ import base64
 import hashlib
 import hmac
 import json
+import math
 
 import pytest
 
@@ -34,7 +35,8 @@ IMAGE = {"class": "ImageInstance", "id": 5, "width": 1000, "height": 800, "path"
 SLIDE = Slide(5, 1000, 800, "17/a b.svs")
 POINT = PointAnnotation(11, 1, 2, 61, frozenset(), True, DOMAIN)
 LISTED = {
-    "class": DOMAIN, "id": 12, "updated": 1747200100000.25, "user": 61, "nbComments": 0, "countReviewedAnnotations": 0,
+    "class": DOMAIN, "id": 12, "updated": 1747200100000.25, "user": 61, "image": 5, "slice": 5002,
+    "nbComments": 0, "countReviewedAnnotations": 0,
     "reviewed": False, "location": "POINT (20 750)", "term": [], "track": [], "annotationTrack": [],
 }  # fmt: skip
 HANGING = {
@@ -90,6 +92,9 @@ def test_calls_are_signed_as_core_checks_them(gateway: CoreGateway, server: Scri
         (Answer(200, [1, 2]), PlatformUnavailable, "no object"),
         (Answer(200, {"class": DOMAIN, "id": 7, "location": "POINT (1 1)"}), PlatformUnavailable, "not the annotation"),
         (Answer(200, {**RECORD, "user": "x"}), PlatformUnavailable, "not the annotation"),
+        (Answer(200, {**RECORD, "id": 8}), PlatformUnavailable, "not the annotation"),
+        (Answer(200, {**RECORD, "class": None}), PlatformUnavailable, "not the annotation"),
+        (Answer(200, {**RECORD, "class": 7}), PlatformUnavailable, "not the annotation"),
         (Answer(200, {**RECORD, "location": None}), InvalidPrompt, "no location"),
         (Answer(200, {**RECORD, "class": "be.cytomine.domain.ontology.ReviewedAnnotation"}), InvalidPrompt, "Reviewed"),
         (Answer(drop=True), PlatformUnavailable, "could not be reached"),
@@ -184,11 +189,13 @@ def test_points_are_asked_for_by_box_and_user(gateway: CoreGateway, server: Scri
         {**LISTED, "id": 11, "location": "SRID=0;POINT (15 755)"},
         {**LISTED, "id": 13, "location": "POLYGON ((0 0, 1 0, 1 1, 0 0))"},
         {**LISTED, "id": 14, "location": "POINT EMPTY"},
+        {**LISTED, "id": 16, "location": "POINT (1 2 3 4 5)"},
         {**LISTED, "id": 15, "location": None},
     ]
     server.answers["/api/annotation.json"] = Answer(body={"collection": listed})
     points = gateway.points_in(SLIDE, 61, Roi(10, 40, 30, 60))
-    assert [point.id for point in points] == [11, 12, 14]
+    assert [point.id for point in points] == [11, 12, 14, 16]
+    assert all(math.isnan(point.x) for point in points[2:])
     assert (points[1].x, points[1].y, points[1].term_ids, points[1].is_bare) == (20, 750, {3}, False)
     assert (points[0].is_bare, points[0].user_id, points[0].updated) == (True, 61, "1747200100000.25")
     (call,) = server.calls
@@ -233,6 +240,7 @@ def test_a_broken_list_is_unavailable(gateway: CoreGateway, server: ScriptedServ
         {"countReviewedAnnotations": 1}, {"countReviewedAnnotations": None}, {"term": None}, {"term": "[]"},
         {"term": {}}, {"term": [None]}, {"term": ["3"]}, {"track": [4]}, {"track": None}, {"track": {}},
         {"class": None}, {"class": "be.cytomine.domain.ontology.AlgoAnnotation"}, {"class": "../7"}, {"class": 7},
+        {"user": 62}, {"user": None}, {"image": 6}, {"image": None},
     ],
     ids=str,
 )  # fmt: skip

@@ -49,7 +49,7 @@ def test_planes_and_deep_slides_are_asked_for_differently(pixels: PimsPixels, se
     [
         (Answer(400, {"title": "out of bounds"}), PlatformUnavailable, "400"),
         (Answer(401, b""), PlatformUnauthorized, "accept"),
-        (Answer(403, b""), PlatformForbidden, "forbids"),
+        (Answer(403, b""), PlatformForbidden, "refused"),
         (Answer(404, {"title": "Filepath not found"}), PlatformUnavailable, "no file"),
         (Answer(406, {}), PlatformUnavailable, "406"),
         (Answer(500, b"Internal Server Error", "text/plain"), PlatformUnavailable, "500"),

@@ -41,6 +41,7 @@ def configuration(folder: Path, port: int, upstream: str, proxy_name: str, read_
         "URLS_INTERNAL_PROXY": proxy_name,
         "URLS_SCHEME": "http",
         "INTERNAL_URLS_CORE": "127.0.0.1:9",
+        "INTERNAL_URLS_IMS": "127.0.0.1:9",
     }
     for sample in folder.glob("*.sample"):
         text = re.sub(r"\$([A-Z_0-9]+)\b", lambda name: environment[name[1]], sample.read_text())
@@ -180,6 +181,7 @@ def test_a_service_that_breaks_off_is_asked_once(tmp_path: Path, upstream: Scrip
         answer = post(url, REFINE)
     assert answer.status_code == 502
     assert answer.json()["type"] == "urn:cytomine-refine:service-broke-off"
+    assert answer.json()["written"] is None
     assert "may have been changed" in answer.json()["detail"]
     assert len(upstream.calls) == 1
 
@@ -210,7 +212,8 @@ def test_nginx_starts_without_the_service(tmp_path: Path) -> None:
 def test_a_service_whose_name_is_unknown_stops_nothing_either(tmp_path: Path) -> None:
     with proxy(tmp_path, "refine:6000") as url:
         assert post(url, "/", host="cytomine.example").text == "the web UI"
-        assert post(url, REFINE).json()["type"] == "urn:cytomine-refine:service-absent"
+        problem = post(url, REFINE).json()
+        assert (problem["type"], problem["written"]) == ("urn:cytomine-refine:service-absent", False)
 
 
 def test_large_bodies_stop_at_the_proxy(tmp_path: Path, upstream: ScriptedServer) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -107,6 +110,22 @@ def test_autoscaling_follows_the_lines() -> None:
 def test_wrong_options_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         Options.model_validate(wrong)
+
+
+def test_without_weights_nothing_is_started(tmp_path: Path) -> None:
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("REFINE_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "scale", "serve"],
+        env={**ours, "REFINE_WEIGHTS__FOLDER": str(tmp_path)},
+        cwd=SCALE.parent,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "REFINE_SEGMENTER__DEMO_MODEL=true" in line
 
 
 def test_a_replica_drains_longer_than_a_request_may_take() -> None:

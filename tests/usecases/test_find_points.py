@@ -1,4 +1,5 @@
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -47,6 +48,18 @@ def test_results_of_their_own_are_left_alone() -> None:
     gateway.add_point(5, 154, 650)
     assert found(gateway) == [5]
     assert found(gateway, terms=frozenset({10})) == [4, 5]
+
+
+def test_points_on_another_plane_are_left_alone() -> None:
+    gateway = FakeGateway()
+    for identifier, slice_id in ((1, 30), (2, 31), (3, None)):
+        gateway.add_point(identifier, 150, 650)
+        owner, point = gateway.points[identifier]
+        gateway.points[identifier] = (owner, replace(point, slice_id=slice_id))
+    points = find_points(
+        gateway, gateway.slides[5], ROI, user_id=61, term_ids=frozenset(), slice_id=31, mode="auto", max_points=20
+    )
+    assert [point.id for point in points] == [2]
 
 
 def test_more_points_than_the_limit_are_refused_unless_wanted() -> None:

@@ -1,1 +1,1 @@
-"""The embedded model: a small SAM 2.1 trained on drawn tissue alone, so that the service runs offline."""
+"""The embedded model: a small SAM 2.1 trained from drawn tissue, so that the service runs offline."""

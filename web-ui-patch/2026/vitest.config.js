@@ -18,5 +18,6 @@ export default defineConfig({
     ],
   },
   server: { fs: { allow: ['..'] } },
-  test: { environment: 'jsdom', globals: true, include: ['../common/tests/*.test.js', 'tests/*.test.js'], root: here('.') },
+  // The time is for machines that do other things too.
+  test: { testTimeout: 60_000, environment: 'jsdom', globals: true, include: ['../common/tests/*.test.js', 'tests/*.test.js'], root: here('.') },
 });

@@ -3,6 +3,7 @@ module.exports = {
   roots: ['<rootDir>', '<rootDir>/../common'],
   testEnvironment: 'jsdom',
   testMatch: ['**/common/tests/*.test.js'],
+  testTimeout: 60000, // machines that do other things too are slow
   moduleNameMapper: {
     '^@/components/annotations/refine/refine-host$': '<rootDir>/refine/refine-host.js',
     '^\\./refine-host$': '<rootDir>/refine/refine-host.js',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Query, Request, Response
@@ -21,25 +22,35 @@ log = logging.getLogger(__name__)
 AnnotationId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
+@dataclass(frozen=True, slots=True)
+class _Refining:
+    """What both routes do; of equal requests at a time one does it, and the others get its result."""
+
+    verbs: Verbs
+    in_flight: InFlight[Refinement] = field(default_factory=InFlight)
+
+    def __call__(
+        self, request: Request, annotation_id: int, options: RefineOptions, response: Response
+    ) -> RefineResult:
+        spans.note({"refine.annotation_id": annotation_id})
+        claim = self.verbs.claim(request)
+
+        def work() -> Refinement:
+            refinement = self.verbs.refine(request, claim)(annotation_id, options)
+            if refinement.outcome == "changed":
+                log.info("%s", written(refinement))
+            self.verbs.done("refine", refinement.outcome, refinement.timings_ms, response)
+            return refinement
+
+        refinement = self.in_flight.run(annotation_id, (options, request.state.caller), work, claim)
+        response.headers["Server-Timing"] = server_timing(refinement.timings_ms)  # also for those who joined
+        return refine_result(refinement)
+
+
 def routes(verbs: Verbs) -> APIRouter:
     """Make the two routes that refine: by a query, as the first prototype had it, and by a body."""
     router = APIRouter()
-    in_flight: InFlight[Refinement] = InFlight()
-
-    def refined(request: Request, annotation_id: int, options: RefineOptions, response: Response) -> RefineResult:
-        spans.note({"refine.annotation_id": annotation_id})
-        claim = verbs.claim(request)
-
-        def work() -> Refinement:
-            refinement = verbs.refine(request, claim)(annotation_id, options)
-            if refinement.outcome == "changed":
-                log.info("%s", written(refinement))
-            verbs.done("refine", refinement.outcome, refinement.timings_ms, response)
-            return refinement
-
-        refinement = in_flight.run(annotation_id, (options, request.state.caller), work, claim)
-        response.headers["Server-Timing"] = server_timing(refinement.timings_ms)  # also for those who joined
-        return refine_result(refinement)
+    refined = _Refining(verbs)
 
     @router.post("/autonomous_prediction")
     def autonomous_prediction(

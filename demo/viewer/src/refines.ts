@@ -35,13 +35,16 @@ export class Refines {
     const run = { since: performance.now(), abort: new AbortController(), after: bench.undos.history.next('undo') };
     this.running.set(target.id, run);
     bench.emit('change');
-    await bench.settled();
-    run.after = bench.undos.history.next('undo');
-    const stored = bench.annotations.get(bench.drafts.numberOf(target.id) ?? target.id);
-    if (run.abort.signal.aborted) bench.emit('told', ...CANCELLED);
-    else if (stored) await this.run(stored, run);
-    this.forget(run);
-    bench.emit('change');
+    try {
+      await bench.settled();
+      run.after = bench.undos.history.next('undo');
+      const stored = bench.annotations.get(bench.drafts.numberOf(target.id) ?? target.id);
+      if (run.abort.signal.aborted) bench.emit('told', ...CANCELLED);
+      else if (stored) await this.run(stored, run);
+    } finally {
+      this.forget(run);
+      bench.emit('change');
+    }
   }
 
   giveUp(id: number): void {

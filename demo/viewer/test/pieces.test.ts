@@ -8,7 +8,7 @@ import { morph } from '../src/morph';
 import { parseRoute, routeText } from '../src/route';
 import { durationText, expectedStep } from '../src/steps';
 import type { ImageInstance, Refinement } from '../src/types';
-import { summary } from '../src/words';
+import { sentences, summary } from '../src/words';
 
 describe('addresses', () => {
   it.each([
@@ -105,6 +105,8 @@ describe('what is told of a refine', () => {
     expect([told, detail]).toEqual([kind, text]);
   });
 });
+
+it('ends every sentence', () => expect(sentences('No right', 'Look.', '')).toBe('No right. Look.'));
 
 describe('steps', () => {
   const last = { validity: 10, box: 1, points: 20, window: 30, encode: 100, decode: 10, postprocess: 20, update: 15 };

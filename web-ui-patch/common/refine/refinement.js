@@ -1,3 +1,5 @@
+/* eslint object-curly-spacing: off -- the two hosts want it differently */
+
 /** The service's answer, as Core's addition passes it on, in the words of the component. */
 
 /**

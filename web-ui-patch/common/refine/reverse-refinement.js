@@ -1,3 +1,5 @@
+/* eslint object-curly-spacing: off -- the two hosts want it differently */
+
 /**
  * Undo and redo of a refine in the host's viewer. Core keeps one command for the outline and one for each deleted point;
  * for a person they are one deed, so the viewer's stack holds them as one action whose `command` is a list.

@@ -114,7 +114,7 @@ function panel(props = {}, {inViewer = true, image = 5} = {}) {
 }
 
 async function until(condition) {
-  for (let attempt = 0; attempt < 500 && !condition(); attempt++) {
+  for (let attempt = 0; attempt < 3000 && !condition(); attempt++) {
     await new Promise(resolve => setTimeout(resolve, 10));
   }
   expect(condition()).toBe(true);
