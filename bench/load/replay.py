@@ -152,7 +152,7 @@ class _Person:
         self._drawn: Draw | None = None
         self._annotation = 0
         tokens = stage.crowd.tokens
-        self._headers = {"Authorization": f"Bearer {tokens[number % len(tokens)]}"}
+        self._headers = {"Authorization": f"Bearer {tokens[number % len(tokens)]}", "Accept": "application/json"}
 
     async def do(self, step: Step) -> None:
         if isinstance(step, Think):
