@@ -71,9 +71,8 @@ def bounded_wkt(wkt: str) -> str:
     text = text[head.start("kind") :]
     raw = np.frombuffer(text.encode("ascii"), np.uint8)
     ends = np.flatnonzero(_ENDS_A_WORD[raw])
-    if _nesting(raw, b"(", b")") > MAX_WKT_NESTING or np.diff(ends, prepend=-1, append=raw.size).max() - 1 > (
-        MAX_WORD_CHARACTERS
-    ):
+    longest = np.diff(ends, prepend=-1, append=raw.size).max() - 1
+    if _nesting(raw, b"(", b")") > MAX_WKT_NESTING or longest > MAX_WORD_CHARACTERS:
         raise InvalidPrompt("The location is not a readable geometry.")
     return text
 

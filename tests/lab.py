@@ -122,7 +122,7 @@ def settings_for(cytomine: EmbeddedCytomine, **api: object) -> Settings:
             host=cytomine.base_url,
             public_key=account.public_key,
             private_key=SecretStr(account.private_key),
-            read_timeout_s=3.0,
+            read_timeout_s=8.0,
         ),
         segmenter=SegmenterSettings(device="cpu", demo_model=True),
         api=ApiSettings(shared_secret=SecretStr(SECRET), log_level="warning", **api),  # type: ignore[arg-type]

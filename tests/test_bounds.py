@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from app.bounds import MAX_JSON_NESTING, MAX_WORD_CHARACTERS, check_json, wkt_kind
+from app.bounds import MAX_JSON_NESTING, MAX_WORD_CHARACTERS, bounded_wkt, check_json, wkt_kind
 from app.errors import InvalidPrompt, InvalidRequest
 from app.geometry.locations import read_geojson, read_location
 
@@ -76,7 +76,29 @@ def test_what_is_out_of_bounds_is_refused_and_not_quoted(wkt: str) -> None:
     assert caught.value.detail.isprintable()
 
 
-@pytest.mark.parametrize("wkt", ["POINT (1 2)", "POINT EMPTY", "MULTIPOLYGON (((0 0, 4294967296 0, 9 9, 0 0)))"])
+@pytest.mark.parametrize(
+    "wkt",
+    [
+        "POLYGON ((((0 0, 9 0, 9 9, 0 0))))",
+        "GEOMETRYCOLLECTION (MULTIPOLYGON (((0 0, 9 0, 9 9, 0 0))))",
+        "POINT (0." + "0" * MAX_WORD_CHARACTERS + "1 2)",
+        "POINT (1 0." + "0" * MAX_WORD_CHARACTERS + ")",
+    ],
+)
+def test_what_is_out_of_bounds_is_never_given_to_a_parser(wkt: str) -> None:
+    with pytest.raises(InvalidPrompt):
+        bounded_wkt(wkt)
+
+
+@pytest.mark.parametrize(
+    "wkt",
+    [
+        "POINT (1 2)",
+        "POINT (0." + "0" * (MAX_WORD_CHARACTERS - 3) + "1 2)",
+        "POINT EMPTY",
+        "MULTIPOLYGON (((0 0, 4294967296 0, 9 9, 0 0)))",
+    ],
+)
 def test_what_is_within_is_read(wkt: str) -> None:
     assert read_location(wkt).geom_type == wkt_kind(wkt)
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from app.cli.console import stderr, stdout
+
+if TYPE_CHECKING:
+    from app.segmenter.engines.calibration import Calibration
+    from app.segmenter.engines.choice import EngineName, Measured
+    from app.segmenter.sam2_segmenter import Sam2Segmenter
+    from app.segmenter.weights import ChosenWeights
+    from app.settings import SegmenterSettings
 
 
 def engines(
@@ -32,22 +40,39 @@ def engines(
     The first time takes minutes for the large model, and some 6 GB of memory. An engine whose masks differ from
     those of float32 on torch is refused. Run it again after an update, or on another machine.
     """
-    from app.errors import InvalidSettings
     from app.segmenter.device import is_on_gpu
     from app.segmenter.engines.calibration import read_calibration
-    from app.segmenter.engines.choice import ENGINES, INT8, EngineName, keep, measure
-    from app.segmenter.engines.openvino_engine import why_not
-    from app.segmenter.load import load_segmenter
-    from app.segmenter.sam2_segmenter import Sam2Segmenter
+    from app.segmenter.engines.choice import ENGINES, keep, measure
     from app.segmenter.weights import choose
     from app.settings import read_settings
 
     logging.getLogger("app").setLevel(logging.ERROR)  # the table says it
     settings = read_settings()
     weights, mine = choose(settings), settings.segmenter
-
     windows = read_calibration(calibration)
     on_cpu = not is_on_gpu(mine.device)
+    measured = []
+    with stderr().status("") as status:
+        found = measure(_loader(mine, weights, windows, on_cpu, int8), on_cpu, windows.held_out)
+        for engine in ENGINES:
+            status.update(f"Building and timing {engine} ...")
+            measured.append(next(found))
+    chosen = keep(mine.engine_folder, weights.sha256, measured)
+    stdout().print(_table(measured))
+    stdout().print(f"REFINE_SEGMENTER__ENGINE=auto will use {chosen}.")
+    if mine.engine not in ("auto", chosen):
+        stdout().print(f"REFINE_SEGMENTER__ENGINE is {mine.engine}, though, and stays so.")
+
+
+def _loader(
+    settings: SegmenterSettings, weights: ChosenWeights, windows: Calibration, on_cpu: bool, int8: bool
+) -> Callable[[EngineName], Sam2Segmenter]:
+    """Give what builds the segmenter of an engine, or refuses one that is not worth trying."""
+    from app.errors import InvalidSettings
+    from app.segmenter.engines.choice import INT8
+    from app.segmenter.engines.openvino_engine import why_not
+    from app.segmenter.load import load_segmenter
+
     lacking = why_not("bfloat16") if on_cpu and why_not("float32") is None else None
 
     def load(engine: EngineName) -> Sam2Segmenter:
@@ -56,24 +81,18 @@ def engines(
         if engine == INT8 and not int8:
             raise InvalidSettings("It was left out.")
         taken = [window.pixels for window in windows.taken] if engine == INT8 else []
-        return load_segmenter(mine.model_copy(update={"engine": engine}), weights, taken)
+        return load_segmenter(settings.model_copy(update={"engine": engine}), weights, taken)
 
+    return load
+
+
+def _table(measured: list[Measured]) -> Table:
     table = Table("engine", "one window", "IoU with float32", "")
-    measured = []
-    with stderr().status("") as status:
-        found = measure(load, on_cpu, windows.held_out)
-        for engine in ENGINES:
-            status.update(f"Building and timing {engine} ...")
-            one = next(found)
-            measured.append(one)
-            table.add_row(
-                engine,
-                "" if one.encode_s is None else f"{one.encode_s * 1e3:.0f} ms",
-                "" if one.iou is None else f"{one.iou:.4f}",
-                one.refused or "",
-            )
-    chosen = keep(mine.engine_folder, weights.sha256, measured)
-    stdout().print(table)
-    stdout().print(f"REFINE_SEGMENTER__ENGINE=auto will use {chosen}.")
-    if mine.engine not in ("auto", chosen):
-        stdout().print(f"REFINE_SEGMENTER__ENGINE is {mine.engine}, though, and stays so.")
+    for one in measured:
+        table.add_row(
+            one.engine,
+            "" if one.encode_s is None else f"{one.encode_s * 1e3:.0f} ms",
+            "" if one.iou is None else f"{one.iou:.4f}",
+            one.refused or "",
+        )
+    return table

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from app.errors import BrokenImage, ModelBusy, PlatformUnavailable, ServiceError
+from app.errors import BrokenImage, ModelBusy, PlatformUnavailable
 from app.imagery.gate import MemoryGate
 from app.usecases.ports import Claim
 
@@ -23,6 +23,8 @@ FORMATS = ("PNG", "JPEG")
 """What PIMS sends; Pillow knows many more, and programs that it would start for some."""
 MOST_PIXELS = 100_000_000
 """PIMS' own limit is 10,000 pixels a side."""
+MOST_SIDE_PX = 100_000
+"""Decoders keep whole rows."""
 DECODING = MemoryGate(768 * 2**20)
 """All images that are being decoded, in bytes of pixels."""
 Image.MAX_IMAGE_PIXELS = MOST_PIXELS
@@ -88,17 +90,12 @@ def opened(content: bytes) -> Iterator[Image.Image]:
     Raises
     ------
     BrokenImage
-        It is none of `FORMATS`, or broken; also out of the block, whatever a decoder finds.
+        It is none of `FORMATS`, or broken.
     """
-    try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            yield image
-    except ServiceError:
-        raise
-    except MemoryError as error:
-        raise ModelBusy("There is no memory left for this image.", retry_after_s=5.0) from error
-    except Exception as error:  # decoders raise what they like
-        raise BrokenImage("The image is broken, or neither PNG nor JPEG.") from error
+    with _decoder():
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
+    with image:
+        yield image
 
 
 @contextmanager
@@ -113,20 +110,34 @@ def decoded(image: Image.Image, claim: Claim) -> Iterator[RgbArray]:
     Raises
     ------
     BrokenImage
-        It has more pixels than can be decoded.
+        It has more pixels than can be decoded, or is broken.
     ModelBusy, CallerGone
         So many images are being decoded that there was no memory before the claim's deadline.
     """
     per_pixel = _STORED.get(image.mode, 4) + _RGB + (_COEFFICIENTS if image.info.get("progressive") else 0)
     most = min(MOST_PIXELS, DECODING.most_bytes // per_pixel)
     pixels = image.width * image.height
-    if pixels > most:
+    if pixels > most or max(image.size) > MOST_SIDE_PX:
         raise BrokenImage(
-            f"The image has {image.width} x {image.height} pixels; at most {most} are read.", limit_pixels=most
+            f"The image has {image.width} x {image.height} pixels; at most {most} are read, {MOST_SIDE_PX} a side.",
+            limit_pixels=most,
         )
     with DECODING.taking(pixels * per_pixel, claim):
-        image.load()
-        yield _as_rgb(image)
+        with _decoder():
+            image.load()
+            rgb = _as_rgb(image)
+        yield rgb
+
+
+@contextmanager
+def _decoder() -> Iterator[None]:
+    """Translate what decoders raise, and they raise what they like; our own code does not run in here."""
+    try:
+        yield
+    except MemoryError as error:
+        raise ModelBusy("There is no memory left for this image.", retry_after_s=5.0) from error
+    except Exception as error:
+        raise BrokenImage("The image is broken, or neither PNG nor JPEG.") from error
 
 
 def _as_rgb(image: Image.Image) -> RgbArray:

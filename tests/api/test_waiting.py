@@ -88,7 +88,10 @@ def test_joined_requests_are_counted_and_written_down_once(
     assert all(answer.json()["changed"] for answer in answers)
     assert all("total;dur=" in answer.headers["Server-Timing"] for answer in answers)
     assert meeting.writes == ["store 7", "delete 11"]
-    assert sum("refined for" in record.getMessage() for record in caplog.records) == 1
+    written = {
+        record for record in caplog.records if "refined for" in record.getMessage()
+    }  # caplog may have two handlers
+    assert len(written) == 1
     assert 'outcome="changed",use_case="refine"} 1.0' in figures
 
 

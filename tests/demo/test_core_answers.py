@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import httpx
 import pytest
+import shapely
+from PIL import Image
+from shapely import affinity
 
 from demo.cytomine.store import Mask
 from tests.demo.conftest import Core
@@ -153,3 +157,27 @@ def test_included_annotations_tell_their_terms(lab: Lab, core: Core) -> None:
 def test_an_empty_list_has_no_page(lab: Lab, core: Core) -> None:
     empty = core.call(lab.alice, "GET", f"api/annotation.json?image={lab.image}").json()
     assert empty == {"collection": [], "offset": 0, "perPage": 0, "size": 0, "totalPages": 0}
+
+
+def size_of(answer: httpx.Response) -> tuple[int, int]:
+    """Give width and height of an image that was sent."""
+    assert answer.status_code == 200, answer.text
+    with Image.open(io.BytesIO(answer.content)) as image:
+        return image.size
+
+
+def test_crops_are_of_a_simplified_shape_unless_all_of_it_is_asked_for(lab: Lab, core: Core) -> None:
+    number = lab.draw(affinity.rotate(shapely.Point(500, 300).buffer(25, quad_segs=60), 22.5))
+    for name in ("annotation", "userannotation"):
+        path = f"api/{name}/{number}/crop.png"
+        whole = size_of(core.call(lab.alice, "GET", f"{path}?complete=true"))
+        plain = size_of(core.call(lab.alice, "GET", path))
+        assert whole in {(50, 50), (51, 51)}
+        assert 44 < min(plain) < 50
+    assert core.call(lab.cytomine.store.add_user("an outsider"), "GET", path).status_code == 403
+
+
+def test_drawings_are_squared_crops_are_not(lab: Lab, core: Core) -> None:
+    path = f"api/annotation/{lab.draw(shapely.box(400, 300, 500, 340))}/crop.png"
+    assert size_of(core.call(lab.alice, "GET", f"{path}?square=true")) == (100, 40)
+    assert size_of(core.call(lab.alice, "GET", f"{path}?square=true&draw=true")) == (100, 100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import shapely
 
 from demo.cytomine.identity import sign
 from demo.cytomine.server import EmbeddedCytomine
-from demo.cytomine.store import Mask, Role, User
+from demo.cytomine.store import Mask, Role, Store, User
 from tests.demo.conftest import Core
 from tests.lab import BOX, DISC_X, DISC_Y, Lab
 
@@ -401,3 +402,25 @@ def test_data_survive_a_restart(tmp_path: Path) -> None:
         assert second.store.location(number) == "POINT (1 1)"
         assert second.store.add_user("alice") == user
         assert second.store.add_annotation(image, user.id, "POINT (2 2)") > number
+
+
+def test_data_of_an_older_demo_are_kept(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "cytomine.sqlite") as old:
+        old.executescript(
+            """
+            CREATE TABLE commands (id INTEGER PRIMARY KEY, user INTEGER, kind TEXT, annotation INTEGER, stack TEXT);
+            CREATE TABLE annotation_terms (
+              id INTEGER PRIMARY KEY, annotation INTEGER, term INTEGER, user INTEGER, UNIQUE (annotation, term, user));
+            CREATE TABLE annotations (
+              id INTEGER PRIMARY KEY, kind TEXT, image INTEGER, slice INTEGER, project INTEGER, user INTEGER,
+              location TEXT, compression REAL, created INTEGER, updated INTEGER);
+            INSERT INTO annotations VALUES (7, 'user', 1, 1, 1, 1, 'POINT (1 1)', 0, 5, NULL);
+            """
+        )
+    old.close()
+    for _ in range(2):
+        store = Store(tmp_path / "cytomine.sqlite")
+        assert store.location(7) == "POINT (1 1)"
+        with store.transaction() as db:
+            assert db.execute("SELECT updated FROM annotations").fetchone()[0] == 5
+            assert db.execute("SELECT verb, created FROM commands, annotation_terms").fetchall() == []

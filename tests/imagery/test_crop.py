@@ -59,6 +59,15 @@ def test_a_crop_larger_than_its_slide_is_refused(width: int, height: int) -> Non
         CropWindowReader(crop(width, height), BOX, SLIDE, 256)
 
 
+def test_an_error_of_ours_is_not_called_a_broken_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("ours")
+
+    monkeypatch.setattr("app.imagery.crop.squared", fail)
+    with pytest.raises(ValueError, match="ours"):
+        CropWindowReader(crop(), BOX, SLIDE, 256)
+
+
 def test_a_shape_is_refined_with_its_crop() -> None:
     refine = RefineCrop(CropWindowReader, DarkSegmenter())
     location = "POLYGON ((420 360, 580 360, 580 480, 420 480, 420 360))"

@@ -124,6 +124,25 @@ def test_whatever_a_decoder_raises_means_a_broken_image() -> None:
     assert all(detail.isprintable() and len(detail) < 100 for detail in refused)
 
 
+@pytest.mark.parametrize(
+    ("content", "per_pixel"),
+    [
+        (saved(DRAWN), 7),
+        (saved(DRAWN.convert("L")), 4),
+        (saved(SIXTEEN), 5),
+        (saved(DRAWN.convert("RGB"), "jpeg"), 7),
+        (saved(DRAWN.convert("RGB"), "jpeg", progressive=True), 15),
+    ],
+    ids=["RGBA", "L", "16", "jpeg", "progressive"],
+)
+def test_what_is_decoded_counts_in_bytes_until_nobody_needs_it(content: bytes, per_pixel: int) -> None:
+    with decode.opened(content) as image:
+        assert DECODING.inside == 0
+        with decode.decoded(image, Claim()):
+            assert DECODING.inside == 20 * 30 * per_pixel
+    assert DECODING.inside == 0
+
+
 def test_no_memory_until_the_deadline_is_busy_and_nobodys_fault() -> None:
     claim = Claim(deadline=0.0)
     with DECODING.taking(DECODING.most_bytes, Claim()), pytest.raises(ModelBusy) as caught:

@@ -98,6 +98,8 @@ def test_what_is_too_large_is_refused_before_it_is_decoded() -> None:
 for content in (
     png("L", 10_001, 10_000),
     png("1", 60_000, 60_000),
+    png("1", 100_001, 1),
+    png("1", 1, 100_001),
     png("L", 9_500, 9_500, kind="jpeg", progressive=True),
 ):
     before = peak()

@@ -56,6 +56,7 @@ def test_the_first_start_measures_and_the_second_does_not(tmp_path: Path, weight
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("REFINE_")},
         "REFINE_SEGMENTER__DEVICE": "cpu",
+        "REFINE_SEGMENTER__DEMO_MODEL": "true",
         "REFINE_SEGMENTER__ENGINE_FOLDER": str(engines),
         "REFINE_WEIGHTS__FOLDER": str(tmp_path),
     }
