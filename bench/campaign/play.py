@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +13,8 @@ import httpx
 
 from bench.campaign.trial import READS, PlannedFault, PlannedMeddling, PlannedRequest, Trial
 from bench.campaign.world import DISCS, World, box_around
+from bench.recorded import Command, commands_of
 from demo.cytomine.faults import Fault, SeenRequest
-from demo.cytomine.kinds import ANNOTATION
 
 _SLOW_S = 1.2
 _DRIP_S = 0.02
@@ -41,19 +40,6 @@ class Answer:
     began: float
     """On the monotonic clock, seconds."""
     ended: float
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A write that Core has recorded."""
-
-    id: int
-    user: int
-    kind: str
-    annotation: int
-    before: str | None
-    """Location, WKT."""
-    after: str | None
 
 
 @dataclass
@@ -87,7 +73,7 @@ def play(world: World, trial: Trial) -> Evidence:
         asked = [pool.submit(_ask, world, evidence.annotation, each, together) for each in trial.requests]
         evidence.answers = [each.result() for each in asked]
     _settle(world)
-    evidence.commands = _commands(world, last)
+    evidence.commands = commands_of(world.cytomine.store, last)
     evidence.calls = list(world.cytomine.faults.requests)
     everything = world.cytomine.store.annotation_ids(world.image)
     evidence.left = {number: world.cytomine.store.location(number) or "" for number in everything}
@@ -194,19 +180,3 @@ def _settle(world: World) -> None:
 def _last_command(world: World) -> int:
     with world.cytomine.store.transaction() as db:
         return int(db.execute("SELECT coalesce(max(id), 0) FROM commands").fetchone()[0])
-
-
-def _commands(world: World, after: int) -> list[Command]:
-    """Read what Core has recorded of annotations; what hangs on them goes with them."""
-    with world.cytomine.store.transaction() as db:
-        rows = db.execute(
-            "SELECT * FROM commands WHERE id > ? AND kind = ? ORDER BY id", (after, ANNOTATION.name)
-        ).fetchall()
-    return [_command(row) for row in rows]
-
-
-def _command(row: sqlite3.Row) -> Command:
-    before, after = (json.loads(row[name] or "{}") for name in ("before", "after"))
-    number = {**before, **after}["id"]
-    locations = (state.get("location") for state in (before, after))
-    return Command(row["id"], row["user"], row["verb"].lower(), number, *locations)

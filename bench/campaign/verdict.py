@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import shapely
 
-from bench.campaign.play import Answer, Command, Evidence, Point
+from bench.campaign.play import Answer, Evidence, Point
 from bench.campaign.world import DEADLINE_S, HEIGHT, WIDTH, box_around
+from bench.recorded import Command
 
 DECLARED = frozenset({200, 400, 401, 403, 404, 408, 409, 413, 422, 429, 502, 503, 504})
 _TRAVEL_S = 1.0

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import shapely
 
@@ -16,6 +14,7 @@ from app.geometry.windows import Region, Window, plan_window, serves
 from bench.load.notes import Note, Told
 from bench.load.people import Place
 from bench.load.world import object_in
+from bench.recorded import Command, commands_of
 from demo.cytomine.store import Store
 
 _SAME_IOU = 0.97
@@ -66,10 +65,10 @@ def judge(store: Store, notes: Sequence[Note], slides: Sequence[Place], *, known
     refines = [note for note in notes if note.kind == "refine"]
     told = [note for note in refines if note.told is not None]
     sizes = {place.id: place for place in slides}
-    changes = Counter(int(edit["annotation"]) for edit in edits.values())
+    changes = Counter(edit.annotation for edit in edits.values())
     sure = Counter(note.annotation for note in told if note.told and note.told.changed)
     unsure = Counter(note.annotation for note in refines if note.uncertain)
-    slide_of = {edit["annotation"]: sizes[int(edit["after"]["annotation"]["image"])] for edit in edits.values()}
+    slide_of = {edit.annotation: sizes[edit.image] for edit in edits.values()}
     shown = [(note.told, slide_of[note.annotation]) for note in told if note.told and note.annotation in slide_of]
     return Verdict(
         accepted=len(told),
@@ -84,29 +83,20 @@ def judge(store: Store, notes: Sequence[Note], slides: Sequence[Place], *, known
     )
 
 
-def _recorded(store: Store, drawn: set[int]) -> tuple[dict[int, dict[str, Any]], set[int]]:
+def _recorded(store: Store, drawn: set[int]) -> tuple[dict[int, Command], set[int]]:
     """Read the changes of what was drawn, by the number of their command, and which annotations are there."""
+    edits = {each.id: each for each in commands_of(store) if each.kind == "edit" and each.annotation in drawn}
     with store.transaction() as db:
-        rows = db.execute("SELECT * FROM commands WHERE kind = 'edit'").fetchall()
-        present = {int(row[0]) for row in db.execute("SELECT id FROM annotations")}
-    edits = {}
-    for row in rows:
-        if int(row["annotation"]) not in drawn:
-            continue  # of another run
-        before, after = json.loads(row["before"]), json.loads(row["after"])
-        edits[int(row["id"])] = {"annotation": int(row["annotation"]), "before": before, "after": after}
-    return edits, present
+        return edits, {int(row[0]) for row in db.execute("SELECT id FROM annotations")}
 
 
-def _is_stored(note: Note, edits: dict[int, dict[str, Any]]) -> bool:
+def _is_stored(note: Note, edits: dict[int, Command]) -> bool:
     told = note.told
     if told is None or not told.changed:
         return True
     edit = edits.get(told.command or 0)
     return edit is not None and (
-        edit["annotation"] == note.annotation
-        and edit["after"]["annotation"]["location"] == told.location
-        and edit["before"]["annotation"]["location"] == told.previous_location
+        (edit.annotation, edit.after, edit.before) == (note.annotation, told.location, told.previous_location)
     )
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import shapely
 
-from bench.campaign.play import Answer, Command, Evidence, Point, play
+from bench.campaign.play import Answer, Evidence, Point, play
 from bench.campaign.trial import PlannedRequest, Trial, plan
 from bench.campaign.verdict import breaches
 from bench.campaign.world import DEADLINE_S, DISCS, RADIUS, box_around, world
+from bench.recorded import Command
 from demo.cytomine.faults import SeenRequest
 from tests.lab import in_one_process
 
