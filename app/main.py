@@ -20,6 +20,7 @@ from app.api.metrics import Metrics
 from app.api.problems import LEFT_TO_US, ProblemMiddleware
 from app.api.request_id import RequestIdMiddleware
 from app.api.routes import work_routes
+from app.api.routes.docs import docs_routes
 from app.api.routes.status import Status, status_routes
 from app.api.traces import TraceMiddleware
 from app.api.verbs import Verbs
@@ -138,6 +139,8 @@ def assemble(
     app = _framework(settings, status.version, _lifespan(segmenter, warm, settings.api, closers))
     app.include_router(status_routes(settings.base_path, status))
     app.include_router(work_routes(verbs), prefix=settings.base_path)
+    if settings.api.docs:
+        app.include_router(docs_routes(settings.base_path, app.title))
     _guard(app, settings, Callers(settings.api, gateway), metrics.failed, traces)
     return app
 
@@ -174,7 +177,7 @@ def _framework(
         title="Refine with SAM",
         version=version,
         openapi_url=f"{base}/openapi.json" if docs else None,
-        docs_url=f"{base}/docs" if docs else None,
+        docs_url=None,  # ours needs nothing from elsewhere
         redoc_url=None,
         lifespan=lifespan,
         exception_handlers=LEFT_TO_US,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
-from app.api.routes import crops
+from app.api.routes import crops, docs
 from app.settings import ApiSettings
 
 
@@ -41,7 +41,7 @@ class Doors:
         return path == f"{self.base}{crops.PATH}"
 
     def _open(self) -> frozenset[str]:
-        below = ("/ready", "/openapi.json", "/docs")
+        below = ("/ready", "/openapi.json", *docs.PATHS)
         return frozenset({"/", "/health", "/metrics", *(f"{self.base}{path}" for path in below)})
 
 
