@@ -1,4 +1,4 @@
-"""The command line: ``python -m app``."""
+"""The command line: ``python -m app``, or ``refine-service`` where the package is installed."""
 
 from app.cli import run
 

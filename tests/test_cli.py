@@ -8,8 +8,10 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx
@@ -21,6 +23,7 @@ from app.cli.progress import show_progress
 from tests.fakes.checkpoint_server import CheckpointServer
 from tests.segmenter.pulling import BODY, entry_at
 
+ROOT = Path(__file__).resolve().parents[1]
 THESIS_BYTES = 323_637_178
 PART_BYTES = 2 * 2**20
 
@@ -88,6 +91,32 @@ def test_help_names_what_there_is_without_colours(
     assert "\x1b" not in done.stdout
     for word in words:
         assert word in done.stdout
+
+
+def test_the_version_is_the_installed_one(environment: dict[str, str]) -> None:
+    done = run(environment, "--version")
+    assert (done.returncode, done.stdout) == (0, f"cytomine-refine {version('cytomine-refine')}\n")
+
+
+def test_the_script_is_the_same_command_line(environment: dict[str, str], tmp_path: Path) -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    module, _, function = scripts["refine-service"].partition(":")
+    script = tmp_path / "refine-service"
+    script.write_text(f"from {module} import {function}\n{function}()\n")
+
+    def said(*command: str) -> str:
+        return subprocess.run(
+            [sys.executable, *command, "--help"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        ).stdout
+
+    as_script, as_module = said(str(script)), said("-m", "app")
+    assert "Usage: refine-service " in as_script
+    assert as_script.replace("refine-service", "python -m app").split() == as_module.split()
 
 
 def test_an_unknown_name_is_a_mistake_in_usage(environment: dict[str, str]) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from app.cli import doctor, engines, health, refine, serve, undo, weights
-from app.cli.console import Commands
+from app.cli.console import Commands, stdout
+
+_PROJECT = "cytomine-refine"
 
 app = typer.Typer(
     cls=Commands,
@@ -15,6 +20,23 @@ app = typer.Typer(
     help="Refine annotations on whole-slide images with SAM 2, beside Cytomine.",
     epilog="Settings come from REFINE_* environment variables; the README lists them.",
 )
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        stdout().print(f"{_PROJECT} {version(_PROJECT)}")
+        raise typer.Exit
+
+
+@app.callback()
+def _any_command(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version and exit.")
+    ] = False,
+) -> None:
+    """Take what stands before the command."""
+
+
 app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 app.command("engines")(engines.engines)
@@ -26,4 +48,4 @@ app.add_typer(weights.app, name="weights")
 
 def run() -> None:
     """Run the command that the process' arguments name."""
-    app(prog_name="python -m app")
+    app()
