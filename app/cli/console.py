@@ -14,15 +14,8 @@ _PIPE_WIDTH = 200
 """Characters: no table of ours is wider."""
 
 
-class Commands(TyperGroup):
-    """A group of commands in which an error of ours is one line on stderr and exit code 1, never a traceback."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
-        try:
-            return super().invoke(ctx)
-        except ServiceError as error:
-            raise refusal(error.detail) from error
+class PlainFlags(TyperGroup):
+    """A group of commands whose help shows flags as what they are: names without a value."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Give the options of the group itself."""
@@ -34,6 +27,17 @@ class Commands(TyperGroup):
         if command is not None:
             _without_types_of_flags(command.get_params(ctx))
         return command
+
+
+class Commands(PlainFlags):
+    """A group of commands in which an error of ours is one line on stderr and exit code 1, never a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except ServiceError as error:
+            raise refusal(error.detail) from error
 
 
 def _without_types_of_flags(options: list[Any]) -> list[Any]:

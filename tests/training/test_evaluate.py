@@ -120,7 +120,8 @@ def test_the_whole_path_with_one_command(tiles: Path, tmp_path: Path) -> None:
     arguments = ["whole", str(tiles), "--out", str(out), "--epochs", "1", "--per-slide", "3", "--limit", "1"]
     answer = CliRunner().invoke(app, arguments)
     assert answer.exit_code == 0, answer.output
-    assert "validation IoU" in answer.output
+    assert re.search(r"epoch   0  validation IoU 0\.\d{4} \(best\)", answer.output)  # no loss before anything is learnt
+    assert re.search(r"epoch   1  loss \d\.\d{4}  validation IoU 0\.\d{4}", answer.output)
     told = re.search(r"refined (\S+) over HTTP in .* IoU ([0-9.]+) -> ([0-9.]+) \(model fine-tuned\)", answer.output)
     assert told, answer.output
     assert float(told[3]) > float(told[2])
@@ -167,11 +168,12 @@ def test_metrics_of_another_checkpoint_are_refused(evaluated: Path, tmp_path: Pa
         package(tmp_path / "nothing", None, about, tmp_path / "model")
 
 
-@pytest.mark.parametrize("command", ["export", "train", "evaluate", "package", "whole", "embedded"])
+@pytest.mark.parametrize("command", ["", "export", "export tiles", "train", "evaluate", "package", "whole", "embedded"])
 def test_help(command: str) -> None:
-    answer = CliRunner().invoke(app, [command, "--help"])
+    answer = CliRunner().invoke(app, [*command.split(), "--help"])
     assert answer.exit_code == 0
     assert "Usage" in answer.output
+    assert "<bool>" not in answer.output
 
 
 def test_errors_are_one_line(tmp_path: Path) -> None:

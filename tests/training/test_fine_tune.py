@@ -58,6 +58,7 @@ def test_a_run_leaves_checkpoints_curves_and_a_record(run: Run, dataset: Dataset
     assert record["origin"]["dataset_sha256"] == dataset.sha256
     assert record["recipe"]["seed"] == 3
     assert [point["epoch"] for point in record["curve"]] == [0, 1, 2]
+    assert ["loss" in point for point in record["curve"]] == [False, True, True]  # nothing was learnt before epoch 1
     assert record["best_validation_iou"] == max(point["iou"] for point in record["curve"])
 
 

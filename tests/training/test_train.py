@@ -12,7 +12,7 @@ import torch
 
 from app.segmenter.checkpoint import load_checkpoint
 from app.segmenter.weights.choice import EMBEDDED_MODEL
-from training.embedded.curve import plot_curve
+from training.embedded.iou_over_minutes import plot_iou_over_minutes
 from training.embedded.train import Recipe, train
 
 RECIPE = Recipe(steps=40, scenes=6, batch=2, seed=3)
@@ -55,7 +55,7 @@ def test_the_committed_model_is_small_and_has_its_record() -> None:
 
 
 def test_the_curve_is_drawn(tmp_path: Path) -> None:
-    plot_curve([{"minutes": 1.0, "step": 9, "iou": 0.5, "validation": 0.4}], tmp_path / "curve.png")
+    plot_iou_over_minutes([{"minutes": 1.0, "step": 9, "iou": 0.5, "validation": 0.4}], tmp_path / "curve.png")
     assert (tmp_path / "curve.png").stat().st_size > 5000
 
 

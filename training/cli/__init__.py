@@ -6,8 +6,8 @@ import sys
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
 
+from app.cli.console import PlainFlags
 from app.errors import StartupError
 from training.cli import embedded, evaluate, export, package, train, whole
 from training.errors import TrainingError
@@ -15,7 +15,7 @@ from training.errors import TrainingError
 INTERRUPTED, WRONG_USAGE = 130, 2
 
 
-class Commands(TyperGroup):
+class Commands(PlainFlags):
     """A group of commands in which an error of ours is one line on stderr, and so is an interruption.
 
     What was asked for and is not there ends as any wrong usage does, with exit code 2.

@@ -22,12 +22,12 @@ def embedded(
     """Train the embedded demo model from drawn tissue."""
     import json
 
-    from training.embedded.curve import plot_curve
+    from training.embedded.iou_over_minutes import plot_iou_over_minutes
     from training.embedded.train import Recipe, install_model, train
 
     checkpoint = train(Recipe(steps=steps, scenes=scenes, seed=seed), out)
     record = json.loads((out / "record.json").read_text())
-    plot_curve(record["curve"], out / "curve.png")
+    plot_iou_over_minutes(record["curve"], out / "curve.png")
     typer.echo(f"{checkpoint}: {checkpoint.stat().st_size / 1e6:.1f} MB, {record['steps']} steps")
     if install is not None:
         install_model(checkpoint, record, install)

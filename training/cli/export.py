@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.console import PlainFlags
+
 if TYPE_CHECKING:
     from training.dataset.sources import Source
 
 app = typer.Typer(
+    cls=PlainFlags,
     no_args_is_help=True,
     help="Export outlined objects to a dataset folder; again and from several sources: only what is new is made.",
 )

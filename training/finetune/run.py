@@ -46,7 +46,7 @@ class Progress:
     best_iou: float = -1.0
     best_epoch: int = 0
     curve: list[dict[str, float]] = field(default_factory=list)
-    """One point per epoch; epoch 0 is the starting weights."""
+    """One point per epoch; epoch 0 is the starting weights, which have no loss."""
     losses: list[float] = field(default_factory=list)
     """Of the batches of the epoch that is not over yet."""
 

@@ -17,8 +17,8 @@ from training import prompts
 from training.dataset import Dataset, Item
 from training.errors import BrokenDataset
 from training.finetune.batches import LOSS_SIDE, Batch, Batches, item_rng, truth_of
-from training.finetune.curve import Curves
 from training.finetune.embeddings import Store, precomputed
+from training.finetune.epoch_curves import Curves
 from training.finetune.lora import add_lora
 from training.finetune.losses import LOSSES, best_of_proposals, iou
 from training.finetune.recipe import Recipe
@@ -73,7 +73,7 @@ def fine_tune(
     with machine.attention():
         if not resumed:
             found = trainer.validate(dataset, held_out)
-            _close_epoch(run, trainer, curves, {"epoch": 0, "loss": float("nan"), **found})
+            _close_epoch(run, trainer, curves, {"epoch": 0, **found})
             console.print(_told(run))
         try:
             while run.progress.epoch < recipe.epochs and not _stale(run, recipe):
@@ -123,7 +123,8 @@ def _stale(run: Run, recipe: Recipe) -> bool:
 def _told(run: Run) -> str:
     point = run.progress.curve[-1]
     best = " (best)" if run.progress.best_epoch == run.progress.epoch else ""
-    return f"epoch {point['epoch']:3.0f}  loss {point['loss']:.4f}  validation IoU {point['iou']:.4f}{best}"
+    loss = f"  loss {point['loss']:.4f}" if run.progress.epoch else ""
+    return f"epoch {point['epoch']:3.0f}{loss}  validation IoU {point['iou']:.4f}{best}"
 
 
 def _validated(dataset: Dataset) -> list[Item]:

@@ -1,4 +1,4 @@
-"""Curves of a fine-tuning: live in TensorBoard, and a picture that stays."""
+"""Loss and IoU of a fine-tuning over its epochs: live in TensorBoard, and a picture that stays."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Curves:
                     if name != "epoch" and math.isfinite(value):
                         writer.add_scalar(name.replace(" ", "/"), value, int(point["epoch"]))
         self._shown = len(curve)
-        plot_curve(curve, self._folder / "curve.png")
+        _plot(curve, self._folder / "curve.png")
 
 
-def plot_curve(curve: list[dict[str, float]], file: Path) -> None:
+def _plot(curve: list[dict[str, float]], file: Path) -> None:
     """Draw loss and validation IoU over the epochs."""
     import matplotlib as mpl
 
@@ -42,7 +42,7 @@ def plot_curve(curve: list[dict[str, float]], file: Path) -> None:
 
     epochs = [point["epoch"] for point in curve]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
-    left.plot(epochs, [point["loss"] for point in curve], "o-")
+    left.plot(epochs, [point.get("loss", math.nan) for point in curve], "o-")
     left.set(xlabel="epoch", ylabel="training loss")
     names = [name for name in curve[-1] if name.startswith("iou")]
     for name in names:

@@ -1,11 +1,11 @@
-"""A picture of how a training went."""
+"""A picture of how the embedded model's training went: IoU over minutes."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 
-def plot_curve(curve: list[dict[str, float]], file: Path) -> None:
+def plot_iou_over_minutes(curve: list[dict[str, float]], file: Path) -> None:
     """Draw the IoU of training and of the held-out drawn samples over the minutes."""
     import matplotlib as mpl
 
