@@ -6,16 +6,16 @@ import json
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import nn
 
-from app.errors import InvalidSettings
+from app.errors import InvalidSettings, WeightsUnavailable
 from app.segmenter.checkpoint import build_model, load_checkpoint
 from app.segmenter.device import resolve_device
-from app.segmenter.weights import file_sha256, find_name
-from app.segmenter.weights.card import check_card, read_card
+from app.segmenter.weights import REGISTRY, WeightsEntry, check_file, file_sha256, find_name
+from app.segmenter.weights.card import check_card, config_of, read_card
 from app.segmenter.weights.choice import EMBEDDED_MODEL
 from app.settings import read_settings
 from training.embedded.model import plain_attention
@@ -59,26 +59,51 @@ def load(checkpoint: str, config: str | None) -> Loaded:
     Raises
     ------
     StartupError
-        It is not there, damaged, or does not fit its config.
+        It is not there, damaged, or does not fit its config; says what to do about it.
     """
     if checkpoint == "random":
         if config is None:
             raise InvalidSettings("Random weights need a config: name one with --config, such as sam2.1_hiera_t.")
         torch.manual_seed(0)
         return Loaded("random", build_model(config), config, f"random weights of {config}, seed 0")
+    found = _found(checkpoint, config)
+    return Loaded(found.name, load_checkpoint(found.path, found.config), found.config, found.sha256)
+
+
+class _Found(NamedTuple):
+    name: str
+    path: Path
+    config: str
+    sha256: str
+
+
+def _found(checkpoint: str, config: str | None) -> _Found:
+    """Find a checkpoint by a known name, or as a file; its config is its own, unless one is given."""
     if checkpoint == "embedded":
-        path, name, config = EMBEDDED_MODEL, "embedded", config or "embedded"
-    elif entry := find_name(checkpoint):
-        path, name, config = entry.path_in(read_settings().weights.folder), entry.name, config or entry.config
-    else:
-        path = Path(checkpoint)
-        card, name = read_card(path), path.stem
-        if card is not None:
-            check_card(path, card, file_sha256(path))
-            name, config = card.name, config or card.config
-        config = config or _config_of_run(path.parent)
-    config = config or THESIS_CONFIG
-    return Loaded(name, load_checkpoint(path, config), config, file_sha256(path))
+        return _Found("embedded", EMBEDDED_MODEL, config or "embedded", file_sha256(EMBEDDED_MODEL))
+    entry, path = find_name(checkpoint), Path(checkpoint)
+    if entry is not None:
+        file = _pulled(entry)
+        return _Found(entry.name, file, config or entry.config, check_file(file, entry))
+    if not path.is_file():
+        known = ", ".join(("embedded", "random", *(each.name for each in REGISTRY)))
+        raise WeightsUnavailable(f"There is no checkpoint {checkpoint!r}: it is neither a file nor one of {known}.")
+    card, sha256 = read_card(path), file_sha256(path)
+    if card is None:
+        return _Found(path.stem, path, config or _config_of_run(path.parent) or THESIS_CONFIG, sha256)
+    check_card(path, card, sha256)
+    return _Found(card.name, path, config or config_of(path, card), sha256)
+
+
+def _pulled(entry: WeightsEntry) -> Path:
+    """Find published weights where they were pulled to."""
+    path = entry.path_in(read_settings().weights.folder)
+    if not path.is_file():
+        raise WeightsUnavailable(
+            f"The weights {entry.name} are not in {path.parent}:"
+            f" fetch them with `python -m app weights pull {entry.name}`."
+        )
+    return path
 
 
 def _config_of_run(folder: Path) -> str | None:
@@ -97,5 +122,9 @@ def machine(device: str, precision: Precision) -> Machine:
     InvalidSettings
         The device is not there.
     """
+    gpus = torch.cuda.device_count()
+    known = ("auto", "cpu", *(("cuda", *(f"cuda:{number}" for number in range(gpus))) if gpus else ()))
+    if device not in known:
+        raise InvalidSettings(f"There is no device {device!r} here: choose among {', '.join(known)}.")
     found = resolve_device(device)
     return Machine(found, precision == "bfloat16" or (precision == "auto" and found.type == "cuda"))

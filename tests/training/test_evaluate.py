@@ -176,7 +176,7 @@ def test_help(command: str) -> None:
 
 def test_errors_are_one_line(tmp_path: Path) -> None:
     answer = CliRunner().invoke(app, ["train", "--data", str(tmp_path), "--out", str(tmp_path / "run")])
-    assert answer.exit_code == 1
+    assert answer.exit_code == 2
     assert answer.output.startswith("error: ")
     assert len(answer.output.strip().splitlines()) == 1
     wrong = CliRunner().invoke(app, ["train", "--data", ".", "--out", ".", "--prompts", "negative"])

@@ -12,11 +12,14 @@ from app.errors import StartupError
 from training.cli import embedded, evaluate, export, package, train, whole
 from training.errors import TrainingError
 
-INTERRUPTED = 130
+INTERRUPTED, WRONG_USAGE = 130, 2
 
 
 class Commands(TyperGroup):
-    """A group of commands in which an error of ours is one line on stderr, and so is an interruption."""
+    """A group of commands in which an error of ours is one line on stderr, and so is an interruption.
+
+    What was asked for and is not there ends as any wrong usage does, with exit code 2.
+    """
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
@@ -24,7 +27,7 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except (TrainingError, StartupError) as error:
             print(f"error: {error}", file=sys.stderr)
-            raise typer.Exit(1) from error
+            raise typer.Exit(WRONG_USAGE if isinstance(error, StartupError) else 1) from error
         except KeyboardInterrupt as stopped:
             print("Stopped. What is finished is kept: the same command goes on from here.", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from stopped

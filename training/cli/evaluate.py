@@ -29,24 +29,19 @@ def evaluate(
 ) -> None:
     """Evaluate a checkpoint with every kind of prompt, beside plain baselines, and write a report."""
     from training.dataset import SPLITS
-    from training.dataset.export import dataset_of
+    from training.dataset.export import check_data, dataset_of
     from training.evaluation.whole import evaluate_and_report
     from training.start import load, machine
 
     if split not in {*SPLITS, "all", None}:
         raise typer.BadParameter(f"choose among {', '.join(SPLITS)}, all", param_hint="--split")
-    dataset = dataset_of(data, out / "data")
+    check_data(data)
+    where = machine(device, precision.value)
     loaded = [load(checkpoint, config)]
     for other in against or []:
         name, _, its_config = other.partition("=")
         loaded.append(load(name, its_config or None))
-    report = evaluate_and_report(
-        dataset,
-        loaded,
-        machine(device, precision.value),
-        split or ("test" if dataset == data else "all"),
-        limit,
-        seed,
-        out,
-    )
+    dataset = dataset_of(data, out / "data")
+    split = split or ("test" if dataset == data else "all")
+    report = evaluate_and_report(dataset, loaded, where, split, limit, seed, out)
     typer.echo(f"{report.metrics}, {report.html}: {report.headline}")

@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from training.finetune.recipe import Recipe
     from training.finetune.run import Run
+    from training.start import Loaded, Machine
 
 
 class Tuned(StrEnum):
@@ -75,37 +76,36 @@ def train(
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
     """Fine-tune a checkpoint on a dataset; stop it with Ctrl-C, and go on with the same command."""
+    from training.dataset.export import check_data
     from training.finetune.recipe import PROMPT_TYPES, Recipe
+    from training.start import load, machine
 
     types = tuple(kind.strip() for kind in prompts.split(","))
     if not set(types) <= set(PROMPT_TYPES) or types == ("negative",):
         raise typer.BadParameter(
             f"choose among {', '.join(PROMPT_TYPES)}; negative never alone", param_hint="--prompts"
         )
+    check_data(data)
+    where, start = machine(device, precision.value), load(checkpoint, config)
     recipe = Recipe(
         tune=tune.value, loss=loss.value, epochs=epochs, batch=batch or (16 if tune is Tuned.decoder else 4),
         learning_rate=lr, weight_decay=weight_decay, prompt_types=types, subsets_per_batch=subsets, patience=patience,
         lora_rank=lora_rank, seed=seed,
     )  # fmt: skip
-    done = run_training(data, out, checkpoint, config, recipe, device, precision.value)
-    typer.echo(told(done, out))
+    typer.echo(told(run_training(data, out, start, recipe, where), out))
 
 
-def run_training(
-    data: Path, out: Path, checkpoint: str, config: str | None, recipe: Recipe, device: str, precision: str
-) -> Run:
-    """Load everything and fine-tune."""
+def run_training(data: Path, out: Path, start: Loaded, recipe: Recipe, where: Machine) -> Run:
+    """Make a dataset of the data, if they are none, and fine-tune."""
     from training.dataset import open_dataset
     from training.dataset.export import dataset_of
     from training.finetune.run import Origin
     from training.finetune.train import fine_tune
-    from training.start import load, machine
 
     dataset = open_dataset(dataset_of(data, out / "data"))
-    start = load(checkpoint, config)
     counts = Counter(dataset.splits[item.slide] for item in dataset.items)
     origin = Origin(start.name, start.sha256, start.config, data.name, dataset.sha256, dict(sorted(counts.items())))
-    return fine_tune(start.network, recipe, dataset, origin, out, machine(device, precision))  # type: ignore[arg-type]
+    return fine_tune(start.network, recipe, dataset, origin, out, where)
 
 
 def told(run: Run, out: Path) -> str:

@@ -33,16 +33,20 @@ def whole(
     from training.cli.export import tiles as export_tiles
     from training.cli.package import package
     from training.cli.train import run_training, told
+    from training.dataset.export import check_data
     from training.finetune.recipe import Recipe
     from training.served import refine_through_the_service
+    from training.start import load, machine
 
+    check_data(tiles)
+    where, start = machine(device, "auto"), load(checkpoint, config)
     console = Console(highlight=False)
     data, run, report = out / "data", out / "run", out / "report"
     console.rule("1 of 5: export")
     export_tiles(tiles, data, per_slide=per_slide, seed=seed)
     console.rule("2 of 5: train")
     recipe = Recipe(epochs=epochs, learning_rate=lr, seed=seed)
-    typer.echo(told(run_training(data, run, checkpoint, config, recipe, device, "auto"), run))
+    typer.echo(told(run_training(data, run, start, recipe, where), run))
     console.rule("3 of 5: evaluate, beside the weights it began with")
     best = str(run / "best.pt")
     beside = checkpoint if config is None else f"{checkpoint}={config}"

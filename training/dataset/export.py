@@ -16,6 +16,7 @@ import numpy.typing as npt
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from shapely.geometry.base import BaseGeometry
 
+from app.errors import InvalidSettings
 from app.geometry.frames import Roi
 from app.geometry.windows import CONTEXT_FACTOR, MODEL_SIDE_PX, Window, plan_window, window_at
 from training.dataset.folder import (
@@ -119,17 +120,29 @@ def _record(folder: Path, source: str, choice: Choice, done: Exported, dataset: 
         stream.write(json.dumps(line) + "\n")
 
 
-def dataset_of(data: Path, folder: Path) -> Path:
-    """Give a dataset folder: `data` itself if it is one, else what an export of its tiles into `folder` makes.
+def check_data(data: Path) -> None:
+    """Make sure that `dataset_of` can give a dataset, before anything is read or made.
 
     Raises
     ------
-    BrokenDataset
+    InvalidSettings
         `data` is neither a dataset nor a folder of tiles.
     """
     from training.dataset.sources.tiles import TilesFolder
 
-    if (data / ITEMS).is_file() or not TilesFolder.is_one(data):
+    if not data.is_dir():
+        raise InvalidSettings(f"There is no folder {data}.")
+    if not (data / ITEMS).is_file() and not TilesFolder.is_one(data):
+        raise InvalidSettings(
+            f"{data} is neither a dataset nor a folder of tiles with masks: make one with `python -m training export`."
+        )
+
+
+def dataset_of(data: Path, folder: Path) -> Path:
+    """Give a dataset folder: `data` itself if it is one, else what an export of its tiles into `folder` makes."""
+    from training.dataset.sources.tiles import TilesFolder
+
+    if (data / ITEMS).is_file():
         return data
     export(TilesFolder(data), folder)
     return folder
