@@ -51,7 +51,7 @@ def test_the_committed_model_is_small_and_has_its_record() -> None:
     assert record["steps"] > 1000
     assert record["recipe"]["config"] == record["config"] == "embedded"
     assert record["sha256"] == hashlib.sha256(EMBEDDED_MODEL.read_bytes()).hexdigest()
-    assert record["curve"][-1]["validation"] > 0.8
+    assert record["curve"][-1]["iou"] > 0.8
 
 
 def test_the_curve_is_drawn(tmp_path: Path) -> None:

@@ -319,7 +319,7 @@ def _batches(recipe: Recipe, scenes: list[Scene], first: int) -> Iterator[Iterat
     try:
         yield received()
     finally:
-        worker.terminate()
+        worker.kill()  # a polite end would wait until somebody has taken what it still has in the queue
         worker.join()
 
 
