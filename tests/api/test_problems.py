@@ -2,9 +2,10 @@ import json
 
 import pytest
 from fastapi.testclient import TestClient
+from starlette.types import Receive, Scope, Send
 
 from app import errors
-from app.api.problems import KINDS, kind_of
+from app.api.problems import KINDS, ProblemMiddleware, kind_of
 from tests.api.conftest import BOX
 from tests.fakes.rooms import DarkSegmenter, FakeGateway, annotation
 
@@ -145,3 +146,15 @@ def test_what_cannot_be_refined_is_422(client: TestClient, gateway: FakeGateway,
     answer = client.post("/sam/annotations/7/refine")
     assert answer.status_code == 422
     assert answer.json()["type"].endswith(kind)
+
+
+def test_an_answer_that_has_begun_is_not_begun_again() -> None:
+    async def breaks_off(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError("in the middle")
+
+    counted: list[str] = []
+    client = TestClient(ProblemMiddleware(breaks_off, counted.append))
+    with pytest.raises(RuntimeError, match="in the middle"):
+        client.get("/")
+    assert counted == []

@@ -194,3 +194,24 @@ def test_an_error_after_the_write_says_whether_the_outline_was_changed(
     assert caught.value.facts.get("written", "absent") == written
     assert (gateway.annotations[7].location != BOX) == (when == "after")
     assert len(gateway.points) == 2
+
+
+def test_a_lost_write_that_cannot_be_looked_at_says_that_nobody_knows(odd: Odd) -> None:
+    odd.fail_on = {1: (PlatformTimeout("slow"), "after")}
+    odd.then = PlatformUnavailable("down")
+    with pytest.raises(PlatformTimeout) as caught:
+        refine_with(odd)(7, PLAIN)
+    assert caught.value.facts["written"] is None
+    assert len(odd.points) == 2
+
+
+def test_a_deletion_without_a_handle_is_still_told(gateway: FakeGateway) -> None:
+    class Silent(FakeGateway):
+        """Deletes, and names no command."""
+
+        def delete(self, annotation_id: int) -> int | None:
+            super().delete(annotation_id)
+            return None
+
+    result = refine_with(Silent(annotations=gateway.annotations, points=gateway.points))(7, PLAIN)
+    assert (result.points_deleted, result.commands) == ((11, 12), (88,))
