@@ -62,8 +62,7 @@ def test_killed_in_the_middle(stack: Stack, step: str) -> None:
         assert stack.left(drawn) == list(drawn.points)
     run("podman", "start", stack.container("refine"))
     stack.wait_for_service()
-    again = stack.click(drawn)
-    assert again.status_code == 200, again.text
+    until(lambda: stack.click(drawn).status_code == 200, "nginx finds the container at its new address")
 
 
 def test_a_new_container_finds_the_weights_of_the_old_one(stack: Stack) -> None:
