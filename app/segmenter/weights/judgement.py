@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, get_args
 
 from app.geometry.judgement import SIGNS, Calibration, Judgement, Rule
@@ -92,6 +91,6 @@ def _object(content: object, name: str, members: set[str]) -> dict[str, Any]:
 def _number(content: object, name: str, most: float) -> float:
     if isinstance(content, bool) or not isinstance(content, int | float):
         raise ValueError(f"{name} is no number")
-    if not (math.isfinite(content) and 0 <= content <= most):
+    if not 0 <= content <= most:  # neither is what is no number
         raise ValueError(f"{name} does not lie within 0 to {most:g}")
     return float(content)
