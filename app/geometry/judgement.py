@@ -58,3 +58,7 @@ class Judgement:
         if self.calibration is None:
             return Confidence(signs.score, calibrated=False)
         return Confidence(self.calibration(signs), calibrated=True)
+
+
+UNJUDGED = Judgement()
+"""Of a checkpoint whose card says nothing, or that has none."""

@@ -50,7 +50,7 @@ class Masks:
     scores: npt.NDArray[np.float32]
     """(k,) float32: the model's own estimate of each proposal's IoU."""
     single: Mask | None = None
-    """Of the single-mask token, which SAM is trained to answer unambiguous prompts with; None where a model has none."""
+    """Of the single-mask token, which SAM is trained to answer clear prompts with; None where a model has none."""
 
     @property
     def best(self) -> int:

@@ -12,7 +12,6 @@ import numpy as np
 from app.geometry.frames import Roi, SlideXY, WindowXY
 from app.geometry.windows import WindowGrid
 
-
 PromptKind = Literal["box", "1 positive", "2+ positive", "1 negative", "2+ with negative"]
 """Prompts by number and kind: a box alone, or with points, of which the last two kinds have one on the background."""
 

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from app.errors import CallerGone, ModelBusy
 from app.geometry.frames import Roi
-from app.geometry.judgement import Judgement
+from app.geometry.judgement import UNJUDGED, Judgement
 from app.geometry.masks import Masks
 from app.geometry.prompts import Prompts
 from app.geometry.windows import Window, WindowGrid, WindowImage
@@ -229,7 +229,7 @@ class ModelInfo:
     device: str
     engine: str = "torch"
     """What runs the encoder."""
-    judgement: Judgement = Judgement()
+    judgement: Judgement = UNJUDGED
     """How to judge its masks."""
 
 

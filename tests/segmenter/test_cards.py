@@ -125,8 +125,7 @@ def test_an_odd_card_is_told_in_one_error(tmp_path: Path, card: object, words: s
 def test_whatever_a_judgement_holds_it_is_sound_or_refused(content: object) -> None:
     try:
         found = read_judgement(content)
-    except ValueError as error:
-        assert str(error)
+    except ValueError:
         return
     assert set(dict(found.takes).values()) <= {"best", "single"}
     for share in (0.0, 0.5, 1.0):

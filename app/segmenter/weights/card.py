@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.errors import WeightsCorrupt
-from app.geometry.judgement import Judgement
+from app.geometry.judgement import UNJUDGED, Judgement
 from app.segmenter.weights.judgement import read_judgement
 from app.segmenter.weights.registry import REGISTRY
 
@@ -29,7 +29,7 @@ class Card:
     config: str
     """As the card says; `config_of` says whether it may be used."""
     sha256: str
-    judgement: Judgement = Judgement()
+    judgement: Judgement = UNJUDGED
 
 
 def card_of(checkpoint: Path) -> Path:
@@ -88,7 +88,7 @@ def judgement_of(checkpoint: Path, sha256: str) -> Judgement:
     """
     card = read_card(checkpoint)
     if card is None:
-        return Judgement()
+        return UNJUDGED
     check_card(checkpoint, card, sha256)
     return card.judgement
 

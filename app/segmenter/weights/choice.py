@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from app.errors import WeightsCorrupt, WeightsUnavailable
-from app.geometry.judgement import Judgement
+from app.geometry.judgement import UNJUDGED, Judgement
 from app.segmenter.weights.card import check_card, config_of, judgement_of, read_card
 from app.segmenter.weights.checks import check_file, file_sha256
 from app.segmenter.weights.registry import REGISTRY, WeightsEntry, find_digest
@@ -27,7 +27,7 @@ class ChosenWeights:
     """What `app.segmenter.checkpoint.find_config` finds: a name or a YAML file."""
     sha256: str
     origin: Literal["configured", "pulled", "embedded"]
-    judgement: Judgement = Judgement()
+    judgement: Judgement = UNJUDGED
     """What its card says of its masks."""
 
     @property
@@ -90,7 +90,7 @@ def _configured(settings: Settings) -> ChosenWeights | None:
         if not known and "config" not in settings.segmenter.model_fields_set:  # what the operator says counts more
             config = config_of(path, card)
     name = known.name if known else card.name if card else path.stem
-    return ChosenWeights(name, path, config, sha256, "configured", card.judgement if card else Judgement())
+    return ChosenWeights(name, path, config, sha256, "configured", card.judgement if card else UNJUDGED)
 
 
 def _pulled(settings: Settings, registry: Sequence[WeightsEntry]) -> ChosenWeights | None:

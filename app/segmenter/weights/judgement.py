@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, get_args
 
-from app.geometry.judgement import SIGNS, Calibration, Judgement, Rule
+from app.geometry.judgement import SIGNS, UNJUDGED, Calibration, Judgement, Rule
 from app.geometry.prompts import PromptKind
 
 MOST_KNOTS = 200
@@ -28,7 +29,7 @@ def read_judgement(content: object) -> Judgement:
         It is not of this form; says where.
     """
     if content is None:
-        return Judgement()
+        return UNJUDGED
     given = _object(content, "judgement", _MEMBERS)
     return Judgement(_takes(given.get("takes", {})), _calibration(given.get("calibration")))
 
@@ -67,7 +68,7 @@ def _knots(content: object, most: float) -> tuple[tuple[float, float], ...]:
     if not isinstance(content, list) or not 2 <= len(content) <= MOST_KNOTS:
         raise ValueError(f"map is no list of 2 to {MOST_KNOTS} knots")
     knots = [_knot(each, most) for each in content]
-    for (place, value), (next_place, next_value) in zip(knots, knots[1:], strict=False):
+    for (place, value), (next_place, next_value) in pairwise(knots):
         if not (place < next_place and value <= next_value):
             raise ValueError("the knots of map do not rise")
     return tuple(knots)
