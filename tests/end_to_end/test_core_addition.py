@@ -139,6 +139,13 @@ class Service:
 
         self.server = Server(("127.0.0.1", 0), Handler)
 
+    def says(self, case: dict[str, Any]) -> None:
+        """Begin a shared case: answer its problem, or what they share."""
+        self.asked.clear()
+        self.status = case["status"] if "problem" in case else 200
+        self.type = "application/problem+json" if "problem" in case else "application/json"
+        self.answer = json.dumps(case.get("problem", SHARED["answer"])).encode()
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server.server_port}/sam"
@@ -161,19 +168,21 @@ def addition(service: Service, tmp_path: Path) -> Iterator[Lab]:
 
 
 def test_the_java_files_and_this_core_answer_the_same_cases(addition: Lab, service: Service) -> None:
-    service.answer = json.dumps(SHARED["answer"]).encode()
     for case in SHARED["cases"]:
-        service.asked.clear()
+        service.says(case)
         annotation = addition.draw(BOX)
         headers = bearer(addition.alice) | ({"content-type": case["type_sent"]} if "type_sent" in case else {})
         path = case["path"].replace("{id}", str(annotation))
-        answer = press(addition, path, headers, content=case.get("body", "").encode())
+        sent = case.get("body", "{}".ljust(case.get("body_bytes", 0)) if "body_bytes" in case else "")
+        answer = press(addition, path, headers, content=sent.encode())
         said = f"{case['what']}: {answer.text}"
         assert answer.status_code == case["status"], said
         assert service.asked == ([] if case["sent"] is None else [case["sent"]]), said
         assert {name: answer.json()[name] for name in ("type", "detail") if name in case} == {
             name: case[name] for name in ("type", "detail") if name in case
         }, said
+        if "problem" in case:
+            assert answer.json() == case["problem"], said
         if answer.status_code == 200:
             assert answer.json()["refinement"] == SHARED["answer"]
 
