@@ -7,11 +7,27 @@
  * @param {?number} command handle of the undo, from services that tell no list
  */
 export function outcomeOf(refinement, command) {
+  const {geojson, model} = refinement;
   return {
     commands: refinement.commands || [command].filter(Boolean),
     changed: refinement.changed,
     doubts: refinement.doubts || [],
-    pointsDeleted: refinement.points_deleted,
-    pointsNotDeleted: refinement.points_not_deleted
+    pointsDeleted: refinement.points_deleted || [],
+    pointsNotDeleted: refinement.points_not_deleted || [],
+    preview: refinement.preview || null, // of what was not written
+    geometry: geojson ? geojson.geometry : null,
+    proposals: refinement.proposals || [],
+    proposal: refinement.proposal,
+    box: refinement.box || null,
+    score: refinement.score,
+    confidence: refinement.confidence,
+    calibrated: refinement.calibrated,
+    model: model ? model.name : ''
   };
+}
+
+/** Whether two WKT are the same shape, however they are spaced; lists outside of a viewer do not know theirs. */
+export function isSameShape(before, after) {
+  const numbers = wkt => wkt.match(/-?[\d.]+(e[-+]?\d+)?/gi).map(Number).join();
+  return Boolean(before && after) && numbers(before) === numbers(after);
 }
