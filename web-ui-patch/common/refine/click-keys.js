@@ -9,7 +9,7 @@ const IN_FRONT = '.modal.is-active, .dialog.is-active';
 /**
  * Listen until the function that is returned is called.
  *
- * @param {Object<string, function(): void>} verbs what to do by key: Enter, Escape, Tab, z, b
+ * @param {Object<string, function(): void>} verbs what to do by key: Enter, Escape, Tab, n, x, z
  * @returns {function(): void} stops it
  */
 export function listenToKeys(verbs) {

@@ -1,4 +1,4 @@
-/* eslint object-curly-spacing: off -- the two hosts want it differently */
+/* eslint object-curly-spacing: off, brace-style: off -- the two hosts want them differently */
 
 /** The clicks and the outline of a preview on the host's own OpenLayers map. */
 

@@ -27,12 +27,13 @@ export class ClickSession {
     this.prompts = prompts;
     this.clicks = [];
     this.label = OBJECT; // what a plain click says
-    this.proposal = null; // the one that the user asked for
+    this.proposal = null; // the one that the user chose, for all clicks from then on
     this.past = []; // the clicks as they were, for undo
     this.answer = answer;
     this.settled = {clicks: [], proposal: null, past: []}; // what the answer belongs to
-    this.single = null; // the outline of the mask that stands alone, for these clicks
-    this.keepSingle();
+    this.own = null; // the one that the service takes by itself
+    this.single = null; // the outline of the mask that is none of the three, where it is known for these clicks
+    this.learn();
     this.isAsking = false;
     this.isStale = false;
     this.isWriting = false;
@@ -49,10 +50,10 @@ export class ClickSession {
     return this.past.length > 0 && !this.isWriting;
   }
 
-  /** The outlines to choose from, and which of them is shown: -1 where it is none of them. */
+  /** What can be chosen among, in the order of going round, and which of it is shown: -1 where it is none of them. */
   get choice() {
     const proposed = this.answer ? this.answer.proposals.filter(({geometry}) => geometry) : [];
-    const all = this.single && proposed.length > 0 ? [{index: SINGLE, geometry: this.single}, ...proposed] : proposed;
+    const all = this.own === SINGLE ? [{index: SINGLE, geometry: this.single}, ...proposed] : proposed;
     const taken = this.proposal === null ? this.answer && this.answer.proposal : this.proposal;
     return {all, at: all.findIndex(({index}) => index === taken)};
   }
@@ -60,7 +61,7 @@ export class ClickSession {
   /** The outline to show, null where there is none. */
   get geometry() {
     const {all, at} = this.choice;
-    if (this.isAsking && this.proposal !== null && at >= 0) {
+    if (this.isAsking && this.proposal !== null && at >= 0 && all[at].geometry) {
       return all[at].geometry; // at once, while its preview is on the way
     }
     return this.answer && this.answer.preview ? this.answer.geometry : null;
@@ -86,13 +87,18 @@ export class ClickSession {
 
   /** Let plain clicks say the other thing from now on. */
   toggle() {
-    this.label = this.label === OBJECT ? BACKGROUND : OBJECT;
+    this.mean(this.label === OBJECT ? BACKGROUND : OBJECT);
+  }
+
+  /** Let plain clicks say this from now on. */
+  mean(label) {
+    this.label = label;
   }
 
   /** Show the next of the outlines that the model proposes. */
   next() {
     const {all, at} = this.choice;
-    if (all.length === 0 || this.isWriting) {
+    if (all.length < 2 || this.isWriting) {
       return Promise.resolve();
     }
     this.proposal = all[(at + 1) % all.length].index;
@@ -109,7 +115,6 @@ export class ClickSession {
   }
 
   moved() {
-    this.proposal = null; // it was chosen for other clicks
     this.single = null;
     return this.preview();
   }
@@ -138,7 +143,7 @@ export class ClickSession {
       if (!this.isStale && !this.isClosed) {
         this.answer = answer;
         this.settled = asked;
-        this.keepSingle();
+        this.learn();
       }
     } catch (error) {
       if (!this.isStale && !this.isClosed) {
@@ -148,7 +153,11 @@ export class ClickSession {
     }
   }
 
-  keepSingle() {
+  /** Take from an answer what the next ones do not tell. */
+  learn() {
+    if (this.answer && this.proposal === null) {
+      this.own = this.answer.proposal;
+    }
     if (this.answer && this.answer.proposal === SINGLE) {
       this.single = this.answer.geometry;
     }
@@ -158,7 +167,7 @@ export class ClickSession {
   stepBack() {
     const {clicks, proposal, past} = this.settled;
     Object.assign(this, {clicks, proposal, past: [...past]});
-    this.keepSingle();
+    this.learn();
   }
 
   request() {

@@ -11,7 +11,7 @@ import ClickBar from './ClickBar.vue';
 import {listenToKeys} from './click-keys';
 import {ClickSession} from './click-session';
 import {host} from './refine-host';
-import {isSameShape} from './refinement';
+import {boxOf, isSameShape} from './refinement';
 
 const ENDS_IT = [403, 404];
 
@@ -33,9 +33,10 @@ export function rememberBox({id, location}, {box}) {
   }
 }
 
+/** The box that goes with every click: the one of the outline's own time, or the shape's. */
 function firstBoxOf({id, location}) {
   const known = firstBoxes.get(id);
-  return known && isSameShape(known.location, location) ? known.box : undefined;
+  return known && isSameShape(known.location, location) ? known.box : boxOf(location);
 }
 
 /** The nearest container with a map, null outside of a viewer. */
@@ -90,7 +91,7 @@ class Correction {
     const map = new ClickMap(hostMap, this);
     const prompts = preview ? {box: preview.box} : {box: firstBoxOf(this.annotation), points: 'ignore'};
     const ask = (body, signal) => host.refine(this.annotation, body, signal);
-    const session = Vue.observable(new ClickSession({ask, complain: error => this.failed(error)}, known(prompts), preview));
+    const session = Vue.observable(new ClickSession({ask, complain: error => this.failed(error)}, withValues(prompts), preview));
     this.session = session;
     corrections.ids.push(this.annotation.id);
     this.showBar();
@@ -102,7 +103,7 @@ class Correction {
       () => this.owner.$off('hook:beforeDestroy', close),
       this.owner.$watch(() => [session.geometry, session.clicks], ([geometry, clicks]) => map.show(geometry, clicks), {immediate: true}),
       listenToKeys({
-        'Enter': () => this.accept(), 'Escape': close, 'Tab': () => session.next(), 'z': () => session.undo(), 'b': () => session.toggle()
+        'Enter': () => this.accept(), 'Escape': close, 'Tab': () => session.next(), 'n': () => session.next(), 'z': () => session.undo(), 'x': () => session.toggle()
       }),
       host.listen(this.owner, 'deleteAnnotation', ({id}) => id === this.annotation.id && close()),
       this.owner.$watch(whereabouts, close)
@@ -180,6 +181,6 @@ function whereabouts() {
   return JSON.stringify([image && image.id, sliceIds, activeTool, activeEditTool]);
 }
 
-function known(options) {
+function withValues(options) {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value));
 }

@@ -26,8 +26,19 @@ export function outcomeOf(refinement, command) {
   };
 }
 
+const numbersIn = wkt => ((wkt || '').match(/-?[\d.]+(e[-+]?\d+)?/gi) || []).map(Number);
+
 /** Whether two WKT are the same shape, however they are spaced; lists outside of a viewer do not know theirs. */
 export function isSameShape(before, after) {
-  const numbers = wkt => wkt.match(/-?[\d.]+(e[-+]?\d+)?/gi).map(Number).join();
-  return Boolean(before && after) && numbers(before) === numbers(after);
+  return Boolean(before && after) && numbersIn(before).join() === numbersIn(after).join();
+}
+
+/** The box around a shape in WKT, [x_min, y_min, x_max, y_max]; null where the shape is not known. */
+export function boxOf(wkt) {
+  const numbers = numbersIn(wkt);
+  if (numbers.length < 2) {
+    return null;
+  }
+  const [xs, ys] = [0, 1].map(axis => numbers.filter((_, at) => at % 2 === axis));
+  return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
 }

@@ -43,7 +43,7 @@ function previewed({clicks = [], proposal}) {
 
 function written() {
   return [200, {
-    changed: true, commands: [88, 89], 'points_deleted': [11], 'points_not_deleted': [], doubts: [], preview: null, box: [10, 10, 90, 90], location: OUTLINE
+    changed: true, commands: [88, 89], 'points_deleted': [11], 'points_not_deleted': [], doubts: [], preview: null, box: [5, 5, 95, 95], location: OUTLINE
   }];
 }
 
@@ -241,7 +241,7 @@ describe('Correcting with clicks', () => {
 
   it('shows a preview at once, in its own layer, and tells how sure the service is, and of which model', async () => {
     await correcting();
-    expect(asked).toEqual([{dryRun: true, clicks: [], points: 'ignore'}]);
+    expect(asked).toEqual([{box: [10, 10, 90, 90], dryRun: true, clicks: [], points: 'ignore'}]);
     expect(outline()).toEqual([1600]);
     expect(inBar('quality').textContent).toBe('<refine-sam-confidence> 73 % · <refine-sam-model> sam2.1_hiera_b+');
     expect(owner.find('.refine-sam-correct').attributes('disabled')).toBeDefined();
@@ -308,14 +308,14 @@ describe('Correcting with clicks', () => {
 
   it('goes through the proposals, by button and by Tab', async () => {
     await correcting();
-    expect(inBar('next-outline').textContent).toContain('1/4');
-    inBar('next-outline').click();
+    expect(inBar('next-proposal').textContent).toContain('1/4');
+    inBar('next-proposal').click();
     await settled(2);
     expect(asked[1].proposal).toBe(0);
     key('Tab');
     await settled(3);
     expect(asked[2].proposal).toBe(1);
-    expect(inBar('next-outline').textContent).toContain('3/4');
+    expect(inBar('next-proposal').textContent).toContain('3/4');
   });
 
   it('keeps the map\'s clicks from the host as long as it lasts, and gives them back', async () => {
@@ -360,13 +360,13 @@ describe('Correcting with clicks', () => {
     await owner.vm.$nextTick();
     owner.find('.refine-sam-correct').trigger('click');
     await until(acceptable);
-    expect(asked[2].box).toEqual([10, 10, 90, 90]);
+    expect(asked[2].box).toEqual([5, 5, 95, 95]);
     key('Escape');
     owner.vm.annotation = annotation();
     await owner.vm.$nextTick();
     owner.find('.refine-sam-correct').trigger('click');
     await until(acceptable);
-    expect('box' in asked[3]).toBe(false);
+    expect(asked[3].box).toEqual([10, 10, 90, 90]);
   });
 
   it('shows a doubtful outline of a press instead of writing it, and goes on from it with the points that were drawn', async () => {
@@ -386,7 +386,7 @@ describe('Correcting with clicks', () => {
   });
 
   it('shows a new preview where the old one does not fit any more, and writes nothing else', async () => {
-    answers = body => body.preview ? [409, {type: 'urn:cytomine-refine:preview-stale', detail: 'It was changed.'}] : says(body);
+    answers = body => body.preview ? [409, {type: 'urn:cytomine-refine:preview-unfit', detail: 'It was changed.'}] : says(body);
     await correcting();
     key('Enter');
     await until(() => told.length > 0);
@@ -418,6 +418,7 @@ describe('Correcting with clicks', () => {
     await until(() => clicked().length === 0);
     expect(acceptable()).toBe(true);
     key('Escape');
+    await owner.vm.$nextTick();
     owner.find('.refine-sam-correct').trigger('click');
     await until(() => told.length > 1);
     expect(bar()).toBe(null);
@@ -523,7 +524,7 @@ describe('Correcting with clicks', () => {
     expect(key('Escape').defaultPrevented).toBe(false);
     modal.remove();
     expect(acceptable()).toBe(true);
-    key('b');
+    key('x');
     await owner.vm.$nextTick();
     expect(inBar('background').getAttribute('aria-pressed')).toBe('true');
   });

@@ -102,7 +102,7 @@ describe('ClickSession', () => {
     expect(clicks.canAccept).toBe(true);
   });
 
-  it('goes through the proposals, shows each at once, and forgets the choice with the next click', async () => {
+  it('goes through the proposals, shows each at once, and keeps the choice for further clicks', async () => {
     const proposals = [0, 1, 2].map(index => ({index, geometry: index === 1 ? null : {name: `proposal ${index}`}}));
     const clicks = session({}, outcome('alone', {proposals, proposal: 'single'}));
     expect(clicks.choice.all.map(({index}) => index)).toEqual(['single', 0, 2]);
@@ -115,12 +115,20 @@ describe('ClickSession', () => {
     expect(clicks.geometry.name).toBe('zero');
     clicks.next();
     await come(outcome('two', {proposals, proposal: 2}));
-    clicks.next();
-    expect(clicks.geometry.name).toBe('alone');
-    expect(asked[2].proposal).toBe('single');
-    await come(outcome('alone', {proposals, proposal: 'single'}));
     clicks.add(1, 1);
-    expect('proposal' in asked[3]).toBe(false);
+    expect(asked[2].proposal).toBe(2);
+    await come(outcome('two, with a click', {proposals, proposal: 2}));
+    clicks.next();
+    expect(asked[3].proposal).toBe('single');
+    expect(clicks.geometry.name).toBe('two, with a click'); // the single one is not known for this click
+    await come(outcome('alone, with a click', {proposals, proposal: 'single'}));
+    expect(clicks.choice.at).toBe(0);
+    clicks.next();
+    await come(outcome('zero', {proposals, proposal: 0}));
+    clicks.next();
+    await come(outcome('two', {proposals, proposal: 2}));
+    clicks.next();
+    expect(clicks.geometry.name).toBe('alone, with a click');
   });
 
   it('has nothing to go through where nothing is proposed', async () => {
