@@ -90,7 +90,8 @@ function refined(more = {}) {
 
 /** What the stock route of 2026 answers where Core lacks our addition. */
 function stock(location) {
-  const [status, {command, refinement, ...json}] = refined();
+  const [status, json] = refined();
+  ['command', 'refinement'].forEach(ours => delete json[ours]);
   return [status, {...json, location}];
 }
 
