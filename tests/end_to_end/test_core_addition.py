@@ -78,6 +78,24 @@ def test_options_travel_in_the_query_or_the_body(lab: Lab) -> None:
     assert "dryRun" in wrong.json()["detail"]
 
 
+def test_what_is_previewed_is_written_or_nothing(lab: Lab) -> None:
+    annotation, path = lab.draw(BOX), "/api/annotation/{}/sam"
+    mine, hers = bearer(lab.alice), bearer(lab.cytomine.store.add_user("stranger"))
+    click = {"x": DISC_X, "y": DISC_Y, "label": 1}
+    asked = {"dryRun": True, "points": "ignore", "box": list(BOX.bounds), "clicks": [click]}
+    assert press(lab, path.format(annotation), hers, json=asked).status_code == 403
+    answer = press(lab, path.format(annotation), mine, json=asked).json()
+    seen = answer["refinement"]
+    assert lab.location(annotation) == BOX.wkt == answer["annotation"]["location"]
+    assert (seen["changed"], answer["command"], len(seen["proposals"])) == (False, None, 3)
+    other = press(lab, path.format(lab.draw(BOX)), mine, json={"preview": seen["preview"]})
+    assert (other.status_code, other.json()["type"]) == (409, "urn:cytomine-refine:preview-unfit")
+    done = press(lab, path.format(annotation), mine, json={"preview": seen["preview"]}).json()
+    assert shapely.from_wkt(lab.location(annotation)).equals(shapely.from_wkt(seen["location"]))
+    assert shapely.from_wkt(done["annotation"]["location"]).equals(shapely.from_wkt(seen["location"]))
+    assert done["refinement"]["commands"] == [done["command"]]
+
+
 def test_who_signs_with_keys_acts_as_themselves(lab: Lab) -> None:
     annotation = lab.draw(BOX, by=lab.bob)
     path = f"/api/annotation/{annotation}/sam"
