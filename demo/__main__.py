@@ -21,7 +21,9 @@ def demo(
     out: Annotated[Path, typer.Option(help="Where pictures, results and data go.")] = Path("out/demo"),
     published: Annotated[
         bool,
-        typer.Option("--published", help="Listen beyond loopback, for a container whose port is published on loopback."),
+        typer.Option(
+            "--published", help="Listen beyond loopback, for a container whose port is published on loopback."
+        ),
     ] = False,
 ) -> None:
     """Start an embedded Cytomine with a slide, and the refine service; refine a sample and show the result."""
