@@ -6,8 +6,9 @@ Two styles. *Smooth* follows the cleaned mask as a curve without its stairs, wit
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import cv2
@@ -18,7 +19,7 @@ from shapely import MultiPolygon, Polygon
 
 from app.geometry.frames import FloatXY, WindowXY
 from app.geometry.masks import CLOSING_PX, OPENING_PX, BoolMask, clean_mask, large_components, mask_in_model_frame
-from app.geometry.polygons import Holes, Parts, polygonal
+from app.geometry.polygons import Holes, Parts, clip_to_slide, polygonal
 from app.geometry.rings import Component, Ring, balanced, components_of, corners, fewest, smoothed
 from app.geometry.windows import WindowGrid
 
@@ -26,10 +27,10 @@ Style = Literal["smooth", "thesis"]
 
 MOST_VERTICES = 200
 """More than this is tedious to edit by hand; it is also Core's own default for new annotations."""
-SMOOTHING_PX = 10.0
+SMOOTHING_PX = 12.0
 """Standard deviation of the Gaussian along the outline, model pixels."""
 TOLERANCE_PX = 1.5
-"""How far the smooth curve may lie from the lines between its corners, model pixels."""
+"""How far the smooth curve may lie from the lines between its corners, model pixels; less for small parts."""
 _FINE_PX = 0.25
 """The tolerance where `detail` chooses among the corners."""
 _LEAST_COORDINATES = 4
@@ -93,6 +94,27 @@ def outline_of(
         return placed.to_slide(WindowXY(points))
 
     return drawn and polygonal(shapely.transform(drawn, to_slide))
+
+
+def outline_on_slide(
+    logits: npt.NDArray[np.float32],
+    grid: WindowGrid,
+    shape: tuple[int, int],
+    options: OutlineOptions,
+    slide_size: tuple[int, int],
+) -> Polygon | MultiPolygon | None:
+    """Outline as `outline_of` does, and cut away what lies outside the slide (width, height; level-0 pixels).
+
+    The cut may add corners. Where it adds too many for `detail`, the outline has that many less before it.
+    """
+    allowed = options.detail
+    while True:
+        drawn = outline_of(logits, grid, shape, replace(options, detail=allowed))
+        clipped = drawn and clip_to_slide(drawn, *slide_size)
+        excess = shapely.get_num_coordinates(clipped) - (options.detail or math.inf)
+        if allowed is None or excess <= 0 or allowed <= _LEAST_COORDINATES:
+            return clipped
+        allowed = max(_LEAST_COORDINATES, allowed - int(excess))
 
 
 def _smooth(mask: BoolMask, options: OutlineOptions) -> Polygon | MultiPolygon | None:
@@ -161,9 +183,7 @@ def _affordable(components: Sequence[Component], most: int) -> list[Component]:
     return kept
 
 
-def _cornered(
-    components: Sequence[Component], tolerance_px: float, most: int, *, balance: bool
-) -> list[Component]:
+def _cornered(components: Sequence[Component], tolerance_px: float, most: int, *, balance: bool) -> list[Component]:
     """Give every ring its corners, so many coordinates in all."""
     rings = [ring for component in components for ring in (component.shell, *component.holes)]
     chosen = fewest(rings, [corners(ring, tolerance_px) for ring in rings], most - len(rings))
@@ -180,13 +200,13 @@ def _polygon(ring: Ring, chosen: npt.NDArray[np.intp], *, balance: bool) -> Ring
 def _composed(components: Sequence[Component]) -> Polygon | MultiPolygon | None:
     """Put parts and holes together, mended where they cross."""
     shapes = [_without_holes(component) for component in components]
-    return polygonal(shapes[0] if len(shapes) == 1 else shapely.union_all(shapes))
+    return polygonal(shapely.union_all(shapes))
 
 
 def _without_holes(component: Component) -> Polygon | MultiPolygon | None:
-    shell = _area(component.shell)
-    return shapely.difference(shell, shapely.union_all([_area(hole) for hole in component.holes])) if component.holes else shell
+    holes = [_area(hole) for hole in component.holes]
+    return shapely.difference(_area(component.shell), shapely.union_all(holes))
 
 
 def _area(ring: Ring) -> Polygon | MultiPolygon | None:
-    return polygonal(Polygon(ring)) if len(ring) >= _LEAST_COORDINATES - 1 else None
+    return polygonal(shapely.make_valid(Polygon(ring), method="structure", keep_collapsed=False))

@@ -28,6 +28,8 @@ _MOST_MOVED = 0.03
 _HALVINGS = 4
 _LEAST_EXTENT_PX = 4.0
 """A smaller ring is drawn as its box."""
+_TOLERANCE_OF_LENGTH = 1 / 400
+"""Of a short ring the curve lies no farther from its corners' lines than this share of its length."""
 _LEAST_CORNERS = 3
 _SHELLS_TURN = -1
 """Sign of a shell's area, as OpenCV turns it."""
@@ -100,7 +102,8 @@ def smoothed(ring: Ring, width_px: float) -> Ring:
         count *= 2
     places = np.arange(count) * (length / count)
     path = np.interp(places, along, closed[:, 0]) + 1j * np.interp(places, along, closed[:, 1])
-    spectrum, frequencies = np.fft.fft(path), np.fft.fftfreq(count, max(length, 1.0) / count)
+    spectrum = np.fft.fft(path)
+    frequencies = np.fft.fftfreq(count, length / count).astype(np.float64)
     width, area = min(width_px, length * _SHARE_OF_LENGTH), abs(signed_area(ring))
     for _ in range(_HALVINGS):
         curve, outwards = _filtered(spectrum, frequencies, width)
@@ -143,13 +146,13 @@ def corners(ring: Ring, tolerance_px: float) -> npt.NDArray[np.intp]:
     Returns
     -------
     (m,) int
-        Indices, at least three. All of them for a ring that crosses itself so that nothing can be said.
+        Indices, at least three. All of them for a ring without an area.
     """
-    kept = Polygon(ring).simplify(tolerance_px)
-    if kept.is_empty or kept.geom_type != "Polygon":
-        return np.arange(len(ring))
+    closed = Polygon(ring)
+    kept: Polygon = closed.simplify(min(tolerance_px, closed.length * _TOLERANCE_OF_LENGTH))
     place = {(x, y): at for at, (x, y) in enumerate(ring.tolist())}
-    return np.array(sorted({place[x, y] for x, y in list(kept.exterior.coords)}), dtype=np.intp)
+    found = sorted({place[x, y] for x, y in list(kept.exterior.coords)})
+    return np.array(found, dtype=np.intp) if len(found) >= _LEAST_CORNERS else np.arange(len(ring))
 
 
 def fewest(rings: Sequence[Ring], chosen: Sequence[npt.NDArray[np.intp]], most: int) -> list[npt.NDArray[np.intp]]:
@@ -189,8 +192,7 @@ def fewest(rings: Sequence[Ring], chosen: Sequence[npt.NDArray[np.intp]], most: 
         heapq.heappush(line, cost(ring, before))
         heapq.heappush(line, cost(ring, after))
     return [
-        corners[[at for at in range(len(corners)) if at not in out]]
-        for corners, out in zip(chosen, gone, strict=True)
+        corners[[at for at in range(len(corners)) if at not in out]] for corners, out in zip(chosen, gone, strict=True)
     ]
 
 

@@ -17,8 +17,8 @@ from shapely import MultiPolygon, Polygon
 from app import spans
 from app.geometry.frames import Roi, flip_geometry
 from app.geometry.masks import Masks
-from app.geometry.outlines import OutlineOptions, outline_of
-from app.geometry.polygons import clip_to_slide, polygonal
+from app.geometry.outlines import OutlineOptions, outline_on_slide
+from app.geometry.polygons import polygonal
 from app.geometry.prompts import PointPrompt, prompts_in_window
 from app.geometry.windows import Window
 from app.usecases.doubts import Judged, judge
@@ -109,8 +109,7 @@ class BegunSegmentation:
     def _outlined(self, logits: npt.NDArray[np.float32], options: OutlineOptions) -> Polygon | MultiPolygon | None:
         """Outline a mask, platform frame, inside the slide."""
         encoded, slide = self.encoded.result(), self.slide
-        shape = outline_of(logits, encoded.grid, encoded.shape, options)
-        shape = shape and clip_to_slide(shape, slide.width, slide.height)
+        shape = outline_on_slide(logits, encoded.grid, encoded.shape, options, (slide.width, slide.height))
         return shape and polygonal(flip_geometry(shape, slide.height))
 
     def _account(self, taken: TakenMask, box: Roi | None) -> Account:
