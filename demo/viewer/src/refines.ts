@@ -75,7 +75,7 @@ export class Refines {
     const { bench } = this;
     const { user } = bench;
     try {
-      const { annotation, refinement } = await bench.api.refine(target.id, bench.keepPoints, run.abort.signal);
+      const { annotation, refinement } = await bench.api.refine(target.id, { keepPoints: bench.keepPoints }, run.abort.signal);
       this.refined(target, annotation, refinement);
       this.remember(annotation.id, refinement, user);
     } catch (error) {
@@ -91,6 +91,7 @@ export class Refines {
     bench.put(annotation);
     bench.timings = refinement.timings_ms;
     bench.refinements.set(annotation.id, refinement);
+    bench.previews.accepting.remember(annotation, { box: refinement.box ?? null });
     bench.emit('moved', annotation.id, readLocation(target.location), readLocation(annotation.location));
     bench.emit('told', ...summary(refinement));
   }

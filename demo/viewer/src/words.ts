@@ -1,6 +1,7 @@
 /** What a person is told. */
 
 import type { Problem } from './api';
+import type { Preview } from './queue';
 import type { Refinement } from './types';
 
 export type Kind = 'success' | 'warning' | 'info';
@@ -11,10 +12,30 @@ export function summary(refinement: Refinement): [Kind, string, string] {
   const used = count === 0 ? '' : count === 1 ? ', 1 point used' : `, ${count} points used`;
   const kept = refinement.points_not_deleted.length;
   const left = kept === 0 ? '' : ` ${kept === 1 ? '1 point' : `${kept} points`} could not be deleted.`;
-  const told = [`Confidence ${refinement.score.toFixed(2)}${used}.${left}`, ...doubtsOf(refinement)].join(' ');
+  const told = [`Confidence ${confidenceOf(refinement).toFixed(2)}${used}.${left}`, ...doubtsOf(refinement)].join(' ');
   if (!refinement.changed) return ['info', 'No object found: the outline is unchanged', told];
   return [doubtsOf(refinement).length ? 'warning' : 'success', 'Outline refined', told];
 }
+
+/** What is said of an open preview; `waiting` shapes were drawn since. */
+export function previewText({ outline, isAsking, isAccepting, problem, isHeld, session }: Preview, size: string, waiting: number): string {
+  const more = waiting ? ` ${waiting === 1 ? '1 more shape waits' : `${waiting} more shapes wait`} meanwhile.` : '';
+  if (isAccepting) return 'Writing the outline…';
+  if (problem) return `${sentences(problem.title)}${more}`;
+  if (isAsking) return `Looking for the outline…${more}`;
+  const keep = session.annotation === null ? ', K keeps your shape' : '';
+  if (!outline) return `No object found. Click on the object${keep}, Esc discards.${more}`;
+  if (outline.isDoubtful) return `The service doubts this outline (${size}). Enter accepts it all the same, a click corrects it, Esc discards it.${more}`;
+  return `Outline of ${size}. Enter accepts${isHeld ? '' : ', so does drawing the next shape'}; Esc discards.${more}`;
+}
+
+/** The same once a preview was accepted. */
+export function accepted(refinement: Refinement): [Kind, string, string] {
+  const told = [`Confidence ${confidenceOf(refinement).toFixed(2)}.`, ...doubtsOf(refinement)].join(' ');
+  return [refinement.doubtful ? 'warning' : 'success', 'Outline accepted', told];
+}
+
+export const confidenceOf = ({ confidence, score }: Refinement): number => confidence ?? score;
 
 export const doubtsOf = (refinement: Refinement): string[] => refinement.doubts ?? [];
 

@@ -1,0 +1,67 @@
+/** Clicks for an open preview: with the pointer, with a finger, and with the keyboard under the cross. */
+
+import type { Coordinate } from 'ol/coordinate';
+
+import { clickAt } from './session';
+import type { SlideMap } from './slidemap';
+import type { Tools } from './tools';
+import type { Workbench } from './workbench';
+
+const REACH_PX = { mouse: 11, touch: 22 };
+/** A second click so soon after the first, at the same place, is a double click: one is meant. */
+const DOUBLE_MS = 350;
+/** A finger that was held down long is lifted within this time. */
+const LIFTED_MS = 800;
+
+export class Clicks {
+  private lastAt = -Infinity;
+  private lastPixel: number[] = [0, 0];
+  private heldAt = -Infinity;
+
+  constructor(
+    private readonly slides: SlideMap,
+    private readonly tools: Tools,
+    private readonly bench: Workbench,
+  ) {
+    slides.map.on('click', (event) => {
+      const pointer = event.originalEvent as PointerEvent;
+      if (!this.tools.givesClicks || this.isEcho(event.pixel)) return;
+      this.put(event.coordinate, pointer.altKey ? 0 : this.bench.previews.label, pointer.pointerType === 'touch');
+    });
+    slides.target.addEventListener('contextmenu', (event) => this.other(event));
+  }
+
+  /** Put a click under the cross, or take the one away that is there. */
+  cross(isBackground: boolean): void {
+    const centre = this.slides.view.getCenter();
+    if (centre) this.put(centre, isBackground ? 0 : this.bench.previews.label, false);
+  }
+
+  /** The right button, or a finger held down: background. */
+  private other(event: MouseEvent): void {
+    if (!this.tools.givesClicks) return;
+    event.preventDefault();
+    this.heldAt = performance.now();
+    const { map } = this.slides;
+    this.put(map.getEventCoordinate(event), 0, false);
+  }
+
+  private put([x = 0, y = 0]: Coordinate, label: 0 | 1, isFinger: boolean): void {
+    const { previews } = this.bench;
+    const { current } = previews;
+    if (!current) return;
+    const reach = (isFinger ? REACH_PX.touch : REACH_PX.mouse) * (this.slides.view.getResolution() ?? 1);
+    const there = clickAt(current.session, x, y, reach);
+    if (there >= 0) previews.remove(there);
+    else previews.click({ x, y, label });
+  }
+
+  private isEcho([x = 0, y = 0]: number[]): boolean {
+    const now = performance.now();
+    const isNear = Math.hypot(x - this.lastPixel[0]!, y - this.lastPixel[1]!) < REACH_PX.mouse;
+    const isDouble = isNear && now - this.lastAt < DOUBLE_MS;
+    this.lastAt = now;
+    this.lastPixel = [x, y];
+    return isDouble || now - this.heldAt < LIFTED_MS;
+  }
+}
