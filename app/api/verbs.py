@@ -10,11 +10,13 @@ from fastapi import Request, Response
 from app import spans
 from app.api.answers import server_timing
 from app.api.metrics import Metrics
+from app.api.previews import Previews
+from app.usecases.accept_preview import AcceptPreview
 from app.usecases.embed_ahead import EmbedAhead
 from app.usecases.embeddings import Ahead
 from app.usecases.ports import Caller, Claim, ModelInfo, SlideGateway
 from app.usecases.predict_roi import PredictRoi
-from app.usecases.refine_annotation import RefineAnnotation
+from app.usecases.refine_annotation import Doubtful, RefineAnnotation
 from app.usecases.refine_crop import RefineCrop
 from app.usecases.segment_roi import SegmentRoi
 
@@ -28,7 +30,10 @@ class Verbs:
     segment: SegmentRoi
     crop: RefineCrop
     ahead: Ahead
+    previews: Previews
     max_points: int
+    doubtful: Doubtful
+    """What becomes of an outline that should be looked at first, where a request does not say."""
     deadline_s: float
     metrics: Metrics
 
@@ -41,6 +46,10 @@ class Verbs:
         """Refine on behalf of the caller."""
         gateway = self.gateway(request.state.caller)
         return RefineAnnotation(gateway, self.segment, self.max_points, claim)
+
+    def accept(self, request: Request, claim: Claim) -> AcceptPreview:
+        """Write a preview on behalf of the caller."""
+        return AcceptPreview(self.gateway(request.state.caller), self.model, claim)
 
     def predict(self, request: Request) -> PredictRoi:
         """Predict on behalf of the caller."""

@@ -136,8 +136,8 @@ class Sam2Segmenter:
         self._queue.close()
 
     def _points(self, window: Sam2Embedding, prompts: Prompts) -> tuple[FloatArray, npt.NDArray[np.int32]]:
-        """Give (1, 2 + n, 2) coordinates in encoder pixels and (1, 2 + n) labels, the box' corners first."""
+        """Give (1, 2 + n, 2) coordinates in encoder pixels and (1, 2 + n) labels, first the corners of a box."""
         scale = self.input_side_px / np.array(window.window_size, dtype=np.float64)
         places = np.concatenate([prompts.box, prompts.points]) * scale - _PIXEL_CENTRE
-        labels = [*_BOX_CORNERS, *(int(label) for label in prompts.labels)]
+        labels = [*_BOX_CORNERS[: len(prompts.box)], *(int(label) for label in prompts.labels)]
         return places[None].astype(np.float32), np.array([labels], dtype=np.int32)

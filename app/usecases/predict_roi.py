@@ -13,7 +13,7 @@ from app.geometry.prompts import PointLabel, PointPrompt
 from app.geometry.windows import plan_window
 from app.usecases.find_points import find_points
 from app.usecases.ports import Claim, Slide, SlideGateway
-from app.usecases.segment_roi import Segmentation, SegmentRoi
+from app.usecases.segment_roi import Segmentation, SegmentRoi, Wish
 from app.usecases.timings import Stopwatch
 
 
@@ -44,7 +44,9 @@ class PredictRoi:
     max_points: int
     claim: Claim = Claim()
 
-    def with_points(self, slide_id: int, geometry: BaseGeometry, points: tuple[GivenPoint, ...]) -> Prediction:
+    def with_points(
+        self, slide_id: int, geometry: BaseGeometry, points: tuple[GivenPoint, ...], wish: Wish = Wish()
+    ) -> Prediction:
         """Segment with the caller's own points.
 
         Parameters
@@ -61,7 +63,7 @@ class PredictRoi:
         slide, roi = self._prepare(slide_id, geometry, stopwatch)
         with stopwatch.step("points"):
             prompts = tuple(_as_prompt(point, slide, roi) for point in points)
-        return self._segment(slide, roi, prompts, stopwatch)
+        return self._segment(slide, roi, prompts, wish, stopwatch)
 
     def with_points_of(self, slide_id: int, geometry: BaseGeometry, user_id: int) -> Prediction:
         """Segment with the points that a user has drawn in the box; they stay.
@@ -85,7 +87,7 @@ class PredictRoi:
                 go_on=self.claim.check,
             )
             prompts = tuple(PointPrompt(point.x, flip_y(point.y, slide.height)) for point in found)
-        return self._segment(slide, roi, prompts, stopwatch)
+        return self._segment(slide, roi, prompts, Wish(), stopwatch)
 
     def _prepare(self, slide_id: int, geometry: BaseGeometry, stopwatch: Stopwatch) -> tuple[Slide, Roi]:
         with stopwatch.step("validity"):
@@ -93,11 +95,13 @@ class PredictRoi:
         with stopwatch.step("box"):
             return slide, roi_of(geometry, slide.width, slide.height)
 
-    def _segment(self, slide: Slide, roi: Roi, prompts: tuple[PointPrompt, ...], stopwatch: Stopwatch) -> Prediction:
+    def _segment(
+        self, slide: Slide, roi: Roi, prompts: tuple[PointPrompt, ...], wish: Wish, stopwatch: Stopwatch
+    ) -> Prediction:
         with stopwatch.step("validity"):
             plane = self.gateway.plane(slide, None)
         with self.segment.begun(slide, plane, roi, stopwatch, self.claim, prompts) as begun:
-            return Prediction(begun.outline(prompts), stopwatch.timings_ms())
+            return Prediction(begun.outline(roi, prompts, wish), stopwatch.timings_ms())
 
 
 def _as_prompt(point: GivenPoint, slide: Slide, roi: Roi) -> PointPrompt:

@@ -35,6 +35,10 @@ class Deletions:
     commands: list[int] = field(default_factory=list)
     """Handles of the deletions."""
 
+    def commands_after(self, stored: Stored) -> tuple[int, ...]:
+        """Give the handles of a write and of these deletions, in the order in which they were made."""
+        return (*(() if stored.command is None else (stored.command,)), *self.commands)
+
 
 @dataclass(frozen=True, slots=True)
 class WriteBack:
