@@ -2,6 +2,7 @@
 
 import { asProblem, Problem } from './api';
 import { isSamePlace, readLocation } from './geometry';
+import { boxOf } from './outlines';
 import type { Kept, Remembered } from './preview-store';
 import type { Previews } from './previews';
 import type { Preview } from './queue';
@@ -114,7 +115,7 @@ export class Accepting {
     const { bench } = this;
     bench.refinements.set(annotation.id, refinement);
     bench.timings = refinement.timings_ms;
-    this.remember(annotation, { ...promptsOfSession(session), box: session.box ?? refinement.box ?? null });
+    this.remember(annotation, { ...promptsOfSession(session), box: boxOf(session) });
     bench.undos.history.push({ commands, label: 'Outline accepted', annotation: annotation.id, refinement, session });
     bench.emit('told', ...accepted(refinement));
   }
@@ -126,7 +127,7 @@ export class Accepting {
     preview.problem = problem;
     await bench.reload().catch(asProblem);
     const now = bench.annotations.get(preview.session.annotation!);
-    if (now) preview.session = { ...preview.session, shape: now.location };
+    if (now) preview.session = { ...preview.session, box: boxOf(preview.session), shape: now.location };
     const told = problem.mayHaveWritten ? 'The outline may have been changed; it was loaded again.' : 'Nothing was written.';
     const detail = sentences(problem.detail, told);
     bench.emit('failed', new Problem(problem.title, detail, problem.status, 0), () => this.previews.again(preview), 'Preview again');

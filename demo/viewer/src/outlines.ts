@@ -17,7 +17,7 @@ const options = ({ proposal, detail }: Prompts): { proposal?: Choice; detail?: n
   ...(detail !== null && { detail }),
 });
 
-/** The first box of an object: the one that the service named, or the one around its shape. */
+/** The first box of an object. */
 export const boxOf = ({ box, shape }: Session): Box => box ?? (readLocation(shape).getExtent() as Box);
 
 /** Ask for the outline of a shape that is not stored. */
@@ -33,8 +33,7 @@ export function prediction(session: Session): object {
 
 /** Ask for the outline of an annotation, without writing; `usesPoints` where point annotations lie in it. */
 export function dryRun(session: Session, usesPoints: boolean): RefineOptions {
-  const { box, clicks } = session;
-  return { dryRun: true, clicks, points: usesPoints ? 'auto' : 'ignore', ...(box && { box }), ...options(session) };
+  return { dryRun: true, box: boxOf(session), clicks: session.clicks, points: usesPoints ? 'auto' : 'ignore', ...options(session) };
 }
 
 export function predicted({ geometry, properties }: PredictedFeature): Outline {

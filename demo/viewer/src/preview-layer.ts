@@ -64,5 +64,5 @@ function partsOf({ session, outline }: Preview, isCurrent: boolean): Feature<Geo
   if (outline) parts.push(part(readLocation(outline.location), isCurrent ? (outline.isDoubtful ? 'doubtful' : 'outline') : 'behind'));
   if (!isCurrent) return parts;
   const clicks = session.clicks.map(({ x, y, label }) => part(new Point([x, y]), label ? 'object' : 'background'));
-  return [part(fromExtent(boxOf(session)), 'box'), ...parts, ...clicks];
+  return [part(fromExtent(outline?.box ?? boxOf(session)), 'box'), ...parts, ...clicks];
 }

@@ -203,9 +203,7 @@ export class Previews {
       const answer = await this.asking.ask(session, this.usesPoints(session));
       if (!answer || !this.queue.includes(preview)) return; // of older prompts
       preview.outline = answer.outline;
-      const { box, own } = preview.session;
-      const isOwn = session.proposal === null && answer.outline !== null;
-      preview.session = { ...preview.session, box: box ?? answer.outline?.box ?? null, own: isOwn ? answer.outline!.proposal : own };
+      if (answer.outline && session.proposal === null) preview.session = { ...session, own: answer.outline.proposal };
     } catch (error) {
       const problem = asProblem(error);
       preview.problem = problem;

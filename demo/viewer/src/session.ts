@@ -13,6 +13,7 @@ export type Box = [xMin: number, yMin: number, xMax: number, yMax: number];
 
 /** What tells the model which object is meant, and how it shall be drawn. Left to the service where it is null. */
 export interface Prompts {
+  /** The first box of the object; null where that is the one around its shape. */
   box: Box | null;
   clicks: Click[];
   proposal: Choice | null;

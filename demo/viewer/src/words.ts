@@ -26,7 +26,7 @@ export function previewText({ outline, isAsking, isAccepting, problem, isHeld, s
   const keep = session.annotation === null ? ', K keeps your shape' : '';
   if (!outline) return `No object found. Click on the object${keep}, Esc discards.${more}`;
   if (outline.isDoubtful) return `The service doubts this outline (${size}). Enter accepts it all the same, a click corrects it, Esc discards it.${more}`;
-  return `Outline of ${size}. Enter accepts${isHeld ? '' : ', so does drawing the next shape'}; Esc discards.${more}`;
+  return `Outline of ${size}. Enter${isHeld ? '' : ' or your next shape'} accepts it, Esc discards it.${more}`;
 }
 
 /** The same once a preview was accepted. */
