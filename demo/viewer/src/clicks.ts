@@ -17,6 +17,7 @@ export class Clicks {
   private lastAt = -Infinity;
   private lastPixel: number[] = [0, 0];
   private heldAt = -Infinity;
+  private isFinger = false;
 
   constructor(
     private readonly slides: SlideMap,
@@ -26,31 +27,33 @@ export class Clicks {
     slides.map.on('click', (event) => {
       const pointer = event.originalEvent as PointerEvent;
       if (!this.tools.givesClicks || this.isEcho(event.pixel)) return;
-      this.put(event.coordinate, pointer.altKey ? 0 : this.bench.previews.label, pointer.pointerType === 'touch');
+      this.put(event.coordinate, pointer.altKey ? 0 : this.bench.previews.label);
     });
+    slides.target.addEventListener('pointerdown', ({ pointerType }) => (this.isFinger = pointerType === 'touch'), true);
     slides.target.addEventListener('contextmenu', (event) => this.other(event));
   }
 
   /** Put a click under the cross, or take the one away that is there. */
   cross(isBackground: boolean): void {
     const centre = this.slides.view.getCenter();
-    if (centre) this.put(centre, isBackground ? 0 : this.bench.previews.label, false);
+    this.isFinger = false;
+    if (centre) this.put(centre, isBackground ? 0 : this.bench.previews.label);
   }
 
   /** The right button, or a finger held down: background. */
   private other(event: MouseEvent): void {
     if (!this.tools.givesClicks) return;
     event.preventDefault();
-    this.heldAt = performance.now();
+    if (this.isFinger) this.heldAt = performance.now();
     const { map } = this.slides;
-    this.put(map.getEventCoordinate(event), 0, false);
+    this.put(map.getEventCoordinate(event), 0);
   }
 
-  private put([x = 0, y = 0]: Coordinate, label: 0 | 1, isFinger: boolean): void {
+  private put([x = 0, y = 0]: Coordinate, label: 0 | 1): void {
     const { previews } = this.bench;
     const { current } = previews;
     if (!current) return;
-    const reach = (isFinger ? REACH_PX.touch : REACH_PX.mouse) * (this.slides.view.getResolution() ?? 1);
+    const reach = (this.isFinger ? REACH_PX.touch : REACH_PX.mouse) * (this.slides.view.getResolution() ?? 1);
     const there = clickAt(current.session, x, y, reach);
     if (there >= 0) previews.remove(there);
     else previews.click({ x, y, label });
