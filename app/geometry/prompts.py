@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Literal
 
 import numpy as np
 
 from app.geometry.frames import Roi, SlideXY, WindowXY
 from app.geometry.windows import WindowGrid
+
+PromptKind = Literal["box", "1 positive", "2+ positive", "1 negative", "2+ with negative"]
+"""Prompts by number and kind: a box alone, or with points, of which the last two kinds have one on the background."""
 
 
 class PointLabel(IntEnum):
@@ -45,3 +50,12 @@ def prompts_in_window(box: Roi | None, points: tuple[PointPrompt, ...], grid: Wi
     corners = SlideXY(np.array(ends, dtype=np.float64).reshape(-1, 2))
     places = SlideXY(np.array([[point.x, point.y] for point in points], dtype=np.float64).reshape(-1, 2))
     return Prompts(grid.to_window(corners), grid.to_window(places), tuple(point.label for point in points))
+
+
+def prompt_kind(labels: Sequence[PointLabel]) -> PromptKind:
+    """Tell of which kind a box with points of these labels is."""
+    if not labels:
+        return "box"
+    if PointLabel.BACKGROUND in labels:
+        return "1 negative" if len(labels) == 1 else "2+ with negative"
+    return "1 positive" if len(labels) == 1 else "2+ positive"
