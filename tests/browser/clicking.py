@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import shapely
@@ -30,7 +30,7 @@ def gland(stage: Stage, number: int = REACHES_INTO_A_NEIGHBOUR) -> shapely.Polyg
 class Seen:
     """An answer of the service, once there is one."""
 
-    outline: shapely.Geometry = shapely.Polygon()
+    outline: shapely.Geometry = field(default_factory=shapely.Polygon)
     told: dict[str, Any] | None = None
 
 

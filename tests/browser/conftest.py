@@ -51,7 +51,8 @@ def viewer(browser: Browser, stage: Stage, request: pytest.FixtureRequest) -> It
 
     A test may ask for another screen by ``parametrize(..., indirect=True)``.
     """
-    yield from _viewer(browser, stage, request, "location.protocol === 'http:' && (localStorage['outline-on-draw'] = 'off')")
+    off = "location.protocol === 'http:' && localStorage.setItem('outline-on-draw', 'off')"
+    yield from _viewer(browser, stage, request, off)
 
 
 @pytest.fixture

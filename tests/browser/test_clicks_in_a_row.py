@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 import shapely
@@ -25,6 +26,9 @@ from tests.browser.clicking import (
 )
 from tests.browser.stage import Stage, Viewer
 from tests.browser.test_hurry import asked, until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Route
 
 pytest.importorskip("playwright")
 from playwright.sync_api import expect
@@ -142,8 +146,9 @@ def test_clicks_belong_to_the_preview_until_a_tool_that_clicks_is_chosen(clicker
         clicker.click_slide(*place)
         clicker.page.wait_for_timeout(300)  # two clicks in a hurry are a double click
     assert stored(stage) == []
-    with outlining(clicker):
+    with clicker.page.expect_request("**/demo/prediction") as asked_for, outlining(clicker):
         clicker.click_slide(x0, y0)
+    assert asked_for.value.post_data_json["points"] == []  # the click that closed the polygon is no other
     clicker.status("Outline accepted")  # the first one
     assert len(stored(stage)) == 1
     with outlining(clicker):
@@ -169,7 +174,7 @@ def test_doubt_is_asked_about_in_the_words_of_the_service(clicker: Viewer, stage
     stage.clear()
     clicker.open(at=truth, room=2.2)
     clicker.button("Rectangle")
-    doubted = _doubted(clicker, truth)
+    doubted = _doubted(clicker)
     with outlining(clicker) as seen:
         drag_box(clicker, loose_box(truth))
     assert seen.told
@@ -193,18 +198,18 @@ def test_doubt_is_asked_about_in_the_words_of_the_service(clicker: Viewer, stage
     assert doubted == [True]
 
 
-def _doubted(viewer: Viewer, truth: shapely.Polygon) -> list[bool]:
+def _doubted(viewer: Viewer) -> list[bool]:
     """Have the service doubt the next outline, which is otherwise its own."""
     told: list[bool] = []
 
-    def doubt(route: object) -> None:
-        answer = route.fetch()  # type: ignore[attr-defined]
+    def doubt(route: Route) -> None:
+        answer = route.fetch()
         body = answer.json()
         body["properties"] |= {"doubtful": True, "doubts": ["The model is not sure.", *body["properties"]["doubts"]]}
         told.append(True)
-        route.fulfill(response=answer, json=body)  # type: ignore[attr-defined]
+        route.fulfill(response=answer, json=body)
 
-    viewer.page.route(re.compile("/demo/prediction"), doubt)  # type: ignore[arg-type]
+    viewer.page.route(re.compile("/demo/prediction"), doubt)
     return told
 
 

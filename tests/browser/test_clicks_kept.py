@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from app.geometry.polygons import iou
@@ -92,10 +90,10 @@ def test_an_accepted_outline_that_core_does_not_take_is_kept(clicker: Viewer, st
 
 
 def test_an_outline_whose_answer_was_lost_is_not_stored_twice(clicker: Viewer, stage: Stage) -> None:
-    clicker.expected = re.compile("Failed to load resource")
+    clicker.expected = refused(502)
     truth = gland(stage)
     begin(clicker, stage, truth)
-    stage.cytomine.faults.add(Fault("drop", **STORE, when="after"))
+    stage.cytomine.faults.add(Fault("status", **STORE, when="after", status=502, content_type="text/html"))
     clicker.page.keyboard.press("Enter")
     clicker.alert("Your drawing is still on the slide")
     assert len(stored(stage)) == 1

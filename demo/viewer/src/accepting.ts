@@ -116,7 +116,7 @@ export class Accepting {
     bench.refinements.set(annotation.id, refinement);
     bench.timings = refinement.timings_ms;
     this.remember(annotation, { ...promptsOfSession(session), box: boxOf(session) });
-    bench.undos.history.push({ commands, label: 'Outline accepted', annotation: annotation.id, refinement, session });
+    bench.undos.history.push({ commands, label: 'Outlined by clicks', annotation: annotation.id, refinement, session });
     bench.emit('told', ...accepted(refinement));
   }
 

@@ -10,14 +10,19 @@ import type { Workbench } from './workbench';
 const REACH_PX = { mouse: 11, touch: 22 };
 /** A second click so soon after the first, at the same place, is a double click: one is meant. */
 const DOUBLE_MS = 350;
-/** A finger that was held down long is lifted within this time. */
-const LIFTED_MS = 800;
+/** A finger that rests so long means the background. */
+const HELD_MS = 500;
+/** Where the browser tells of such a finger itself, its lifting within this time is nothing more. */
+const LIFTED_MS = 1500;
 
 export class Clicks {
   private lastAt = -Infinity;
   private lastPixel: number[] = [0, 0];
   private heldAt = -Infinity;
   private isFinger = false;
+  private downAt = 0;
+  /** Whether a preview was open when the button went down; else this click has drawn it. */
+  private isMine = false;
 
   constructor(
     private readonly slides: SlideMap,
@@ -26,10 +31,11 @@ export class Clicks {
   ) {
     slides.map.on('click', (event) => {
       const pointer = event.originalEvent as PointerEvent;
-      if (!this.tools.givesClicks || this.isEcho(event.pixel)) return;
-      this.put(event.coordinate, pointer.altKey ? 0 : this.bench.previews.label);
+      if (!this.isMine || !this.tools.givesClicks || this.isEcho(event.pixel)) return;
+      const isHeld = this.isFinger && performance.now() - this.downAt >= HELD_MS;
+      this.put(event.coordinate, pointer.altKey || isHeld ? 0 : this.bench.previews.label);
     });
-    slides.target.addEventListener('pointerdown', ({ pointerType }) => (this.isFinger = pointerType === 'touch'), true);
+    slides.target.addEventListener('pointerdown', (event) => this.down(event), true);
     slides.target.addEventListener('contextmenu', (event) => this.other(event));
   }
 
@@ -38,6 +44,12 @@ export class Clicks {
     const centre = this.slides.view.getCenter();
     this.isFinger = false;
     if (centre) this.put(centre, isBackground ? 0 : this.bench.previews.label);
+  }
+
+  private down({ pointerType }: PointerEvent): void {
+    this.isFinger = pointerType === 'touch';
+    this.isMine = this.tools.givesClicks;
+    this.downAt = performance.now();
   }
 
   /** The right button, or a finger held down: background. */

@@ -4,7 +4,7 @@ import { byId, el, icon, icons } from './dom';
 import { areaMeasure, areaOf, lengthMeasure, measureText, perimeterOf, readLocation } from './geometry';
 import type { SlideMap } from './slidemap';
 import type { Annotation } from './types';
-import { confidenceOf, doubtsOf } from './words';
+import { confidenceOf, doubtsOf, isDoubtful } from './words';
 import type { Workbench } from './workbench';
 
 export function kindOf(location: string): string {
@@ -122,7 +122,7 @@ export class Panel {
       return;
     }
     const doubts = doubtsOf(refinement);
-    byId('score').classList.toggle('low', doubts.length > 0);
+    byId('score').classList.toggle('low', isDoubtful(refinement));
     const confidence = confidenceOf(refinement);
     byId('score-value').textContent = confidence.toFixed(2);
     byId('score-bar').style.width = `${Math.min(1, Math.max(0, confidence)) * 100}%`;

@@ -4,7 +4,7 @@ import { asProblem, Problem } from './api';
 import { readLocation } from './geometry';
 import type { Entry } from './history';
 import type { Annotation, Refinement, User } from './types';
-import { loadedAgain, summary } from './words';
+import { doubtsOf, loadedAgain, sentences, summary } from './words';
 import type { Workbench } from './workbench';
 
 /** When to look whether a refine that was given up has written after all, in milliseconds after one another. */
@@ -76,6 +76,7 @@ export class Refines {
     const { user } = bench;
     try {
       const { annotation, refinement } = await bench.api.refine(target.id, { keepPoints: bench.keepPoints }, run.abort.signal);
+      if (refinement.preview) return this.doubted(target, refinement);
       this.refined(target, annotation, refinement);
       this.remember(annotation.id, refinement, user);
     } catch (error) {
@@ -83,6 +84,14 @@ export class Refines {
       if (run.abort.signal.aborted) void this.afterGivingUp(target);
       else await this.failed(target, problem);
     }
+  }
+
+  /** The service wants this outline to be looked at before it is written. */
+  private doubted(target: Annotation, refinement: Refinement): void {
+    const { bench } = this;
+    bench.emit('told', 'warning', 'Nothing was written yet', sentences(...doubtsOf(refinement)));
+    bench.select(target.id);
+    bench.previews.correct();
   }
 
   private refined(target: Annotation, annotation: Annotation, refinement: Refinement): void {

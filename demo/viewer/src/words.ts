@@ -14,7 +14,7 @@ export function summary(refinement: Refinement): [Kind, string, string] {
   const left = kept === 0 ? '' : ` ${kept === 1 ? '1 point' : `${kept} points`} could not be deleted.`;
   const told = [`Confidence ${confidenceOf(refinement).toFixed(2)}${used}.${left}`, ...doubtsOf(refinement)].join(' ');
   if (!refinement.changed) return ['info', 'No object found: the outline is unchanged', told];
-  return [doubtsOf(refinement).length ? 'warning' : 'success', 'Outline refined', told];
+  return [isDoubtful(refinement) ? 'warning' : 'success', 'Outline refined', told];
 }
 
 /** What is said of an open preview; `waiting` shapes were drawn since. */
@@ -32,10 +32,13 @@ export function previewText({ outline, isAsking, isAccepting, problem, isHeld, s
 /** The same once a preview was accepted. */
 export function accepted(refinement: Refinement): [Kind, string, string] {
   const told = [`Confidence ${confidenceOf(refinement).toFixed(2)}.`, ...doubtsOf(refinement)].join(' ');
-  return [refinement.doubtful ? 'warning' : 'success', 'Outline accepted', told];
+  return [isDoubtful(refinement) ? 'warning' : 'success', 'Outline accepted', told];
 }
 
 export const confidenceOf = ({ confidence, score }: Refinement): number => confidence ?? score;
+
+/** The service says so; an older one only has doubts. */
+export const isDoubtful = (refinement: Refinement): boolean => refinement.doubtful ?? doubtsOf(refinement).length > 0;
 
 export const doubtsOf = (refinement: Refinement): string[] => refinement.doubts ?? [];
 
