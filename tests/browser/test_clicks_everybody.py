@@ -121,7 +121,7 @@ def test_a_finger_held_down_clicks_on_the_background(clicker: Viewer, stage: Sta
 def test_a_preview_is_accessible_and_says_what_it_shows(clicker: Viewer, stage: Stage) -> None:
     truth = gland(stage)
     first = begin(clicker, stage, truth)
-    said = r"Outline of [\d,.]+ µm²\. Enter or your next shape accepts it, Esc discards it\."
+    said = r"Outline of [\d,.]+ µm²\. Enter accepts it, and so does drawing the next shape; Esc discards it\."
     expect(preview(clicker).get_by_role("status")).to_have_text(re.compile(said))
     assert violations(clicker) == []
     with outlining(clicker):

@@ -8,6 +8,7 @@ import pytest
 import shapely
 
 from app.geometry.polygons import iou
+from demo.cytomine.faults import Fault
 from demo.samples import loose_box
 from demo.seeding import platform_wkt
 from tests.browser.clicking import gland, outlining, preview, right_click, stored, too_much
@@ -100,7 +101,7 @@ def test_what_was_changed_meanwhile_is_not_overwritten(clicker: Viewer, stage: S
     theirs = truth.buffer(25)
     stage.cytomine.store.set_location(number, platform_wkt(theirs, stage.image.height))
     clicker.page.keyboard.press("Enter")
-    clicker.alert("Nothing was written")
+    clicker.alert("nothing was written")
     assert iou(stage.shape(number), theirs) > 0.999
     clicker.screenshot("correct-2-changed-meanwhile")
 
@@ -110,6 +111,19 @@ def test_what_was_changed_meanwhile_is_not_overwritten(clicker: Viewer, stage: S
     clicker.page.keyboard.press("Enter")
     clicker.status("Outline accepted")
     assert stage.shape(number).equals_exact(mended.outline, 1e-6)
+
+
+def test_an_accept_whose_answer_was_lost_shows_what_is_stored(clicker: Viewer, stage: Stage) -> None:
+    clicker.expected = refused(502)
+    number, _ = drawn(clicker, stage)
+    with outlining(clicker, CORE) as first:
+        clicker.button("Correct by clicks")
+    page = Fault("status", method="POST", path="/sam$", when="after", status=502, content_type="text/html")
+    stage.cytomine.faults.add(page)
+    clicker.page.keyboard.press("Enter")
+    clicker.status("The outline is stored")
+    expect(preview(clicker)).to_be_hidden()
+    assert stage.shape(number).equals_exact(first.outline, 1e-6)
 
 
 def test_points_in_the_annotation_count_and_come_back_with_the_undo(clicker: Viewer, stage: Stage) -> None:

@@ -1,14 +1,14 @@
 /** Writes what is accepted: a new annotation, or the outline of one that was corrected; and remembers by which prompts. */
 
 import { asProblem, Problem } from './api';
-import { isSamePlace, readLocation } from './geometry';
+import { isSamePlace, isSameShape, readLocation } from './geometry';
 import { boxOf } from './outlines';
 import type { Kept, Remembered } from './preview-store';
 import type { Previews } from './previews';
 import type { Preview } from './queue';
 import { type Outline, type Prompts, promptsOfSession, type Session } from './session';
 import type { Annotation, CommandAnswer, Refinement } from './types';
-import { accepted, sentences } from './words';
+import { accepted, loadedAgain } from './words';
 import type { Workbench } from './workbench';
 
 export class Accepting {
@@ -111,6 +111,12 @@ export class Accepting {
     });
   }
 
+  /** An accept whose answer was lost, or that came twice. */
+  private isThere(preview: Preview): void {
+    this.previews.close(preview);
+    this.bench.emit('told', 'info', 'The outline is stored', 'It was accepted already; this page cannot undo it.');
+  }
+
   private done(annotation: Annotation, session: Session, refinement: Refinement, commands: number[]): void {
     const { bench } = this;
     bench.refinements.set(annotation.id, refinement);
@@ -127,9 +133,9 @@ export class Accepting {
     preview.problem = problem;
     await bench.reload().catch(asProblem);
     const now = bench.annotations.get(preview.session.annotation!);
+    if (now && preview.outline && isSameShape(now.location, preview.outline.location)) return this.isThere(preview);
     if (now) preview.session = { ...preview.session, box: boxOf(preview.session), shape: now.location };
-    const told = problem.mayHaveWritten ? 'The outline may have been changed; it was loaded again.' : 'Nothing was written.';
-    const detail = sentences(problem.detail, told);
+    const detail = problem.mayHaveWritten ? loadedAgain(problem) : problem.detail;
     bench.emit('failed', new Problem(problem.title, detail, problem.status, 0), () => this.previews.again(preview), 'Preview again');
     this.previews.settle();
   }

@@ -74,7 +74,7 @@ export class PreviewPanel {
     const geometry = outline && readLocation(outline.location);
     const microns = this.bench.image?.physicalSizeX ?? null;
     const size = geometry ? measureText(areaMeasure(areaOf(geometry), microns)) : '';
-    const text = previewText(preview, size, waiting);
+    const text = previewText(preview, size, waiting, !matchMedia('(pointer: coarse)').matches);
     // Said once: a reader would repeat what is written anew
     if (byId('preview-said').textContent !== text) byId('preview-said').textContent = text;
     byId('preview').setAttribute('aria-busy', String(preview.isAsking));

@@ -17,16 +17,21 @@ export function summary(refinement: Refinement): [Kind, string, string] {
   return [isDoubtful(refinement) ? 'warning' : 'success', 'Outline refined', told];
 }
 
-/** What is said of an open preview; `waiting` shapes were drawn since. */
-export function previewText({ outline, isAsking, isAccepting, problem, isHeld, session }: Preview, size: string, waiting: number): string {
+/** What is said of an open preview; `waiting` shapes were drawn since. Keys are named to whoever has some. */
+export function previewText(preview: Preview, size: string, waiting: number, hasKeys: boolean): string {
   const more = waiting ? ` ${waiting === 1 ? '1 more shape waits' : `${waiting} more shapes wait`} meanwhile.` : '';
+  return stateText(preview, size, hasKeys) + more;
+}
+
+function stateText({ outline, isAsking, isAccepting, problem, isHeld, session }: Preview, size: string, hasKeys: boolean): string {
+  const [accept, discard] = hasKeys ? ['Enter accepts', 'Esc discards'] : ['Accept keeps', 'Discard drops'];
   if (isAccepting) return 'Writing the outline…';
-  if (problem) return `${sentences(problem.title)}${more}`;
-  if (isAsking) return `Looking for the outline…${more}`;
-  const keep = session.annotation === null ? ', K keeps your shape' : '';
-  if (!outline) return `No object found. Click on the object${keep}, Esc discards.${more}`;
-  if (outline.isDoubtful) return `The service doubts this outline (${size}). Enter accepts it all the same, a click corrects it, Esc discards it.${more}`;
-  return `Outline of ${size}. Enter${isHeld ? '' : ' or your next shape'} accepts it, Esc discards it.${more}`;
+  if (problem) return sentences(problem.title);
+  if (isAsking) return 'Looking for the outline…';
+  if (!outline) return session.annotation === null ? 'No object found. Click on it, or keep your shape.' : 'No object found. Click on it.';
+  if (outline.isDoubtful) return `The service doubts this outline (${size}). A click corrects it, ${accept} it all the same, ${discard} it.`;
+  if (isHeld) return `Outline of ${size}. ${accept} it, ${discard} it.`;
+  return `Outline of ${size}. ${accept} it, and so does drawing the next shape; ${discard} it.`;
 }
 
 /** The same once a preview was accepted. */
