@@ -263,6 +263,7 @@ def test_wrong_options_are_told(lab: Lab, wrong: list[str]) -> None:
 def test_every_option_reaches_the_service(tmp_path: Path) -> None:
     server = ScriptedServer()
     options = ["--keep-points", "--points", "all", "--dry-run", "--holes", "keep", "--parts", "largest"]
+    options += ["--doubtful", "refuse"]
     with server.serving():
         server.answers["/api/annotation/7.json"] = Answer(body={"id": 7, "image": 3, "location": BOX.wkt})
         keys = ["--host", server.url, "--public-key", "a", "--private-key", "b"]
@@ -271,6 +272,6 @@ def test_every_option_reaches_the_service(tmp_path: Path) -> None:
             mine = {**os.environ, "PYTHONPATH": str(ROOT)}
             subprocess.run([*command, *way], cwd=tmp_path, env=mine, check=False, timeout=120)
     to_core, to_service = (json.loads(call.body) for call in server.calls if call.method == "POST")
-    chosen = {"points": "all", "holes": "keep", "parts": "largest"}
+    chosen = {"points": "all", "holes": "keep", "parts": "largest", "doubtful": "refuse"}
     assert to_core == {"keepPoints": True, "dryRun": True, **chosen}
     assert to_service == {"keep_points": True, "dry_run": True, **chosen}
