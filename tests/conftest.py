@@ -22,6 +22,11 @@ os.environ["REFINE_SEGMENTER__DEMO_MODEL"] = "true"  # what runs in most tests; 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the tests of mutated files try more of them."""
+    parser.addoption("--mutations", type=int, default=300, help="Mutated annotation files that are tried.")
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real slides and tiles with outlined objects; a machine without them skips, saying so."""

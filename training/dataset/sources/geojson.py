@@ -28,7 +28,7 @@ _NO_NAMES = frozenset(
     for kind in ("Path", "PathAnnotation", "PathDetection", "PathCell", "PathTile", "PathRoot", "TMACore", "PathROI")
 )
 """What 0.2 gives as the id of every object."""
-_WITHOUT_AREA = frozenset({"Point", "MultiPoint", "LineString", "MultiLineString"})
+_WITHOUT_AREA = ("Point", "MultiPoint", "LineString", "MultiLineString")
 
 
 class QuPathFolder(AnnotatedFolder):
@@ -54,7 +54,7 @@ class QuPathFolder(AnnotatedFolder):
 def _features(file: Path) -> list[Any]:
     found = read_json(file)
     if isinstance(found, dict):
-        if found.get("type") in {"Feature", "Polygon", "MultiPolygon", "GeometryCollection"}:
+        if found.get("type") in ("Feature", "Polygon", "MultiPolygon", "GeometryCollection"):
             found = [found]
         elif isinstance(found.get("features"), list):
             found = found["features"]
