@@ -1,6 +1,6 @@
 """Mutated annotation files: no crash, no hang, and every record that can be counted is accounted for.
 
-``pytest tests/training/test_fuzz.py --mutations 2000`` tries more of them.
+``pytest tests/training/test_fuzz.py --mutants 2000`` tries more of them.
 """
 
 from __future__ import annotations
@@ -203,12 +203,12 @@ def tried(open_source: Callable[[Path], Any], file: Path, data: Path) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_no_mutation_crashes_hangs_or_loses_a_record(form: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_no_mutation_crashes_hangs_or_loses_a_record(form: str, tmp_path: Path, mutants: int) -> None:
     write, open_source, ways = FORMS[form]
     write_slide(tmp_path / "in" / "a.png")
     file = write(tmp_path / "in")
     raw = file.read_bytes()
-    for number in range(request.config.getoption("--mutations") // len(FORMS)):
+    for number in range(mutants // len(FORMS)):
         rng = random.Random(f"{form} {number}")
         file.write_bytes(rng.choice(ways)(rng, raw))
         try:
