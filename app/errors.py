@@ -17,6 +17,8 @@
     ├── AnnotationNotFound
     ├── SlideNotFound
     ├── AnnotationChanged               somebody edited or deleted it while we worked
+    ├── PreviewUnfit                    what was shown cannot be written any more
+    ├── DoubtfulOutline                 the caller wants no outline that should be looked at first
     ├── PlatformError                   Core or PIMS
     │   ├── PlatformUnauthorized
     │   ├── PlatformForbidden
@@ -114,6 +116,14 @@ class SlideNotFound(ServiceError):
 
 class AnnotationChanged(ServiceError):
     """The annotation was edited or deleted by somebody else while we worked; nothing was written."""
+
+
+class PreviewUnfit(ServiceError):
+    """A preview does not fit any more: damaged, too old, of another annotation, user or model; nothing was written."""
+
+
+class DoubtfulOutline(ServiceError):
+    """An outline was found that should be looked at first, and the caller wants none of those; nothing was written."""
 
 
 class PlatformError(ServiceError):

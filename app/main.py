@@ -17,6 +17,7 @@ from app.api.doors import Doors
 from app.api.guards import GuardMiddleware
 from app.api.logs import log_to_stderr
 from app.api.metrics import Metrics
+from app.api.previews import Previews, key_of
 from app.api.problems import LEFT_TO_US, ProblemMiddleware
 from app.api.request_id import RequestIdMiddleware
 from app.api.routes import work_routes
@@ -93,7 +94,11 @@ def create_app(settings: Settings | None = None, weights: ChosenWeights | None =
 
 
 def connect(
-    settings: Settings, segmenter: Segmenter, store: EmbeddingStore | None = None, replicas: Replicas | None = None
+    settings: Settings,
+    segmenter: Segmenter,
+    store: EmbeddingStore | None = None,
+    replicas: Replicas | None = None,
+    spare_key: bytes = b"",
 ) -> FastAPI:
     """Plug a model into the platform that the settings name."""
     traces = _traces(settings)
@@ -102,7 +107,17 @@ def connect(
     gateway = CoreGateway(core)
     reader = SlideWindowReader(pixels)
     closers = (core.close, pixels.close)
-    return assemble(settings, gateway, reader, segmenter, *closers, store=store, replicas=replicas, traces=traces)
+    return assemble(
+        settings,
+        gateway,
+        reader,
+        segmenter,
+        *closers,
+        store=store,
+        replicas=replicas,
+        traces=traces,
+        spare_key=spare_key,
+    )
 
 
 def assemble(
@@ -114,6 +129,7 @@ def assemble(
     store: EmbeddingStore | None = None,
     replicas: Replicas | None = None,
     traces: Traces | None = None,
+    spare_key: bytes = b"",
 ) -> FastAPI:
     """Plug rooms that are ready into an application; `closers` run when it stops.
 
@@ -125,11 +141,13 @@ def assemble(
         If this is one of several processes: the others. The segmenter's own are among them.
     traces : Traces, optional
         Where spans go.
+    spare_key : bytes
+        Signs previews where no setting gives a key that all replicas have; see `key_of`.
     """
     metrics = replicas.metrics if replicas else Metrics()
     if not replicas:
         metrics.watch_queue(segmenter)
-    verbs = _verbs(settings, gateway, reader, segmenter, metrics, store)
+    verbs = _verbs(settings, gateway, reader, segmenter, metrics, store, spare_key)
     warm = threading.Event()
     is_ready = (lambda: warm.is_set() and replicas.ready()) if replicas else warm.is_set
     status = Status(version("cytomine-refine"), lambda: segmenter.info, is_ready, metrics)
@@ -152,6 +170,7 @@ def _verbs(
     segmenter: Segmenter,
     metrics: Metrics,
     store: EmbeddingStore | None,
+    spare_key: bytes,
 ) -> Verbs:
     """Make the use cases."""
     refine = settings.refine
@@ -162,7 +181,10 @@ def _verbs(
         segment=SegmentRoi(encoded, segmenter),
         crop=RefineCrop(CropWindowReader, segmenter),
         ahead=Ahead(encoded),
+        previews=Previews(key_of(settings, spare_key)),
         max_points=refine.max_points,
+        background_term=refine.background_term,
+        doubtful=refine.doubtful,
         deadline_s=refine.deadline_s,
         metrics=metrics,
     )

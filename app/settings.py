@@ -142,6 +142,10 @@ class ApiSettings(_Group):
     )
     body_timeout_s: float = Field(30.0, gt=0, le=600, description="A body that takes longer is refused with 408.")
     grace_s: int = Field(30, ge=1, le=3600, description="When told to stop, let requests go on for so long.")
+    preview_key: SecretStr = Field(
+        SecretStr(""),
+        description="Signs previews, the same in all replicas; default: made of the secrets above that are set.",
+    )
     docs: bool = Field(True, description="Serve the OpenAPI document and its page.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
@@ -161,6 +165,12 @@ class RefineSettings(_Group):
         None, description="Folder of encoded windows, which replicas may share and a restart does not lose."
     )
     embedding_folder_bytes: int = Field(4 * 2**30, ge=2**20, description="The most that this folder holds.")
+    background_term: int | None = Field(
+        None, ge=1, description="Id of a term: points that have it show what is not the object."
+    )
+    doubtful: Literal["write", "preview", "refuse"] = Field(
+        "write", description="What becomes of an outline that should be looked at first, where a request does not say."
+    )
     deadline_s: float = Field(
         45.0, gt=0, le=3600, description="Nothing is written later than this after the request; 503 in its place."
     )
@@ -245,11 +255,14 @@ def check_serving(settings: Settings) -> None:
     """
     api = settings.api
     secret = api.shared_secret.get_secret_value()
+    key = api.preview_key.get_secret_value()
     signed = api.signatures != "off"
     if not (secret or api.bearer or api.open_crops or signed):
         raise InvalidSettings("Nobody could call: set REFINE_API__BEARER, REFINE_API__SHARED_SECRET or another way.")
     if secret and (len(secret) < 16 or secret.lower() in _PLACEHOLDERS):
         raise InvalidSettings("REFINE_API__SHARED_SECRET must be a secret of at least 16 characters.")
+    if key and (len(key) < 16 or key.lower() in _PLACEHOLDERS):
+        raise InvalidSettings("REFINE_API__PREVIEW_KEY must be a secret of at least 16 characters.")
     keys = (settings.platform.public_key, settings.platform.private_key.get_secret_value())
     if (secret or signed) and any(not key or key.lower() in _PLACEHOLDERS for key in keys):
         raise InvalidSettings(

@@ -182,7 +182,7 @@ class Served:
     def outline(self, case: Case, box: Roi) -> BaseGeometry | None:
         """Outline what a box shows; slide frame."""
         with self._segment.begun(case.slide, Plane(), box, Stopwatch(), Claim()) as begun:
-            shape = begun.outline(()).shape
+            shape = begun.outline(box, ()).shape
         return None if shape is None else flip_geometry(shape, case.slide.height)
 
 

@@ -23,7 +23,7 @@ def demo(
     """Start an embedded Cytomine with a slide, and the refine service; refine a sample and show the result."""
     from demo.run import PortTaken, run
     from demo.service import ServiceDidNotStart
-    from demo.slides.reader import NotASlide
+    from slides import NotASlide
 
     console = Console(width=None if Console().is_terminal else 110)
     try:

@@ -26,7 +26,7 @@ from demo.cytomine.desk import Desk
 from demo.cytomine.identity import Caller
 from demo.cytomine.refusals import Refusal
 from demo.seeding import Seeded, register
-from demo.slides.reader import NotASlide, SlideFile, open_slide
+from slides import DamagedPixels, NotASlide, SlideFile, open_slide
 
 VIEWER = Path(__file__).parent / "viewer" / "dist"
 """Where the built viewer lies."""
@@ -227,11 +227,16 @@ async def _receive(request: Request, file: Path, most: int) -> None:
 
 
 def _checked(file: Path) -> SlideFile:
-    """Open a slide and read it once as a whole, because some damage shows only then."""
+    """Open a slide and look at it once as a whole, because some damage shows only then.
+
+    A slide with a damaged place is taken in; one of which more than half cannot be read is not.
+    """
     try:
         slide = open_slide(file)
-        slide.read(0, 0, slide.width, slide.height, (64, 64))
-    except NotASlide as error:
+        damaged = slide.look(0, 0, slide.width, slide.height, (64, 64)).damaged
+        if sum(box.width * box.height for box in damaged) > slide.width * slide.height / 2:
+            raise DamagedPixels(file.name, damaged)
+    except (NotASlide, DamagedPixels) as error:
         detail = str(error).replace(f"{file.parent}/", "")  # readers tell where on this machine they looked
         raise _Refused(422, "This file is not a slide", detail) from error
     except Exception as error:  # decoders raise whatever they like on a damaged file

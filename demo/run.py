@@ -31,6 +31,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 import httpx
 import shapely
@@ -141,7 +142,7 @@ def _window_pixels(cytomine: EmbeddedCytomine, image: SeededImage, box: tuple[in
     region = {"left": left, "top": top, "width": right - left, "height": bottom - top}
     length = min(_PICTURE_PX, max(right - left, bottom - top))
     answer = httpx.post(
-        f"{cytomine.pims_url}/image/{image.path}/window",
+        f"{cytomine.pims_url}/image/{quote(image.path)}/window",
         json={"region": region, "length": max(length, 2)},
         headers={"Accept": "image/png"},
         trust_env=False,

@@ -2,64 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from app.api.schemas import FeatureBody, ModelBody, PlaceBody, RefineResult, WindowBody
+from app.api.previews import Previews
+from app.api.schemas import FeatureBody, ModelBody, PlaceBody, ProposalBody, RefineResult, WindowBody
 from app.geometry.locations import read_location
 from app.geometry.windows import Window
+from app.usecases.doubts import doubts_of
 from app.usecases.ports import ModelInfo
 from app.usecases.predict_roi import Prediction
-from app.usecases.refine_annotation import Outcome, Refinement
+from app.usecases.proposals import Proposal
 from app.usecases.refine_crop import CropRefinement
-from app.usecases.segment_roi import Segmentation
+from app.usecases.refinement import Outcome, Refinement
+from app.usecases.segment_roi import Account
 
-_DEMO_MODEL = "This outline comes from the demo model, which is not meant for annotation work."
 _MESSAGES: dict[Outcome, str] = {
     "changed": "Change completed successfully.",
     "nothing found": "The model found no object; the annotation is as it was.",
     "dry run": "Dry run: nothing was written.",
+    "doubtful": "This outline should be looked at first; nothing was written.",
 }
 
 
-def refine_result(refinement: Refinement) -> RefineResult:
+def refine_result(refinement: Refinement, previews: Previews) -> RefineResult:
     """Shape a refinement."""
+    account = refinement.account
     return RefineResult(
         message=_MESSAGES[refinement.outcome],
         annotation_id=refinement.annotation_id,
         changed=refinement.outcome == "changed",
         location=refinement.location,
         geojson=_feature(
-            read_location(refinement.location), annotation_id=refinement.annotation_id, score=refinement.score
+            read_location(refinement.location), annotation_id=refinement.annotation_id, score=account.score
         ),
         previous_location=refinement.previous_location,
-        score=refinement.score,
         points_used=list(refinement.points_used),
         points_deleted=list(refinement.points_deleted),
         points_not_deleted=list(refinement.points_not_deleted),
-        doubts=doubts(refinement.model),
         command=refinement.command,
         commands=list(refinement.commands),
         model=model_body(refinement.model),
-        window=_window(refinement.segmentation),
+        window=_window(account),
         timings_ms=refinement.timings_ms,
+        proposals=_proposals(refinement.proposals),
+        preview=refinement.preview and previews.seal(refinement.preview),
+        **_told(account),
     )
 
 
-def prediction_feature(prediction: Prediction, model: ModelInfo) -> FeatureBody | None:
+def prediction_feature(prediction: Prediction) -> FeatureBody | None:
     """Shape a prediction; None if nothing was found."""
     found = prediction.segmentation
     if found.shape is None:
         return None
     return _feature(
         found.shape,
-        score=found.score,
-        doubts=doubts(model),
         timings_ms=prediction.timings_ms,
-        window=_window(found).model_dump(),
+        window=_window(found.account).model_dump(),
+        proposals=[each.model_dump() for each in _proposals(found.proposals)],
+        **_told(found.account),
     )
 
 
@@ -69,14 +74,35 @@ def crop_feature(refinement: CropRefinement, model: ModelInfo) -> FeatureBody:
         refinement.shape,
         changed=refinement.changed,
         score=refinement.score,
-        doubts=doubts(model),
+        doubts=list(doubts_of(model)),
         timings_ms=refinement.timings_ms,
     )
 
 
-def doubts(model: ModelInfo) -> list[str]:
-    """Say in words why an outline should be looked at twice."""
-    return [_DEMO_MODEL] if model.origin == "embedded" else []
+def _told(account: Account) -> dict[str, Any]:
+    """Say what refines and predictions alike say of an outline."""
+    judged = account.judged
+    return {
+        "score": account.score,
+        "confidence": judged.confidence,
+        "calibrated": judged.calibrated,
+        "doubts": list(judged.doubts),
+        "doubtful": judged.doubtful,
+        "proposal": account.proposal,
+        "box": None if account.box is None else list(account.box),
+    }
+
+
+def _proposals(proposals: Iterable[Proposal]) -> list[ProposalBody]:
+    return [
+        ProposalBody(
+            index=each.index,
+            score=each.score,
+            area_px0=each.shape.area if each.shape else 0.0,
+            geometry=each.shape and shapely.geometry.mapping(each.shape),
+        )
+        for each in proposals
+    ]
 
 
 def model_body(info: ModelInfo) -> ModelBody:
@@ -104,8 +130,8 @@ def planned_window(window: Window) -> PlaceBody:
     return PlaceBody(x=window.x0, y=window.y0, width=window.side_px0, height=window.side_px0)
 
 
-def _window(segmentation: Segmentation) -> WindowBody:
-    return WindowBody(**planned_window(segmentation.window).model_dump(), downsample=segmentation.downsample)
+def _window(account: Account) -> WindowBody:
+    return WindowBody(**planned_window(account.window).model_dump(), downsample=account.downsample)
 
 
 def written(refinement: Refinement) -> str:

@@ -59,6 +59,8 @@ KINDS: dict[type[errors.ServiceError], Kind] = {
     errors.AnnotationNotFound: Kind(404, "annotation-not-found", "Unknown annotation"),
     errors.SlideNotFound: Kind(404, "image-not-found", "Unknown image"),
     errors.AnnotationChanged: Kind(409, "annotation-changed", "The annotation was changed in the meantime"),
+    errors.PreviewUnfit: Kind(409, "preview-unfit", "This preview does not fit any more"),
+    errors.DoubtfulOutline: Kind(422, "doubtful", "The outline is doubtful"),
     errors.PlatformUnauthorized: Kind(401, "platform-unauthorized", "Cytomine did not accept the credentials"),
     errors.PlatformForbidden: Kind(403, "platform-forbidden", "You are not allowed to do this in Cytomine"),
     errors.PlatformUnavailable: Kind(502, "platform-unavailable", "Cytomine is not working properly"),

@@ -6,15 +6,39 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from app.api.previews import MOST_CHARACTERS
+from app.bounds import MAX_COORDINATE_PX0
+from app.geometry.outlines import Style
 from app.geometry.polygons import Holes, Parts
 from app.usecases.find_points import PointsMode
+from app.usecases.proposals import Choice, Taken
+from app.usecases.refine_annotation import Doubtful
 
 Identifier = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1, description="An id of the platform.")]
 Number = Annotated[float, Field(strict=True)]
 
 
+Place = Annotated[float, Field(strict=True, allow_inf_nan=False, description="Platform frame, level-0 pixels.")]
+MOST_CLICKS = 200
+_PROPOSAL: Any = Field(
+    None,
+    description="Which of the model's masks: best, by its own score; single, its answer where prompts leave no doubt; "
+    "or one of the three proposals. Default: what the checkpoint is best at.",
+)
+_DETAIL: Any = Field(None, strict=True, ge=8, le=2000, description="The most vertices that the outline may have.")
+_OUTLINE: Any = Field("smooth", description="smooth: light and easy to edit; thesis: exactly as the thesis has it.")
+
+
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+class ClickBody(_Request):
+    """A place that the caller points at."""
+
+    x: Place
+    y: Place
+    label: Annotated[Literal[0, 1], Field(description="1: object; 0: background.")] = 1
 
 
 class RefineRequest(_Request):
@@ -22,11 +46,39 @@ class RefineRequest(_Request):
 
     keep_points: Annotated[bool, Field(strict=True, description="Leave the prompt points in place.")] = False
     points: PointsMode = Field(
-        "auto", description="auto: refuse more than 20 points; all: use them all; ignore: box only."
+        "auto", description="auto: refuse more than 20 points; all: use them all; ignore: box and clicks only."
     )
-    dry_run: Annotated[bool, Field(strict=True, description="Compute and write nothing.")] = False
+    dry_run: Annotated[bool, Field(strict=True, description="Compute and write nothing; answers a `preview`.")] = False
     holes: Holes = Field("fill", description="fill, or keep, background that the object surrounds.")
     parts: Parts = Field("all", description="all components of the object, or only the largest.")
+    box: tuple[Place, Place, Place, Place] | None = Field(
+        None,
+        description="The first box, [x_min, y_min, x_max, y_max]; default: the annotation's envelope. "
+        "Send it with every click, so that the prompts stay those of the object.",
+    )
+    clicks: Annotated[list[ClickBody], Field(max_length=MOST_CLICKS)] = Field(
+        [], description="Clicks on the object or on the background; one on the object outside of the box makes it grow."
+    )
+    proposal: Choice | None = _PROPOSAL
+    detail: int | None = _DETAIL
+    outline: Style = _OUTLINE
+    doubtful: Doubtful | None = Field(
+        None,
+        description="What becomes of an outline that should be looked at first: it is written, shown as a `preview`, "
+        "or refused with 422. Default: the operator's choice.",
+    )
+    preview: Annotated[str, Field(max_length=MOST_CHARACTERS)] | None = Field(
+        None,
+        description="The text of an earlier answer: write exactly what it showed, or nothing (409). "
+        "Only keep_points may stand beside it.",
+    )
+
+    @model_validator(mode="after")
+    def _previews_stand_alone(self) -> Self:
+        if self.preview is not None and self.model_fields_set - {"preview", "keep_points"}:
+            msg = "only keep_points may stand beside preview: what is written is what was shown"
+            raise ValueError(msg)
+        return self
 
 
 class EmbeddingsRequest(_Request):
@@ -94,11 +146,31 @@ class PointFeature(BaseModel):
 
 
 class PredictionRequest(_Request):
-    """A box and points to segment; nothing is written."""
+    """A box and points to segment, or points and a rough size; nothing is written."""
 
     image_id: Identifier
-    geometry: AreaFeature
+    geometry: AreaFeature | None = None
     points: Annotated[list[PointFeature], Field(max_length=1000)] | None = None
+    size: float | None = Field(
+        None,
+        strict=True,
+        gt=0,
+        le=MAX_COORDINATE_PX0,
+        description="Without geometry: the rough longer side of the object, level-0 pixels.",
+    )
+    proposal: Choice | None = _PROPOSAL
+    detail: int | None = _DETAIL
+    outline: Style = _OUTLINE
+
+    @model_validator(mode="after")
+    def _shows_something(self) -> Self:
+        if (self.geometry is None) != (self.size is not None):
+            msg = "give geometry, or size and at least one point on the object"
+            raise ValueError(msg)
+        if self.geometry is None and not any(point.label for point in self.points or ()):
+            msg = "without geometry at least one point must lie on the object"
+            raise ValueError(msg)
+        return self
 
 
 class SmartPredictionRequest(_Request):
@@ -142,6 +214,15 @@ class FeatureBody(BaseModel):
     properties: dict[str, Any]
 
 
+class ProposalBody(BaseModel):
+    """One of the model's three proposals."""
+
+    index: int
+    score: float
+    area_px0: float
+    geometry: dict[str, Any] | None = Field(description="GeoJSON, platform frame; null if there is nothing in it.")
+
+
 class RefineResult(BaseModel):
     """What became of an annotation."""
 
@@ -152,7 +233,16 @@ class RefineResult(BaseModel):
     geojson: FeatureBody
     previous_location: str
     score: float = Field(description="The model's own estimate of the IoU, 0 to 1.")
+    confidence: float = Field(description="How sure the service is, 0 to 1; the score where nothing is calibrated.")
+    calibrated: bool = Field(description="Whether the confidence was measured for this checkpoint.")
     doubts: list[str] = Field(description="Why this outline should be looked at twice, in words; to be shown with it.")
+    doubtful: bool = Field(description="Whether it should be looked at before it is written.")
+    proposal: Taken = Field(description="Which of the model's masks this is.")
+    proposals: list[ProposalBody] = Field(description="All three, where a preview is answered.")
+    box: list[float] | None = Field(description="The box that was the prompt, grown by clicks outside of it.")
+    preview: str | None = Field(
+        description="Where nothing was written, after a dry run or for doubt: what to send back to write the outline."
+    )
     points_used: list[int]
     points_deleted: list[int]
     points_not_deleted: list[int] = Field(

@@ -8,6 +8,7 @@ components of at least a tenth of the largest. They run at the model's scale, wh
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -24,19 +25,50 @@ SMALLEST_COMPONENT = 0.1
 """Share of the largest component's area."""
 
 
+Taken = Literal["single", 0, 1, 2]
+"""A mask of the decoder: that of its single-mask token, or one of its three proposals."""
+Proposal = Literal["best", "single", 0, 1, 2]
+"""What may be asked for: the proposal of the highest score, or a mask by its name."""
+
+
 @dataclass(frozen=True, slots=True)
-class Masks:
-    """The decoder's proposals for one object."""
+class Mask:
+    """One mask of the decoder."""
 
     logits: npt.NDArray[np.float32]
-    """(k, h, w) float32: raw values over the whole window; above 0 is object."""
+    """(h, w) float32: raw values over the whole window; above 0 is object."""
+    score: float
+    """The model's own estimate of its IoU."""
+
+
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """What the decoder makes of one object: three proposals, and the mask that it gives where it is to give one."""
+
+    logits: npt.NDArray[np.float32]
+    """(k, h, w) float32: raw values of the proposals over the whole window; above 0 is object."""
     scores: npt.NDArray[np.float32]
-    """(k,) float32: the model's own estimate of each mask's IoU."""
+    """(k,) float32: the model's own estimate of each proposal's IoU."""
+    single: Mask | None = None
+    """Of the single-mask token, which SAM is trained to answer clear prompts with; None where a model has none."""
 
     @property
     def best(self) -> int:
-        """Index of the mask with the highest score."""
+        """Index of the proposal with the highest score."""
         return int(np.argmax(self.scores))
+
+    def named(self, wanted: Proposal) -> Taken:
+        """Tell which mask a wish means; a model without a single-mask token gives its best proposal."""
+        if wanted == "best" or (wanted == "single" and self.single is None):
+            return self.best  # type: ignore[return-value]  # there are three
+        return wanted
+
+    def of(self, taken: Taken) -> Mask:
+        """Give a mask by its name."""
+        if taken == "single":
+            assert self.single is not None  # noqa: S101  `named` never names one that is not there
+            return self.single
+        return Mask(self.logits[taken], float(self.scores[taken]))
 
 
 def mask_in_model_frame(logits: npt.NDArray[np.float32]) -> BoolMask:

@@ -64,7 +64,7 @@ def load_segmenter(
     else:
         engine = _on_torch(settings, weights, precision, threads)
     device = str(resolve_device(settings.device)) if on_gpu else "cpu"
-    info = ModelInfo(weights.name, weights.origin, weights.sha256, precision, device, kind)
+    info = ModelInfo(weights.name, weights.origin, weights.sha256, precision, device, kind, weights.judgement)
     log.warning("%s Runs on %s (%s, %s).", weights.description, device, kind, precision)
     batch = settings.batch if on_gpu else 1
     usual_s = seconds_of_a_window(settings.engine_folder, weights.sha256, chosen) or 0.0

@@ -15,7 +15,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from app.geometry.masks import Masks
+from app.geometry.masks import Mask, Masks
 from app.geometry.prompts import Prompts
 from app.geometry.windows import WindowImage
 from app.segmenter.embedding import Sam2Embedding
@@ -115,7 +115,7 @@ class Sam2Segmenter:
         Returns
         -------
         Masks
-            Three proposals, (3, s/4, s/4), over the whole window.
+            Three proposals, (3, s/4, s/4), over the whole window, and the single-mask token's.
 
         Raises
         ------
@@ -125,7 +125,8 @@ class Sam2Segmenter:
         window = cast(Sam2Embedding, embedding)
         coordinates, labels = self._points(window, prompts)
         with self._decoding:
-            return Masks(*self._engine.decode(window.features, coordinates, labels))
+            logits, scores = self._engine.decode(window.features, coordinates, labels)
+        return Masks(logits[1:], scores[1:], Mask(logits[0], float(scores[0])))
 
     def warm_up(self) -> None:
         """Make what would be made lazily, so that the first user does not wait for it."""
@@ -136,8 +137,8 @@ class Sam2Segmenter:
         self._queue.close()
 
     def _points(self, window: Sam2Embedding, prompts: Prompts) -> tuple[FloatArray, npt.NDArray[np.int32]]:
-        """Give (1, 2 + n, 2) coordinates in encoder pixels and (1, 2 + n) labels, the box' corners first."""
+        """Give (1, 2 + n, 2) coordinates in encoder pixels and (1, 2 + n) labels, first the corners of a box."""
         scale = self.input_side_px / np.array(window.window_size, dtype=np.float64)
         places = np.concatenate([prompts.box, prompts.points]) * scale - _PIXEL_CENTRE
-        labels = [*_BOX_CORNERS, *(int(label) for label in prompts.labels)]
+        labels = [*_BOX_CORNERS[: len(prompts.box)], *(int(label) for label in prompts.labels)]
         return places[None].astype(np.float32), np.array([labels], dtype=np.int32)

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from app.errors import CallerGone, ModelBusy
 from app.geometry.frames import Roi
+from app.geometry.judgement import UNJUDGED, Judgement
 from app.geometry.masks import Masks
 from app.geometry.prompts import Prompts
 from app.geometry.windows import Window, WindowGrid, WindowImage
@@ -228,6 +229,8 @@ class ModelInfo:
     device: str
     engine: str = "torch"
     """What runs the encoder."""
+    judgement: Judgement = UNJUDGED
+    """How to judge its masks."""
 
 
 def _stays() -> bool:

@@ -6,22 +6,29 @@ old shape with all points, or the new shape with some of them left.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from shapely.geometry.base import BaseGeometry
 
-from app.geometry.frames import flip_y
-from app.geometry.locations import read_location, roi_of, write_location
+from app.errors import DoubtfulOutline
+from app.geometry.locations import read_location, write_location
+from app.geometry.outlines import OutlineOptions, Style
 from app.geometry.polygons import Holes, Parts
-from app.geometry.prompts import PointPrompt
-from app.usecases.find_points import PointsMode, find_points
-from app.usecases.ports import Annotation, Claim, ModelInfo, Plane, PointAnnotation, Slide, SlideGateway, Stored
-from app.usecases.segment_roi import Segmentation, SegmentRoi
+from app.usecases.find_points import PointsMode, find_points, label_of, prompt_of
+from app.usecases.ports import Annotation, Claim, Plane, PointAnnotation, Slide, SlideGateway, Stored
+from app.usecases.preview import Preview, state_of
+from app.usecases.prompt_session import Bounds, Click, PromptSession, platform_bounds, session_of
+from app.usecases.proposals import Choice
+from app.usecases.recipe import Recipe
+from app.usecases.refinement import Outcome, Refinement
+from app.usecases.segment_roi import Segmentation, SegmentRoi, Wish
+from app.usecases.slide_records import SlideRecords
 from app.usecases.timings import Stopwatch
-from app.usecases.write_back import WriteBack
+from app.usecases.write_back import Deletions, WriteBack
 
-Outcome = Literal["changed", "nothing found", "dry run"]
+Doubtful = Literal["write", "preview", "refuse"]
+"""What becomes of an outline that should be looked at first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,31 +40,24 @@ class RefineOptions:
     dry_run: bool = False
     holes: Holes = "fill"
     parts: Parts = "all"
+    box: Bounds | None = None
+    """The first box; None: the annotation's envelope."""
+    clicks: tuple[Click, ...] = ()
+    proposal: Choice | None = None
+    detail: int | None = None
+    """Most vertices."""
+    outline: Style = "smooth"
+    doubtful: Doubtful = "write"
 
-
-@dataclass(frozen=True, slots=True)
-class Refinement:
-    """What became of an annotation."""
-
-    annotation_id: int
-    caller: int | None
-    """Who asked, where that is known."""
-    outcome: Outcome
-    location: str
-    """WKT, platform frame: as stored; with a dry run, as it would be."""
-    previous_location: str
-    score: float
-    points_used: tuple[int, ...]
-    points_deleted: tuple[int, ...]
-    points_not_deleted: tuple[int, ...]
-    """Points that should have been deleted, but changed, were refused by the platform, or came too late."""
-    command: int | None
-    """The handle of the write."""
-    commands: tuple[int, ...]
-    """Handles of everything that was done, in that order: the write, then each deletion. Undo them from the last."""
-    model: ModelInfo
-    segmentation: Segmentation
-    timings_ms: dict[str, float]
+    @property
+    def wish(self) -> Wish:
+        """How the object is to be outlined; whoever is shown a preview is shown what else there is."""
+        shown: dict[Doubtful, Literal["never", "if doubtful"]] = {"preview": "if doubtful"}
+        return Wish(
+            OutlineOptions(self.holes, self.parts, self.outline, self.detail),
+            self.proposal,
+            "always" if self.dry_run else shown.get(self.doubtful, "never"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,15 @@ class _Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class _Found:
+    """What was made of it, and by which prompts."""
+
+    session: PromptSession
+    points: list[PointAnnotation]
+    segmentation: Segmentation
+
+
+@dataclass(frozen=True, slots=True)
 class RefineAnnotation:
     """The verb, with the rooms it needs."""
 
@@ -79,6 +88,9 @@ class RefineAnnotation:
     segment: SegmentRoi
     max_points: int
     claim: Claim = Claim()
+    background_term: int | None = None
+    """Points of this term show what is not the object."""
+    records: SlideRecords = field(default_factory=SlideRecords)
 
     def __call__(self, annotation_id: int, options: RefineOptions) -> Refinement:
         """Refine one annotation.
@@ -89,6 +101,8 @@ class RefineAnnotation:
         ------
         NotRefinable
             Nothing was touched.
+        DoubtfulOutline
+            The outline should be looked at first, and the options want none of those.
         AnnotationChanged
             Somebody edited or deleted it meanwhile; their work stands.
         ModelBusy, CallerGone
@@ -98,44 +112,49 @@ class RefineAnnotation:
         """
         stopwatch = Stopwatch()
         with stopwatch.step("validity"):
-            subject = self._read(annotation_id)
-        points, segmentation = self._segment(subject, options, stopwatch)
+            subject = self._read(annotation_id, fresh=not options.dry_run)
+        found = self._segment(subject, options, stopwatch)
+        outcome, location = self._decide(subject.annotation, found.segmentation, options)
+        stored, deletions = Stored(location, None), Deletions()
         with stopwatch.step("update"):
-            outcome, stored = self._write(subject.annotation, segmentation, options)
-            doomed = points if outcome == "changed" and not options.keep_points else []
-            deletions = WriteBack(self.gateway, self.claim).delete(subject.slide, doomed)
+            if outcome == "changed":
+                back = WriteBack(self.gateway, self.claim)
+                stored = back.store(subject.annotation, location)
+                deletions = back.delete(subject.slide, [] if options.keep_points else found.points)
+        shows = outcome in ("dry run", "doubtful")
+        recipe = None if outcome == "nothing found" else self._recipe(subject, found, options, location)
         return Refinement(
             annotation_id=annotation_id,
             caller=subject.caller,
             outcome=outcome,
             location=stored.location,
             previous_location=subject.annotation.location,
-            score=segmentation.score,
-            points_used=tuple(point.id for point in points),
+            account=found.segmentation.account,
+            points_used=tuple(point.id for point in found.points),
             points_deleted=tuple(deletions.deleted),
             points_not_deleted=tuple(deletions.kept),
             command=stored.command,
-            commands=(*(() if stored.command is None else (stored.command,)), *deletions.commands),
+            commands=deletions.commands_after(stored),
             model=self.segment.segmenter.info,
-            segmentation=segmentation,
             timings_ms=stopwatch.timings_ms(),
+            proposals=found.segmentation.proposals if shows else (),
+            recipe=recipe,
+            preview=self._preview(subject, found, options, recipe) if recipe and shows else None,
         )
 
-    def _read(self, annotation_id: int) -> _Subject:
+    def _read(self, annotation_id: int, *, fresh: bool) -> _Subject:
         annotation = self.gateway.annotation(annotation_id)
         geometry = read_location(annotation.location)
-        slide = self.gateway.slide(annotation.slide_id)
-        plane = self.gateway.plane(slide, annotation.slice_id)
+        slide, plane = self.records.of(self.gateway, annotation, fresh=fresh)
         return _Subject(self.gateway.caller(), annotation, geometry, slide, plane)
 
-    def _segment(
-        self, subject: _Subject, options: RefineOptions, stopwatch: Stopwatch
-    ) -> tuple[list[PointAnnotation], Segmentation]:
-        """Find the points and outline the object that they and the box show."""
+    def _segment(self, subject: _Subject, options: RefineOptions, stopwatch: Stopwatch) -> _Found:
+        """Find the points and outline the object that they, the clicks and the box show."""
         slide = subject.slide
         with stopwatch.step("box"):
-            roi = roi_of(subject.geometry, slide.width, slide.height)
-        with self.segment.begun(slide, subject.plane, roi, stopwatch, self.claim) as begun:
+            session = session_of(subject.geometry, slide, options.box, options.clicks)
+            framed = session.framed_by(slide)
+        with self.segment.begun(slide, subject.plane, framed, stopwatch, self.claim, session.clicks) as begun:
 
             def go_on() -> None:
                 begun.check()
@@ -145,29 +164,54 @@ class RefineAnnotation:
                 points = find_points(
                     self.gateway,
                     slide,
-                    roi,
+                    session.box,
                     user_id=subject.annotation.user_id if subject.caller is None else subject.caller,
                     term_ids=subject.annotation.term_ids,
                     slice_id=subject.annotation.slice_id,
+                    background_term=self.background_term,
                     mode=options.points,
                     max_points=self.max_points,
                     go_on=go_on,
                 )
-            prompts = tuple(_as_prompt(point, slide) for point in points)
-            return points, begun.outline(prompts, holes=options.holes, parts=options.parts)
+            prompts = (*session.clicks, *(prompt_of(point, slide, self.background_term) for point in points))
+            return _Found(session, points, begun.outline(session.box, prompts, options.wish))
 
-    def _write(
+    def _decide(
         self, annotation: Annotation, segmentation: Segmentation, options: RefineOptions
-    ) -> tuple[Outcome, Stored]:
-        """Store the new location, if there is one and it is still wanted."""
+    ) -> tuple[Outcome, str]:
+        """Say what becomes of an outline, and give it as the platform stores it."""
         self.claim.check()
         if segmentation.shape is None:
-            return "nothing found", Stored(annotation.location, None)
-        location = write_location(segmentation.shape)
+            return "nothing found", annotation.location
+        location, judged = write_location(segmentation.shape), segmentation.account.judged
         if options.dry_run:
-            return "dry run", Stored(location, None)
-        return "changed", WriteBack(self.gateway, self.claim).store(annotation, location)
+            return "dry run", location
+        if not judged.doubtful or options.doubtful == "write":
+            return "changed", location
+        if options.doubtful == "preview":
+            return "doubtful", location
+        doubts = list(judged.doubts)
+        raise DoubtfulOutline(" ".join(doubts), doubts=doubts, confidence=judged.confidence)
 
+    def _recipe(self, subject: _Subject, found: _Found, options: RefineOptions, location: str) -> Recipe:
+        return Recipe(
+            slide_id=subject.slide.id,
+            slice_id=subject.annotation.slice_id,
+            first_box=platform_bounds(found.session.first, subject.slide),
+            clicks=options.clicks,
+            points=tuple(Click(each.x, each.y, label_of(each, self.background_term)) for each in found.points),
+            options=options.wish.outline,
+            account=found.segmentation.account,
+            location=location,
+        )
 
-def _as_prompt(point: PointAnnotation, slide: Slide) -> PointPrompt:
-    return PointPrompt(point.x, flip_y(point.y, slide.height))
+    def _preview(self, subject: _Subject, found: _Found, options: RefineOptions, recipe: Recipe) -> Preview:
+        return Preview(
+            annotation_id=subject.annotation.id,
+            caller=subject.caller,
+            state=state_of(subject.annotation),
+            recipe=recipe,
+            points=tuple(found.points),
+            keep_points=options.keep_points,
+            model_sha256=self.segment.segmenter.info.sha256,
+        )

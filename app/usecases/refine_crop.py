@@ -13,10 +13,11 @@ from shapely import Polygon
 from app.errors import RoiOutsideSlide
 from app.geometry.frames import Roi, flip_y
 from app.geometry.locations import read_location, roi_of
+from app.geometry.outlines import OutlineOptions
 from app.geometry.polygons import clip_to_slide, largest_polygon, polygonal
 from app.usecases.embeddings import Embeddings
 from app.usecases.ports import Claim, CropReader, Plane, Segmenter, Slide
-from app.usecases.segment_roi import SegmentRoi
+from app.usecases.segment_roi import SegmentRoi, Wish
 from app.usecases.timings import Stopwatch
 
 OpenCrop = Callable[[bytes, Roi, Slide, int, Claim], CropReader]
@@ -79,6 +80,6 @@ class RefineCrop:
             reader = self.open_crop(crop, envelope, slide, self.segmenter.input_side_px, claim)
         segment = SegmentRoi(Embeddings(reader, self.segmenter, plan=reader.plan), self.segmenter)
         with segment.begun(slide, Plane(), roi, stopwatch, claim) as begun:
-            found = begun.outline((), parts="largest")
+            found = begun.outline(roi, (), Wish(OutlineOptions(parts="largest")))
         shape = largest_polygon(drawn if found.shape is None else found.shape)
-        return CropRefinement(shape, found.shape is not None, found.score, stopwatch.timings_ms())
+        return CropRefinement(shape, found.shape is not None, found.account.score, stopwatch.timings_ms())

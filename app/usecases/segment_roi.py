@@ -7,32 +7,62 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 from shapely import MultiPolygon, Polygon
 
 from app import spans
 from app.geometry.frames import Roi, flip_geometry
-from app.geometry.masks import clean_mask, mask_in_model_frame
-from app.geometry.polygons import Holes, Parts, clip_to_slide, outline, polygonal
+from app.geometry.masks import Masks
+from app.geometry.outlines import OutlineOptions, outline_of
+from app.geometry.polygons import clip_to_slide, polygonal
 from app.geometry.prompts import PointPrompt, prompts_in_window
 from app.geometry.windows import Window
+from app.usecases.doubts import Judged, judge
 from app.usecases.embeddings import Embeddings
 from app.usecases.ports import Claim, EncodedWindow, Plane, Segmenter, Slide
+from app.usecases.prompt_session import Bounds, platform_bounds
+from app.usecases.proposals import INDICES, Choice, Proposal, Taken, TakenMask, take
 from app.usecases.timings import Stopwatch
 
 
 @dataclass(frozen=True, slots=True)
-class Segmentation:
-    """What the model found in a box."""
+class Wish:
+    """How an object is to be outlined, and what is to be told of it."""
 
-    shape: Polygon | MultiPolygon | None
-    """Platform frame, valid and inside the slide; None if nothing was found."""
+    outline: OutlineOptions = field(default_factory=OutlineOptions)
+    choice: Choice | None = None
+    """None: what the checkpoint is best at."""
+    proposals: Literal["never", "if doubtful", "always"] = "never"
+    """When the others are outlined too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """All that is told of an outline beside its shape."""
+
     score: float
     """The model's own estimate of the IoU, 0 to 1."""
+    proposal: Taken
+    judged: Judged
+    box: Bounds | None
+    """The box prompt, platform frame; None where points alone showed the object."""
     window: Window
     downsample: float
     """Level-0 pixels per pixel of the array that the model was given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segmentation:
+    """What the model found."""
+
+    shape: Polygon | MultiPolygon | None
+    """Platform frame, valid and inside the slide; None if nothing was found."""
+    account: Account
+    proposals: tuple[Proposal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +70,6 @@ class BegunSegmentation:
     """A box whose window is being read and encoded, while the points are still looked for."""
 
     slide: Slide
-    roi: Roi
     encoded: Future[EncodedWindow]
     segmenter: Segmenter
     stopwatch: Stopwatch
@@ -50,11 +79,13 @@ class BegunSegmentation:
         if self.encoded.done():
             self.encoded.result()
 
-    def outline(self, points: tuple[PointPrompt, ...], *, holes: Holes = "fill", parts: Parts = "all") -> Segmentation:
+    def outline(self, box: Roi | None, points: tuple[PointPrompt, ...], wish: Wish = Wish()) -> Segmentation:
         """Outline the object that the box and points show.
 
         Parameters
         ----------
+        box : Roi or None
+            The box prompt, slide frame.
         points : tuple of PointPrompt
             Slide frame.
 
@@ -63,17 +94,39 @@ class BegunSegmentation:
         PlatformError, ModelError
             The window could not be read or encoded.
         """
-        encoded, slide = self.encoded.result(), self.slide
+        encoded = self.encoded.result()
         with self.stopwatch.step("decode"):
-            masks = self.segmenter.decode(encoded.embedding, prompts_in_window(self.roi, points, encoded.grid))
+            masks = self.segmenter.decode(encoded.embedding, prompts_in_window(box, points, encoded.grid))
         with self.stopwatch.step("postprocess"):
-            mask = clean_mask(mask_in_model_frame(masks.logits[masks.best]))
-            shape = outline(mask, encoded.grid.resized(encoded.shape, mask.shape), holes=holes, parts=parts)
-            shape = shape and clip_to_slide(shape, slide.width, slide.height)
-            shape = shape and polygonal(flip_geometry(shape, slide.height))
-        downsample = encoded.window.downsample(max(encoded.shape))
+            taken = take(masks, wish.choice)
+            shape = self._outlined(taken.logits, wish.outline)
+            account = self._account(taken, box)
+            told = wish.proposals == "always" or (wish.proposals == "if doubtful" and account.judged.doubtful)
+            proposals = tuple(self._proposals(masks, wish.outline)) if told and shape else ()
         spans.note({"refine.window.side_px0": encoded.window.side_px0, "refine.points": len(points)})
-        return Segmentation(shape, float(masks.scores[masks.best]), encoded.window, downsample)
+        return Segmentation(shape, account, proposals)
+
+    def _outlined(self, logits: npt.NDArray[np.float32], options: OutlineOptions) -> Polygon | MultiPolygon | None:
+        """Outline a mask, platform frame, inside the slide."""
+        encoded, slide = self.encoded.result(), self.slide
+        shape = outline_of(logits, encoded.grid, encoded.shape, options)
+        shape = shape and clip_to_slide(shape, slide.width, slide.height)
+        return shape and polygonal(flip_geometry(shape, slide.height))
+
+    def _account(self, taken: TakenMask, box: Roi | None) -> Account:
+        encoded = self.encoded.result()
+        return Account(
+            score=taken.score,
+            proposal=taken.name,
+            judged=judge(taken.score, self.segmenter.info),
+            box=None if box is None else platform_bounds(box, self.slide),
+            window=encoded.window,
+            downsample=encoded.window.downsample(max(encoded.shape)),
+        )
+
+    def _proposals(self, masks: Masks, options: OutlineOptions) -> Iterator[Proposal]:
+        for index in INDICES:
+            yield Proposal(index, float(masks.scores[index]), self._outlined(masks.logits[index], options))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +151,7 @@ class SegmentRoi:
         Parameters
         ----------
         roi : Roi
-            Slide frame, inside the slide.
+            Slide frame, inside the slide: the box whose window the model looks at.
         points : tuple of PointPrompt
             Those that are known already and may lie around the box; whatever window serves holds them too.
         """
@@ -107,7 +160,7 @@ class SegmentRoi:
         claim = replace(claim, given_up=_either(left.is_set, claim.given_up))
         encoded = _started(lambda: self.embeddings.get(slide, plane, roi, stopwatch, claim, prompted))
         try:
-            yield BegunSegmentation(slide, roi, encoded, self.segmenter, stopwatch)
+            yield BegunSegmentation(slide, encoded, self.segmenter, stopwatch)
         except BaseException:
             left.set()
             raise

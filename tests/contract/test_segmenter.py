@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from app.errors import CallerGone, ModelBusy
 from app.geometry.frames import WindowXY
 from app.geometry.prompts import Prompts
 from app.geometry.windows import WindowGrid, WindowImage
+from app.segmenter.weights import choose
 from app.settings import SegmenterSettings, Settings
 from app.usecases.ports import Claim, Segmenter
 from tests import ray_lab
@@ -48,19 +52,35 @@ def segmenter(request: pytest.FixtureRequest) -> Iterator[Segmenter]:
             yield remote
 
 
-@pytest.fixture(scope="module", params=KINDS)
-def embedded(request: pytest.FixtureRequest) -> Iterator[Segmenter]:
-    """Runs the embedded model."""
-    if request.param == "local":
-        from app.segmenter.load import load_segmenter
-        from app.segmenter.weights import choose
+ENGINES = ["torch-float32", "torch-bfloat16", "openvino-float32", "openvino-int8"]
 
-        made = load_segmenter(SETTINGS.segmenter, choose(SETTINGS))
+
+@pytest.fixture(scope="module", params=[*ENGINES, *KINDS[1:]])
+def embedded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Segmenter]:
+    """Runs the embedded model."""
+    if request.param != "remote":
+        made = on_engine(request.param, tmp_path_factory.mktemp("engines"))
         yield made
         made.close()
     else:
         with ray_lab.segmenter("scale.model:load", SETTINGS) as remote:
             yield remote
+
+
+def on_engine(name: str, folder: Path) -> Segmenter:
+    from app.segmenter.engines.openvino_engine import why_not
+    from app.segmenter.load import load_segmenter
+
+    kind, _, precision = name.partition("-")
+    if kind == "openvino":
+        reason = why_not(precision) or (find_spec("nncf") is None and precision == "int8" and "NNCF is not installed")
+        if reason:
+            pytest.skip(str(reason))
+    given = SegmenterSettings(device="cpu", engine=name, engine_folder=folder, demo_model=True)  # type: ignore[arg-type]
+    pixels = [window(x, 128).pixels for x in (90, 128, 160, 190)] if precision == "int8" else []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer's own, of torch.jit
+        return load_segmenter(given, choose(SETTINGS), pixels)
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -150,8 +170,16 @@ def test_the_masks_are_those_of_the_model(embedded: Segmenter) -> None:
     image = window(128, 128)
     masks = embedded.decode(embedded.encode(image, Claim()), box(128, 128))
     assert masks.logits.shape[0] == len(masks.scores) == 3
+    assert masks.single is not None
+    assert masks.single.logits.shape == masks.logits.shape[1:]
+    assert 0 <= masks.single.score <= 1
     again = embedded.decode(embedded.encode(image, Claim()), box(128, 128))
     assert np.allclose(masks.logits, again.logits, atol=1e-4)
-    found = masks.logits[masks.best] > 0
-    scale = found.shape[0] / 256
-    assert found.sum() / scale**2 == pytest.approx(np.pi * 40**2, rel=0.25)
+    for wish in ("best", "single"):
+        found = masks.of(masks.named(wish)).logits > 0
+        scale = found.shape[0] / 256
+        assert found.sum() / scale**2 == pytest.approx(np.pi * 40**2, rel=0.25)
+
+
+def test_how_to_judge_the_masks_comes_with_the_model(embedded: Segmenter) -> None:
+    assert embedded.info.judgement == choose(SETTINGS).judgement

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from app.geometry.masks import Masks, clean_mask, mask_in_model_frame
+from app.geometry.masks import Mask, Masks, clean_mask, mask_in_model_frame
 
 
 def square(x: int, y: int, width: int, height: int, side: int = 1024) -> np.ndarray:
@@ -13,6 +13,20 @@ def square(x: int, y: int, width: int, height: int, side: int = 1024) -> np.ndar
 def test_the_best_mask_is_the_one_with_the_highest_score() -> None:
     masks = Masks(np.zeros((3, 4, 4), np.float32), np.array([0.2, 0.9, 0.5], np.float32))
     assert masks.best == 1
+
+
+def test_a_mask_is_taken_by_its_name() -> None:
+    logits = np.arange(3, dtype=np.float32)[:, None, None] * np.ones((1, 4, 4), np.float32)
+    single = Mask(np.full((4, 4), 7, np.float32), 0.3)
+    masks = Masks(logits, np.array([0.2, 0.9, 0.5], np.float32), single)
+    assert [masks.named(wish) for wish in ("best", "single", 0, 1, 2)] == [1, "single", 0, 1, 2]
+    assert masks.of("single") is single
+    assert (masks.of(2).logits[0, 0], masks.of(2).score) == (2, 0.5)
+
+
+def test_a_model_without_a_single_mask_gives_its_best_proposal() -> None:
+    masks = Masks(np.zeros((3, 4, 4), np.float32), np.array([0.2, 0.4, 0.5], np.float32))
+    assert masks.named("single") == 2
 
 
 def test_logits_are_enlarged_with_half_pixel_centres() -> None:

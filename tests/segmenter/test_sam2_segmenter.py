@@ -67,6 +67,27 @@ def test_the_numbers_are_those_of_the_packages_own_predictor(tiny: torch.nn.Modu
         assert np.allclose(np.clip(masks.logits, -32, 32), logits, atol=1e-3 * max(1.0, np.abs(logits).max()))
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script.:DeprecationWarning")
+def test_the_single_mask_is_the_one_that_the_package_gives_where_one_is_asked_for(tiny: torch.nn.Module) -> None:
+    try:
+        from sam2.sam2_image_predictor import SAM2ImagePredictor
+    except (ImportError, RuntimeError) as error:
+        pytest.skip(f"torchvision does not import beside this torch: {error}")
+    predictor = SAM2ImagePredictor(tiny)
+    tiny.sam_mask_decoder.dynamic_multimask_via_stability = False  # else it may answer with one of the three
+    ours, image = segmenter_of(tiny), window(2)
+    predictor.set_image(image.pixels)
+    given = prompts()
+    _, (score,), (logits,) = predictor.predict(
+        box=(given.box - 0.5 * 300 / 1024).ravel(), multimask_output=False, return_logits=True
+    )
+    masks = ours.decode(ours.encode(image, Claim()), given)
+    assert masks.single is not None
+    assert masks.single.score == pytest.approx(score, abs=1e-5)
+    assert np.allclose(np.clip(masks.single.logits, -32, 32), logits, atol=1e-3 * max(1.0, np.abs(logits).max()))
+    assert not any(np.allclose(masks.single.logits, other) for other in masks.logits)
+
+
 def test_requests_that_meet_do_not_mix(tiny_embedded: Sam2Segmenter) -> None:
     images = [window(seed) for seed in range(6)]
 
@@ -115,6 +136,8 @@ def test_windows_of_any_size_are_squashed_to_the_input(tiny_embedded: Sam2Segmen
         )
         assert masks.logits.shape == (3, side // 4, side // 4)
         assert masks.scores.shape == (3,)
+        assert masks.single is not None
+        assert masks.single.logits.shape == (side // 4, side // 4)
     tiny_embedded.warm_up()
     assert tiny_embedded.info == INFO
 

@@ -50,9 +50,9 @@ def test_points_are_judged_as_if_nothing_had_been_encoded_before(
         predict.with_points(5, moved, (left,))
     own = predict.with_points(5, moved, (right,))
     assert segmenter.encoded == 2
-    assert own.segmentation.window.x0 == served.segmentation.window.x0 + 4
+    assert own.segmentation.account.window.x0 == served.segmentation.account.window.x0 + 4
     ((x, _),) = segmenter.prompts[-1].points
-    assert 0 <= x <= own.segmentation.window.side_px0
+    assert 0 <= x <= own.segmentation.account.window.side_px0
 
 
 def test_a_box_outside_the_slide_is_refused(predict: PredictRoi) -> None:

@@ -35,7 +35,7 @@ def test_the_box_becomes_the_object(refine: RefineAnnotation, gateway: FakeGatew
     assert result.location == gateway.annotations[7].location
     assert result.previous_location == BOX
     assert iou(shapely.from_wkt(result.location), DISC) > 0.95
-    assert result.score == pytest.approx(0.9)
+    assert result.account.score == pytest.approx(0.9)
     assert result.command == 88
     assert result.commands == (88, 1011, 1012)
     assert (result.points_used, result.points_deleted, result.points_not_deleted) == ((11, 12), (11, 12), ())
@@ -44,7 +44,7 @@ def test_the_box_becomes_the_object(refine: RefineAnnotation, gateway: FakeGatew
     assert result.timings_ms.keys() == {
         "validity", "box", "points", "window", "encode", "decode", "postprocess", "update", "total"
     }  # fmt: skip
-    assert result.segmentation.window.side_px0 == 320
+    assert result.account.window.side_px0 == 320
 
 
 def test_y_is_flipped_on_the_way_in_and_out(gateway: FakeGateway, segmenter: DarkSegmenter) -> None:

@@ -10,8 +10,10 @@ from app.api.answers import prediction_feature
 from app.api.areas import area
 from app.api.schemas import FeatureBody, PredictionRequest, SmartPredictionRequest
 from app.api.verbs import Verbs
+from app.geometry.outlines import OutlineOptions
 from app.geometry.prompts import PointLabel
 from app.usecases.predict_roi import GivenPoint, Prediction
+from app.usecases.segment_roi import Wish
 
 _NOTHING_FOUND: dict[int | str, dict[str, Any]] = {204: {"description": "The model found no object."}}
 
@@ -21,7 +23,7 @@ def routes(verbs: Verbs) -> APIRouter:
     router = APIRouter()
 
     def predicted(prediction: Prediction, response: Response) -> FeatureBody | Response:
-        feature = prediction_feature(prediction, verbs.model)
+        feature = prediction_feature(prediction)
         verbs.done("predict", "nothing found" if feature is None else "found", prediction.timings_ms, response)
         return Response(status_code=204) if feature is None else feature
 
@@ -32,8 +34,11 @@ def routes(verbs: Verbs) -> APIRouter:
             GivenPoint(point.geometry.coordinates[0], point.geometry.coordinates[1], PointLabel(point.label))
             for point in body.points or ()
         )
+        wish = Wish(OutlineOptions(style=body.outline, detail=body.detail), body.proposal, "always")
         predict = verbs.predict(request)
-        return predicted(predict.with_points(body.image_id, area(body.geometry), points), response)
+        if body.geometry is None:
+            return predicted(predict.with_points_alone(body.image_id, body.size or 0.0, points, wish), response)
+        return predicted(predict.with_points(body.image_id, area(body.geometry), points, wish), response)
 
     @router.post("/smart_prediction", response_model=FeatureBody, responses=_NOTHING_FOUND)
     def smart_prediction(request: Request, body: SmartPredictionRequest, response: Response) -> FeatureBody | Response:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -13,9 +14,13 @@ from app.api.answers import refine_result, server_timing, written
 from app.api.schemas import RefineRequest, RefineResult
 from app.api.verbs import Verbs
 from app.geometry.polygons import Holes, Parts
+from app.geometry.prompts import PointLabel
 from app.usecases.find_points import PointsMode
 from app.usecases.in_flight import InFlight
-from app.usecases.refine_annotation import Refinement, RefineOptions
+from app.usecases.ports import Claim
+from app.usecases.prompt_session import Click
+from app.usecases.refine_annotation import Doubtful, RefineOptions
+from app.usecases.refinement import Refinement
 
 log = logging.getLogger(__name__)
 
@@ -29,22 +34,42 @@ class _Refining:
     verbs: Verbs
     in_flight: InFlight[Refinement] = field(default_factory=InFlight)
 
-    def __call__(
-        self, request: Request, annotation_id: int, options: RefineOptions, response: Response
-    ) -> RefineResult:
-        spans.note({"refine.annotation_id": annotation_id})
+    def __call__(self, request: Request, number: int, options: RefineOptions, response: Response) -> RefineResult:
+        """Refine. What writes nothing need not wait for others that work on the same annotation."""
+        subject = (number, request.state.caller, options) if options.dry_run else number
         claim = self.verbs.claim(request)
+        verb = self.verbs.refine(request, claim)
+        return self._run(request, (number, subject, options), lambda: verb(number, options), claim, response)
+
+    def accept(self, request: Request, number: int, body: RefineRequest, response: Response) -> RefineResult:
+        """Write what an earlier answer showed."""
+        preview = self.verbs.previews.open(body.preview or "")
+        claim = self.verbs.claim(request)
+        verb = self.verbs.accept(request, claim)
+        asked = (number, number, (body.preview, body.keep_points))
+        return self._run(request, asked, lambda: verb(number, preview, keep_points=body.keep_points), claim, response)
+
+    def _run(
+        self,
+        request: Request,
+        asked: tuple[int, Hashable, Hashable],
+        verb: Callable[[], Refinement],
+        claim: Claim,
+        response: Response,
+    ) -> RefineResult:
+        number, subject, options = asked
+        spans.note({"refine.annotation_id": number})
 
         def work() -> Refinement:
-            refinement = self.verbs.refine(request, claim)(annotation_id, options)
+            refinement = verb()
             if refinement.outcome == "changed":
                 log.info("%s", written(refinement))
             self.verbs.done("refine", refinement.outcome, refinement.timings_ms, response)
             return refinement
 
-        refinement = self.in_flight.run(annotation_id, (options, request.state.caller), work, claim)
+        refinement = self.in_flight.run(subject, (options, request.state.caller), work, claim)
         response.headers["Server-Timing"] = server_timing(refinement.timings_ms)  # also for those who joined
-        return refine_result(refinement)
+        return refine_result(refinement, self.verbs.previews)
 
 
 def routes(verbs: Verbs) -> APIRouter:
@@ -64,7 +89,7 @@ def routes(verbs: Verbs) -> APIRouter:
         parts: Parts = "all",
     ) -> RefineResult:
         """Refine an annotation in place (the route of the first prototype)."""
-        options = RefineOptions(keep_points, points, dry_run, holes, parts)
+        options = RefineOptions(keep_points, points, dry_run, holes, parts, doubtful=verbs.doubtful)
         return refined(request, annotation_id, options, response)
 
     @router.post("/annotations/{annotation_id}/refine")
@@ -74,8 +99,17 @@ def routes(verbs: Verbs) -> APIRouter:
         annotation_id: AnnotationId,
         body: Annotated[RefineRequest | None, Body()] = None,
     ) -> RefineResult:
-        """Refine an annotation in place."""
-        options = RefineOptions(**(body or RefineRequest()).model_dump())
-        return refined(request, annotation_id, options, response)
+        """Refine an annotation in place, show what that would give, or write what was shown."""
+        body = body or RefineRequest()
+        if body.preview is not None:
+            return refined.accept(request, annotation_id, body, response)
+        return refined(request, annotation_id, options_of(body, verbs.doubtful), response)
 
     return router
+
+
+def options_of(body: RefineRequest, doubtful: Doubtful) -> RefineOptions:
+    """Read the options of a body; `doubtful` is what counts where it does not say."""
+    clicks = tuple(Click(click.x, click.y, PointLabel(click.label)) for click in body.clicks)
+    given = body.model_dump(exclude={"preview", "clicks", "doubtful"})
+    return RefineOptions(**given, clicks=clicks, doubtful=body.doubtful or doubtful)

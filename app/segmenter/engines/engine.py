@@ -82,8 +82,9 @@ class Engine(Protocol):
 
         Returns
         -------
-        (3, s/4, s/4) float32, (3,) float32
-            Raw values of three proposals over the window, and the model's estimate of each one's IoU.
+        (4, s/4, s/4) float32, (4,) float32
+            Raw values over the window of the single-mask token's mask, then of three proposals, and the model's
+            estimate of each one's IoU.
 
         Raises
         ------

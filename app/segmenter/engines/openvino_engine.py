@@ -19,8 +19,9 @@ from app.segmenter.embedding import Features
 from app.segmenter.engines.engine import FloatArray, Pixels, corners_of, normalised, torch_version
 from app.segmenter.engines.mapped_files import drop_pages
 
-_FORMAT = 2
-"""Counts changes of what is traced; files of other counts are not read."""
+_FORMATS = {"encoder": 2, "int8": 2, "decoder": 3}
+"""Counts changes of what is traced, part by part; files of other counts are not read. A decoder is traced again in
+seconds, an encoder is not."""
 
 
 class OpenVinoEngine:
@@ -117,7 +118,7 @@ def why_not(precision: str) -> str | None:
 def traced_file(folder: Path, sha256: str, part: str) -> Path:
     """Give the place of a traced part of a checkpoint (encoder, decoder or int8), for the versions installed."""
     versions = f"torch{torch_version()}-openvino{version('openvino')}"
-    return folder / f"{sha256[:16]}-{versions}-{_FORMAT}-{part}.xml"
+    return folder / f"{sha256[:16]}-{versions}-{_FORMATS[part]}-{part}.xml"
 
 
 def open_engine(

@@ -122,15 +122,17 @@ def features(model: Any, images: Tensor) -> tuple[Tensor, ...]:
 
 
 def decoded(model: Any, levels: list[Tensor], coordinates: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Run the prompt encoder and the mask decoder for one window; gives logits and scores of three proposals."""
+    """Run the prompt encoder and the mask decoder for one window; gives logits and scores of all its four masks.
+
+    They come out of one run of the decoder, which leaves one or three of them away at its end; nothing here does.
+    """
     *finer, coarsest = levels
     sparse, dense = model.sam_prompt_encoder(points=(coordinates, labels), boxes=None, masks=None)
-    logits, scores, _, _ = model.sam_mask_decoder(
+    logits, scores, _, _ = model.sam_mask_decoder.predict_masks(
         image_embeddings=coarsest,
         image_pe=model.sam_prompt_encoder.get_dense_pe(),
         sparse_prompt_embeddings=sparse,
         dense_prompt_embeddings=dense,
-        multimask_output=True,
         repeat_image=False,
         high_res_features=finer,
     )

@@ -47,11 +47,11 @@ def verify(path: Path, *, entry: WeightsEntry | None = None, config: str | None 
         There is no such file, or it cannot be read.
     WeightsCorrupt
         Size or digest differ from the entry's or the card's, its parameters are not those of the config, or its card
-        names a config that is none of ours.
+        is none or names a config that is none of ours.
     """
     sha256 = check_file(path, entry) if entry else file_sha256(path)
     known = entry or find_digest(sha256)
-    card = None if known else read_card(path)
+    card = read_card(path)
     if card is not None:
         check_card(path, card, sha256)
     config = config or (known.config if known else config_of(path, card) if card else None)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from app.errors import WeightsCorrupt, WeightsUnavailable
-from app.segmenter.weights.card import check_card, config_of, read_card
+from app.geometry.judgement import UNJUDGED, Judgement
+from app.segmenter.weights.card import check_card, config_of, judgement_of, read_card
 from app.segmenter.weights.checks import check_file, file_sha256
 from app.segmenter.weights.registry import REGISTRY, WeightsEntry, find_digest
 from app.settings import Settings
@@ -26,6 +27,8 @@ class ChosenWeights:
     """What `app.segmenter.checkpoint.find_config` finds: a name or a YAML file."""
     sha256: str
     origin: Literal["configured", "pulled", "embedded"]
+    judgement: Judgement = UNJUDGED
+    """What its card says of its masks."""
 
     @property
     def description(self) -> str:
@@ -80,21 +83,22 @@ def _configured(settings: Settings) -> ChosenWeights | None:
         return None
     sha256 = file_sha256(path)
     known = find_digest(sha256)
-    card = None if known else read_card(path)
+    card = read_card(path)
     config = settings.segmenter.config
     if card is not None:
         check_card(path, card, sha256)
-        if "config" not in settings.segmenter.model_fields_set:  # what the operator says counts more
+        if not known and "config" not in settings.segmenter.model_fields_set:  # what the operator says counts more
             config = config_of(path, card)
     name = known.name if known else card.name if card else path.stem
-    return ChosenWeights(name, path, config, sha256, "configured")
+    return ChosenWeights(name, path, config, sha256, "configured", card.judgement if card else UNJUDGED)
 
 
 def _pulled(settings: Settings, registry: Sequence[WeightsEntry]) -> ChosenWeights | None:
     for entry in registry:
         path = entry.path_in(settings.weights.folder)
         if path.exists():
-            return ChosenWeights(entry.name, path, entry.config, check_file(path, entry), "pulled")
+            sha256 = check_file(path, entry)
+            return ChosenWeights(entry.name, path, entry.config, sha256, "pulled", judgement_of(path, sha256))
     return None
 
 
@@ -106,4 +110,5 @@ def _embedded(settings: Settings) -> ChosenWeights:
             " work."
         )
     sha256 = file_sha256(EMBEDDED_MODEL)
-    return ChosenWeights("embedded", EMBEDDED_MODEL, "embedded", sha256, "embedded")
+    judgement = judgement_of(EMBEDDED_MODEL, sha256)
+    return ChosenWeights("embedded", EMBEDDED_MODEL, "embedded", sha256, "embedded", judgement)

@@ -7,6 +7,7 @@ the file says, run lengths that do not fill it, a box beside its outline.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -54,6 +55,7 @@ class CocoFile:
         self._categories = _categories(content.get("categories"))
         self._annotations: dict[str, list[tuple[int, dict[str, Any]]]] = {}
         self._lost: list[Refused] = []
+        self._as_stored: set[str] = set()
         for number, each in enumerate(content["annotations"], start=1):
             self._sort_in(number, each)
 
@@ -89,7 +91,7 @@ class CocoFile:
         records = {str(image["file_name"]): image for image in self._images.values()}
         for name in self._annotations:
             slide = slide_of(name, name, partial(self._image_file, name), whole=False)
-            yield _checked(slide, records[name]) if isinstance(slide, SourceSlide) else slide
+            yield self._checked(slide, records[name]) if isinstance(slide, SourceSlide) else slide
 
     def objects(self, slide: SourceSlide) -> Iterator[SourceObject | Passed | Refused]:
         """Go through the annotations of an image."""
@@ -109,7 +111,21 @@ class CocoFile:
 
     def pixels(self, slide: SourceSlide, window: Window, side_px: int) -> npt.NDArray[np.uint8]:
         """Read the region of a window."""
-        return open_pixels(self._image_file(slide.id)).read(window, side_px)
+        turned = slide.id not in self._as_stored
+        return open_pixels(self._image_file(slide.id), turned=turned).read(window, side_px)
+
+    def _checked(self, slide: SourceSlide, image: dict[str, Any]) -> SourceSlide | Refused:
+        """Take an image as the file's size says that it lies; refuse one of another size."""
+        told, shown = (image.get("width"), image.get("height")), (slide.width, slide.height)
+        if None in told or told == shown:
+            return slide
+        if told == shown[::-1]:  # as it is stored, where it says that it should be turned
+            stored = open_pixels(self._image_file(slide.id), turned=False)
+            if told == (stored.width, stored.height):
+                self._as_stored.add(slide.id)
+                return replace(slide, width=stored.width, height=stored.height)
+        why = f"the file says {told[0]} x {told[1]}, and the image has {slide.width} x {slide.height}"
+        return Refused(slide.id, why, slide.group)
 
     def _image_file(self, name: str) -> Path:
         for home in self._homes:
@@ -155,15 +171,6 @@ def _images(found: Any) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
 def _categories(found: Any) -> dict[str, str]:
     records = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
     return {number: str(each["name"]) for each in records if "name" in each and (number := _id(each.get("id")))}
-
-
-def _checked(slide: SourceSlide, image: dict[str, Any]) -> SourceSlide | Refused:
-    """Refuse an image whose file has another size than the annotations are for."""
-    told = (image.get("width"), image.get("height"))
-    if None in told or told == (slide.width, slide.height):
-        return slide
-    why = f"the file says {told[0]} x {told[1]}, and the image has {slide.width} x {slide.height}"
-    return Refused(slide.id, why, slide.group)
 
 
 def _shape(segmentation: Any, slide: SourceSlide) -> BaseGeometry:

@@ -1,4 +1,4 @@
-/* eslint object-curly-spacing: off -- the two hosts want it differently */
+/* eslint object-curly-spacing: off, brace-style: off -- the two hosts want them differently */
 
 /**
  * Undo and redo of a refine in the host's viewer. Core keeps one command for the outline and one for each deleted point;

@@ -1,0 +1,64 @@
+"""What a checkpoint's card says of its masks: which one to take, and how far to trust it (decisions 0033 and 0034)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from app.geometry.masks import Proposal
+from app.geometry.prompts import PromptKind
+from app.geometry.signs import Signs
+
+Rule = Literal["best", "single"]
+SIGNS = ("score", "stability", "agreement", "inside")
+"""What a calibration may weigh: the fields of `Signs`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A monotone map from the signs of a mask to the IoU that is to be expected."""
+
+    weights: tuple[tuple[str, float], ...]
+    """Sign and weight, none below 0; some of `SIGNS`."""
+    knots: tuple[tuple[float, float], ...]
+    """(weighted sum, IoU): the first ones rise, the second ones never fall and lie within 0 to 1."""
+
+    def __call__(self, signs: Signs) -> float:
+        """Give the IoU that is to be expected, 0 to 1; straight between the knots, level past them."""
+        place = sum(weight * getattr(signs, name) for name, weight in self.weights)
+        places, values = zip(*self.knots, strict=True)
+        return float(np.clip(np.interp(place, places, values), 0.0, 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """How good an outline probably is."""
+
+    value: float
+    """0 to 1: the IoU that is to be expected; without a calibration the model's own score."""
+    calibrated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How to judge the masks of a checkpoint; that of a checkpoint without a card takes the best of three."""
+
+    takes: tuple[tuple[PromptKind, Rule], ...] = field(default=())
+    """Which mask to take for which kind of prompts; ``best`` for the others."""
+    calibration: Calibration | None = None
+
+    def proposal(self, kind: PromptKind) -> Proposal:
+        """Tell which mask to take for a kind of prompts."""
+        return dict(self.takes).get(kind, "best")
+
+    def confidence(self, signs: Signs) -> Confidence:
+        """Tell how far to trust a mask."""
+        if self.calibration is None:
+            return Confidence(signs.score, calibrated=False)
+        return Confidence(self.calibration(signs), calibrated=True)
+
+
+UNJUDGED = Judgement()
+"""Of a checkpoint whose card says nothing, or that has none."""
