@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import shapely
+from PIL import Image
 from typer.testing import CliRunner
 
 from tests.training.drawn import (
@@ -28,7 +29,7 @@ from tests.training.drawn import (
 )
 from training.cli import app
 from training.cli.export import INCOMPLETE
-from training.dataset import Item, open_dataset
+from training.dataset import Dataset, Item, open_dataset
 from training.dataset.export import Choice, Exported, export
 from training.dataset.sources.coco import CocoFile
 from training.dataset.sources.geojson import QuPathFolder
@@ -198,11 +199,50 @@ def test_mask_box_and_area_are_of_what_lies_on_the_slide(folder: Path) -> None:
 def test_an_image_of_another_size_than_the_file_says_is_refused(tmp_path: Path) -> None:
     write_slide(tmp_path / "a.png")
     write_coco(
-        tmp_path / "coco.json", [annotation(ONE)], [{"id": 1, "file_name": "a.png", "width": HEIGHT, "height": WIDTH}]
+        tmp_path / "coco.json", [annotation(ONE)], [{"id": 1, "file_name": "a.png", "width": 9, "height": WIDTH}]
     )
     done = export(CocoFile(tmp_path / "coco.json"), tmp_path / "data")
     (note,) = done.refused
-    assert str(note) == f"a.png: the file says {HEIGHT} x {WIDTH}, and the image has {WIDTH} x {HEIGHT}"
+    assert str(note) == f"a.png: the file says 9 x {WIDTH}, and the image has {WIDTH} x {HEIGHT}"
+
+
+@pytest.fixture
+def turned(tmp_path: Path) -> Path:
+    """A photograph that is stored on its side, and says so."""
+    write_slide(tmp_path / "in" / "whole.png")
+    upright = Image.open(tmp_path / "in" / "whole.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn to the right to see it upright
+    (tmp_path / "in" / "whole.png").unlink()
+    upright.rotate(90, expand=True).save(tmp_path / "in" / "a.jpg", quality=98, exif=exif)
+    return tmp_path / "in"
+
+
+def lies_on_its_disc(dataset: Dataset, item: Item) -> bool:
+    dark, mask = dataset.image(item)[..., 1] < 125, dataset.mask(item)
+    return bool((dark & mask).sum() / mask.sum() > 0.97 and (dark & ~mask).sum() < 0.1 * mask.sum())
+
+
+def as_stored(shape: shapely.Geometry) -> shapely.Geometry:
+    return shapely.transform(shape, lambda xy: np.column_stack([xy[:, 1], WIDTH - xy[:, 0]]))
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_photograph_on_its_side_is_outlined_as_its_outlines_lie(turned: Path, stored: bool) -> None:
+    first, second = (as_stored(ONE), as_stored(TWO)) if stored else (ONE, TWO)
+    exported(turned, feature(first, "a"), feature(second, "b"), name="a.geojson")
+    dataset = open_dataset(turned.parent / "data")
+    assert [lies_on_its_disc(dataset, item) for item in dataset.items] == [True, True]
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_photograph_on_its_side_in_coco_lies_as_its_size_says(turned: Path, stored: bool) -> None:
+    size = {"width": HEIGHT, "height": WIDTH} if stored else {"width": WIDTH, "height": HEIGHT}
+    shape = as_stored(ONE) if stored else ONE
+    write_coco(turned / "coco.json", [annotation(shape)], [{"id": 1, "file_name": "a.jpg", **size}])
+    assert export(CocoFile(turned / "coco.json"), turned.parent / "data").refused == []
+    dataset = open_dataset(turned.parent / "data")
+    assert [lies_on_its_disc(dataset, item) for item in dataset.items] == [True]
 
 
 # 10, 17
@@ -380,7 +420,8 @@ def test_the_exit_status_says_that_something_could_not_be_read(folder: Path) -> 
 
 WANTED = {
     "02-old-qupath-ids": (2, 0), "05-names-without-latin": (2, 0), "06-bow-tie-with-line": (1, 0),
-    "07-parts-that-overlap": (1, 0), "17-one-bad-record/null-geometry": (2, 1), "17-one-bad-record/unclosed": (1, 1),
+    "07-parts-that-overlap": (1, 0), "08-exif": (2, 0), "08-exif-coco/coco.json": (1, 0), "10-one-bad-tile": (2, 1),
+    "17-one-bad-record/null-geometry": (2, 1), "17-one-bad-record/unclosed": (1, 1),
     "17-one-bad-record/stray-json": (1, 1), "17-one-bad-record/name.ome.tif": (1, 0),
     "03-coco-ids-all-zero/instances_default.json": (2, 0),
     "17-one-bad-record/coco-box-only/instances_default.json": (1, 1),

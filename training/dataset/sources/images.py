@@ -84,6 +84,7 @@ def slide_of(
     whole: bool,
     dataset: str | None = None,
     mpp: float | None = None,
+    turned: bool = True,
 ) -> SourceSlide | Refused:
     """Open the image of a slide; where that fails, for whatever reason, the others go on.
 
@@ -95,10 +96,12 @@ def slide_of(
         Gives the image's file.
     mpp : float, optional
         Microns per pixel, where something else than the image says so.
+    turned : bool
+        As in `open_pixels`.
     """
     try:
         file = find()
-        pixels = open_pixels(file)
+        pixels = open_pixels(file, turned=turned)
         size, found_mpp = (pixels.width, pixels.height), mpp or pixels.mpp
         return SourceSlide(name, group, *size, found_mpp, whole, dataset, fingerprint(file))
     except Exception as error:  # whatever a reader of images may raise costs this image, and no other
