@@ -6,7 +6,7 @@ old shape with all points, or the new shape with some of them left.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from shapely.geometry.base import BaseGeometry
@@ -169,7 +169,7 @@ class RefineAnnotation:
                     go_on=go_on,
                 )
             prompts = (*session.clicks, *(_as_prompt(point, slide) for point in points))
-            return _Found(session, points, begun.outline(session.box, prompts, options.wish))
+            return _Found(session, points, begun.outline(session.box, prompts, _of_drawn(options, subject)))
 
     def _decide(
         self, annotation: Annotation, segmentation: Segmentation, options: RefineOptions
@@ -202,6 +202,11 @@ class RefineAnnotation:
             account=found.segmentation.account,
             model_sha256=self.segment.segmenter.info.sha256,
         )
+
+
+def _of_drawn(options: RefineOptions, subject: _Subject) -> Wish:
+    """Say how large a shape was drawn; where a box is given, that is it."""
+    return options.wish if options.box else replace(options.wish, drawn_px0=subject.geometry.area)
 
 
 def _as_prompt(point: PointAnnotation, slide: Slide) -> PointPrompt:
