@@ -183,6 +183,7 @@ def _verbs(
         ahead=Ahead(encoded),
         previews=Previews(key_of(settings, spare_key)),
         max_points=refine.max_points,
+        background_term=refine.background_term,
         doubtful=refine.doubtful,
         deadline_s=refine.deadline_s,
         metrics=metrics,

@@ -165,6 +165,9 @@ class RefineSettings(_Group):
         None, description="Folder of encoded windows, which replicas may share and a restart does not lose."
     )
     embedding_folder_bytes: int = Field(4 * 2**30, ge=2**20, description="The most that this folder holds.")
+    background_term: int | None = Field(
+        None, ge=1, description="Id of a term: points that have it show what is not the object."
+    )
     doubtful: Literal["write", "preview", "refuse"] = Field(
         "write", description="What becomes of an outline that should be looked at first, where a request does not say."
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import Request, Response
 
@@ -19,6 +19,7 @@ from app.usecases.predict_roi import PredictRoi
 from app.usecases.refine_annotation import Doubtful, RefineAnnotation
 from app.usecases.refine_crop import RefineCrop
 from app.usecases.segment_roi import SegmentRoi
+from app.usecases.slide_records import SlideRecords
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,13 @@ class Verbs:
     ahead: Ahead
     previews: Previews
     max_points: int
+    background_term: int | None
+    """Points of this term show what is not the object."""
     doubtful: Doubtful
     """What becomes of an outline that should be looked at first, where a request does not say."""
     deadline_s: float
     metrics: Metrics
+    records: SlideRecords = field(default_factory=SlideRecords)
 
     @property
     def model(self) -> ModelInfo:
@@ -45,7 +49,7 @@ class Verbs:
     def refine(self, request: Request, claim: Claim) -> RefineAnnotation:
         """Refine on behalf of the caller."""
         gateway = self.gateway(request.state.caller)
-        return RefineAnnotation(gateway, self.segment, self.max_points, claim)
+        return RefineAnnotation(gateway, self.segment, self.max_points, claim, self.background_term, self.records)
 
     def accept(self, request: Request, claim: Claim) -> AcceptPreview:
         """Write a preview on behalf of the caller."""
@@ -53,7 +57,8 @@ class Verbs:
 
     def predict(self, request: Request) -> PredictRoi:
         """Predict on behalf of the caller."""
-        return PredictRoi(self.gateway(request.state.caller), self.segment, self.max_points, self.claim(request))
+        gateway, claim = self.gateway(request.state.caller), self.claim(request)
+        return PredictRoi(gateway, self.segment, self.max_points, claim, self.background_term)
 
     def embed(self, request: Request) -> EmbedAhead:
         """Prepare on behalf of the caller."""

@@ -8,6 +8,7 @@ from typing import Literal
 from app.usecases.ports import ModelInfo
 from app.usecases.preview import Preview
 from app.usecases.proposals import Proposal
+from app.usecases.recipe import Recipe
 from app.usecases.segment_roi import Account
 
 Outcome = Literal["changed", "nothing found", "dry run", "doubtful"]
@@ -38,5 +39,7 @@ class Refinement:
     timings_ms: dict[str, float]
     proposals: tuple[Proposal, ...] = ()
     """Filled where a preview is shown."""
+    recipe: Recipe | None = None
+    """What the outline was made from; None if nothing was found."""
     preview: Preview | None = None
     """What could be written, where nothing was."""

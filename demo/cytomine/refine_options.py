@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from math import isfinite
 from typing import Any, NoReturn
 
-from demo.cytomine.refine_problems import invalid, no_json
+from demo.cytomine.refine_problems import invalid, no_json, too_long
 
-_NAMES = ("keepPoints", "dryRun", "points", "holes", "parts")
+_IN_BODY = ("box", "clicks", "proposal", "detail", "preview")
+_NAMES = ("keepPoints", "dryRun", "points", "holes", "parts", *_IN_BODY[:4], "outline", "doubtful", "preview")
 _FLAGS = {"keepPoints", "dryRun"}
+MOST_BYTES = 2 * 1024 * 1024
+"""Of a body, as the service reads at most."""
 _CREDENTIALS = {"Authorization", "auth"}
 _TRUTH = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(("false", "no", "off", "0"), False)
 
@@ -30,8 +34,10 @@ def read_options(query: Iterable[tuple[str, str]], content_type: str, body: byte
     Raises
     ------
     Problem
-        The body is no JSON, or something is no option, no value for it, or given twice.
+        The body is no JSON or too long, or something is no option, no value for it, or given twice.
     """
+    if len(body) > MOST_BYTES:
+        raise too_long(MOST_BYTES)
     if (content_type or body) and content_type.partition(";")[0].strip().lower() != "application/json":
         raise no_json()
     chosen: dict[str, Any] = {}
@@ -65,6 +71,8 @@ def _letters(name: str) -> str:
 
 
 def _value(name: str, text: str) -> str | bool:
+    if name in _IN_BODY:
+        raise invalid(f"The option {name} belongs in the body.")
     if name not in _FLAGS:
         return text
     if text.lower() not in _TRUTH:
@@ -74,7 +82,7 @@ def _value(name: str, text: str) -> str | bool:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        read = json.loads(body or b"null", object_pairs_hook=_once, parse_constant=_no_json)
+        read = json.loads(body or b"null", object_pairs_hook=_once, parse_constant=_no_json, parse_float=_number)
     except (ValueError, RecursionError) as error:
         raise invalid("The body is not JSON, or names an option more than once.") from error
     if read is not None and not isinstance(read, dict):
@@ -87,6 +95,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         msg = "given more than once"
         raise ValueError(msg)
     return dict(pairs)
+
+
+def _number(text: str) -> float | str:
+    """Read a number; one beyond all bounds goes on as a text, as from Core, and the service refuses it."""
+    number = float(text)
+    return number if isfinite(number) else "-Infinity" if number < 0 else "Infinity"
 
 
 def _no_json(constant: str) -> NoReturn:

@@ -44,6 +44,11 @@ def invalid(detail: str) -> Problem:
     return Problem(400, "invalid-request", "The request is malformed", detail)
 
 
+def too_long(most_bytes: int) -> Problem:
+    """Refuse more than is read."""
+    return Problem(413, "body-too-large", "The request is too large", f"The body is larger than {most_bytes} bytes.")
+
+
 def no_json() -> Problem:
     """Refuse a form or a text, as Spring does."""
     return Problem(415, "", "Unsupported Media Type", "Content-Type is not supported.")

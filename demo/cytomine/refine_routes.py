@@ -11,6 +11,7 @@ import re
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from demo.cytomine import annotating, records, rights
@@ -40,11 +41,13 @@ def refine_router(desk: Desk) -> APIRouter:
             await run_in_threadpool(_check_caller, desk, request)
             annotation, options = _id(number), await _options(request)
             async with line.turn():
-                token = await desk.visit(request, lambda visit: _permitted(desk, visit, annotation))
+                token, before = await desk.visit(request, lambda visit: _permitted(desk, visit, annotation))
                 refinement = await while_there(request, ask_for_refine(base_url, annotation, options, token))
                 if refinement is None:
                     return Response(status_code=499)  # as proxies count it; nobody reads it
-                return await desk.read(request, lambda visit: _answered(visit, annotation, refinement))
+                if refinement.get("changed") is False:
+                    return JSONResponse(_told(before, refinement))
+                return await desk.read(request, lambda visit: _told(_record(visit, annotation), refinement))
         except Refusal as refusal:
             return refusal.answer(request)
         except (Problem, Passed) as problem:
@@ -78,17 +81,20 @@ async def _options(request: Request) -> dict[str, Any]:
     return read_options(request.query_params.multi_items(), given, await request.body())
 
 
-def _permitted(desk: Desk, visit: Visit, number: int) -> str:
-    """Check the caller's rights as for an update; give the token to act with."""
+def _permitted(desk: Desk, visit: Visit, number: int) -> tuple[str, dict[str, Any]]:
+    """Check the caller's rights as for an update; give the token to act with, and the annotation as it is."""
     row = annotating.find(visit.db, number)
     rights.check_may_edit(visit.db, visit.caller, row["project"], row["user"])
     scheme, _, token = visit.headers.get("authorization", visit.query.get("Authorization", "")).partition(" ")
-    if scheme == "Bearer":
-        return token
-    return desk.identity.token(visit.caller.username, ",".join(sorted(visit.caller.roles)), "SESSION", _TOKEN_S)
+    if scheme != "Bearer":
+        token = desk.identity.token(visit.caller.username, ",".join(sorted(visit.caller.roles)), "SESSION", _TOKEN_S)
+    return token, _record(visit, number)
 
 
-def _answered(visit: Visit, number: int, refinement: dict[str, Any]) -> dict[str, Any]:
-    annotation = records.annotation_record(visit.db, annotating.find(visit.db, number), visit.url)
+def _record(visit: Visit, number: int) -> dict[str, Any]:
+    return records.annotation_record(visit.db, annotating.find(visit.db, number), visit.url)
+
+
+def _told(annotation: dict[str, Any], refinement: dict[str, Any]) -> dict[str, Any]:
     message, command = refinement["message"], refinement["command"]
     return {"message": message, "annotation": annotation, "command": command, "refinement": refinement}

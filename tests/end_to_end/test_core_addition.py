@@ -78,6 +78,24 @@ def test_options_travel_in_the_query_or_the_body(lab: Lab) -> None:
     assert "dryRun" in wrong.json()["detail"]
 
 
+def test_what_is_previewed_is_written_or_nothing(lab: Lab) -> None:
+    annotation, path = lab.draw(BOX), "/api/annotation/{}/sam"
+    mine, hers = bearer(lab.alice), bearer(lab.cytomine.store.add_user("stranger"))
+    click = {"x": DISC_X, "y": DISC_Y, "label": 1}
+    asked = {"dryRun": True, "points": "ignore", "box": list(BOX.bounds), "clicks": [click]}
+    assert press(lab, path.format(annotation), hers, json=asked).status_code == 403
+    answer = press(lab, path.format(annotation), mine, json=asked).json()
+    seen = answer["refinement"]
+    assert lab.location(annotation) == BOX.wkt == answer["annotation"]["location"]
+    assert (seen["changed"], answer["command"], len(seen["proposals"])) == (False, None, 3)
+    other = press(lab, path.format(lab.draw(BOX)), mine, json={"preview": seen["preview"]})
+    assert (other.status_code, other.json()["type"]) == (409, "urn:cytomine-refine:preview-unfit")
+    done = press(lab, path.format(annotation), mine, json={"preview": seen["preview"]}).json()
+    assert shapely.from_wkt(lab.location(annotation)).equals(shapely.from_wkt(seen["location"]))
+    assert shapely.from_wkt(done["annotation"]["location"]).equals(shapely.from_wkt(seen["location"]))
+    assert done["refinement"]["commands"] == [done["command"]]
+
+
 def test_who_signs_with_keys_acts_as_themselves(lab: Lab) -> None:
     annotation = lab.draw(BOX, by=lab.bob)
     path = f"/api/annotation/{annotation}/sam"
@@ -139,6 +157,13 @@ class Service:
 
         self.server = Server(("127.0.0.1", 0), Handler)
 
+    def says(self, case: dict[str, Any]) -> None:
+        """Begin a shared case: answer its problem, or what they share."""
+        self.asked.clear()
+        self.status = case["status"] if "problem" in case else 200
+        self.type = "application/problem+json" if "problem" in case else "application/json"
+        self.answer = json.dumps(case.get("problem", SHARED["answer"])).encode()
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server.server_port}/sam"
@@ -161,19 +186,21 @@ def addition(service: Service, tmp_path: Path) -> Iterator[Lab]:
 
 
 def test_the_java_files_and_this_core_answer_the_same_cases(addition: Lab, service: Service) -> None:
-    service.answer = json.dumps(SHARED["answer"]).encode()
     for case in SHARED["cases"]:
-        service.asked.clear()
+        service.says(case)
         annotation = addition.draw(BOX)
         headers = bearer(addition.alice) | ({"content-type": case["type_sent"]} if "type_sent" in case else {})
         path = case["path"].replace("{id}", str(annotation))
-        answer = press(addition, path, headers, content=case.get("body", "").encode())
+        sent = case.get("body", "{}".ljust(case.get("body_bytes", 0)) if "body_bytes" in case else "")
+        answer = press(addition, path, headers, content=sent.encode())
         said = f"{case['what']}: {answer.text}"
         assert answer.status_code == case["status"], said
         assert service.asked == ([] if case["sent"] is None else [case["sent"]]), said
         assert {name: answer.json()[name] for name in ("type", "detail") if name in case} == {
             name: case[name] for name in ("type", "detail") if name in case
         }, said
+        if "problem" in case:
+            assert answer.json() == case["problem"], said
         if answer.status_code == 200:
             assert answer.json()["refinement"] == SHARED["answer"]
 

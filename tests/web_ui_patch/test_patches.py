@@ -16,9 +16,13 @@ COMPONENT = PATCHES / "common" / "refine"
 PANEL = "src/components/annotations/AnnotationDetails.vue"
 TOOLS = "src/components/viewer/DrawTools.vue"
 WORDS = "src/locales/translations.csv"
+KEYS = "src/utils/shortcuts.js"
+VIEWER = "src/components/viewer/CytomineViewer.vue"
 VERSIONS = {"ce-2025.1": "3.1.1", "2026": "3.4.0"}
 IMAGE_NAME = {"ce-2025.1": "@/components/image/ImageName", "2026": "@/components/image/ImageName.vue"}
 LINK_SELECTOR = "@/components/viewer/interactions/AnnotationLinkSelector"
+TAKEN = set("solrcpfmtjkiq+-")
+"""Keys that do something in both viewers when pressed alone, besides those with a name."""
 ACTION = {"ce-2025.1": "{annot, type, command}", "2026": "{ annot, type, command }"}
 
 generations = pytest.mark.parametrize("generation", list(VERSIONS))
@@ -54,6 +58,17 @@ def host(folder: Path, generation: str, ends: str = "\n") -> Path:
             "};",
             "</script>",
         ],
+        KEYS: [
+            "export default Object.freeze({",
+            "  'viewer-tool-delete': ['del'],",
+            "});",
+            *(
+                ["export const ALLOWED_VIEWER_SHORTKEYS = Object.freeze([", "  'tool-redo',", "]);"]
+                if generation == "2026"
+                else []
+            ),
+        ],
+        VIEWER: ["      let allowed = ['tool-select',", "        'tool-delete', 'tool-undo', 'tool-redo',", "      ];"],
         WORDS: ["key,en,fr,es,nl", "button-refresh,Refresh,Rafraîchir,Actualizar,Refresh", "yes,Yes,Oui,Sí,Ja"],
     }
     for name, lines in files.items():
@@ -103,7 +118,7 @@ def test_in_and_out_leaves_every_byte(tmp_path: Path, generation: str, ends: str
 
 
 @generations
-@pytest.mark.parametrize("name", [PANEL, TOOLS, WORDS])
+@pytest.mark.parametrize("name", [PANEL, TOOLS, KEYS, WORDS])
 def test_a_missing_anchor_is_named_and_nothing_is_changed(
     tmp_path: Path, generation: str, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,9 +164,30 @@ def test_every_word_of_the_component_is_translated_and_none_is_left_over(generat
     source = "".join(path.read_text() for path in COMPONENT.iterdir())
     statuses = re.search(r"STATUSES = \[([\d, ]+)\]", source)
     assert statuses is not None
-    said = set(re.findall(r"'((?:notif|button)-refine-sam(?:-[a-z-]+)?|refine-sam-keep-points)'", source))
+    said = set(re.findall(r"'((?:notif-|button-)?refine-sam(?:-[a-z-]+)?)'", source))
+    said |= {f"{name}-help" for name in ("refine-sam-object", "refine-sam-background")}
+    said |= {f"shortcut-viewer-{name}" for name in shortcuts(generation)}
     said |= {f"notif-refine-sam-{status}" for status in [*statuses[1].split(", "), "error", "not-public"]}
     assert said == {row[0] for row in rows(generation)}
+
+
+def shortcuts(generation: str) -> dict[str, str]:
+    manifest = tomllib.loads((PATCHES / generation / "patch.toml").read_text())
+    text = "".join(insert["text"] for insert in manifest["insert"] if insert["file"] == KEYS)
+    return dict(re.findall(r"'viewer-([a-z-]+)': \['(.+)'\]", text))
+
+
+@generations
+def test_the_shortcuts_are_let_through_and_take_nobodys_key(generation: str) -> None:
+    manifest = tomllib.loads((PATCHES / generation / "patch.toml").read_text())
+    allowed = "".join(insert["text"] for insert in manifest["insert"] if insert["file"] in {KEYS, VIEWER})
+    ours = shortcuts(generation)
+    assert set(ours) == {"tool-refine-sam", "tool-refine-sam-correct"}
+    assert all(f" '{name}'," in allowed for name in ours)
+    keys = [*ours.values(), *re.findall(r"'([a-z])': \(\) =>", (COMPONENT / "correction.js").read_text())]
+    assert len(keys) == 5
+    assert len(set(keys)) == len(keys)
+    assert not set(keys) & TAKEN
 
 
 def test_both_generations_say_the_same() -> None:

@@ -14,10 +14,11 @@ export default defineConfig({
       { find: '@/components/annotations/refine', replacement: here('../common/refine') },
       { find: '@/', replacement: `${here('stand-in')}/` },
       { find: /^vue$/, replacement: here('node_modules/vue/dist/vue.runtime.esm.js') },
+      { find: /^ol\//, replacement: here('node_modules/ol/') },
       { find: '@vue/test-utils', replacement: here('node_modules/@vue/test-utils') },
     ],
   },
   server: { fs: { allow: ['..'] } },
   // The time is for machines that do other things too.
-  test: { testTimeout: 60_000, environment: 'jsdom', globals: true, include: ['../common/tests/*.test.js', 'tests/*.test.js'], root: here('.') },
+  test: { testTimeout: 60_000, environment: 'jsdom', globals: true, include: ['../common/tests/*.test.js', 'tests/*.test.js'], root: here('.'), server: { deps: { inline: [/node_modules\/ol\//] } } },
 });

@@ -17,5 +17,5 @@ module.exports = {
     '^.+\\.vue$': '@vue/vue2-jest'
   },
   globals: {'vue-jest': {babelConfig: require.resolve('./babel.config.js')}},
-  transformIgnorePatterns: ['/node_modules/(?!(cytomine-client)/)']
+  transformIgnorePatterns: ['/node_modules/(?!(cytomine-client|ol)/)']
 };

@@ -9,13 +9,10 @@ import {
 } from '@/utils/annotation-utils';
 import eventBus from '@/utils/event-bus';
 
-import { outcomeOf } from './refinement';
+import { isSameShape, outcomeOf } from './refinement';
 
-/** Whether two WKT are the same shape, however they are spaced; lists outside of a viewer do not know theirs. */
-function isSameShape(before, after) {
-  const numbers = wkt => wkt.match(/-?[\d.]+(e[-+]?\d+)?/gi).map(Number).join();
-  return Boolean(before) && numbers(before) === numbers(after);
-}
+const URN = 'urn:cytomine-refine:';
+let hasAddition; // not known yet
 
 export const host = {
   generation: '2026',
@@ -30,17 +27,37 @@ export const host = {
   },
 
   /**
-   * Ask Core's stock route. It answers the annotation, the same one if nothing was found. With our addition the service's
-   * own answer comes along, and there is something to undo.
+   * Ask Core's stock route. It answers the annotation, the same one if nothing was found; what it is told besides, it ignores.
+   * With our addition the service's own answer comes along, and there is something to undo.
    */
-  async refine(annotation) {
-    const { data } = await Cytomine.instance.api.post(`annotations/${annotation.id}/refine`);
+  async refine(annotation, options, signal) {
+    const { data } = await Cytomine.instance.api.post(`annotations/${annotation.id}/refine`, options, { signal });
     const { refinement, command, ...json } = data;
     if (refinement) {
+      hasAddition = true;
       return { annotation: json, ...outcomeOf(refinement, command) };
     }
     const changed = !isSameShape(annotation.location, json.location);
-    return { annotation: json, commands: [], changed, doubts: [], pointsDeleted: [], pointsNotDeleted: [] };
+    return { annotation: json, ...outcomeOf({ changed }, null) };
+  },
+
+  /**
+   * Whether Core can be asked for an outline that is not written. The stock route would write it, so nothing is asked for
+   * before that is known: only our addition refuses an id that no annotation has with a problem of its own.
+   */
+  async canPreview() {
+    if (hasAddition === undefined) {
+      try {
+        await Cytomine.instance.api.post('annotations/0/refine');
+        hasAddition = false;
+      } catch (error) {
+        if (!error.response || [401, 429].includes(error.response.status)) {
+          throw error; // who does not come through learns nothing
+        }
+        hasAddition = String((error.response.data || {}).type).startsWith(URN);
+      }
+    }
+    return hasAddition;
   },
 
   /** Read an annotation as Core has it now. */
@@ -59,5 +76,12 @@ export const host = {
 
   emit(component, event, payload) {
     eventBus.emit(event, payload);
+  },
+
+  /** Hear an event until the function that is returned is called. */
+  listen(component, event, heard) {
+    const listener = payload => heard(payload); // the bus knows a listener once only
+    eventBus.on(event, listener);
+    return () => eventBus.off(event, listener);
   }
 };

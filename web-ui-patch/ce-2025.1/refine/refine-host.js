@@ -23,9 +23,14 @@ export const host = {
   },
 
   /** Ask Core's addition. */
-  async refine(annotation, options) {
-    const {data} = await Cytomine.instance.api.post(`annotation/${annotation.id}/sam`, options);
+  async refine(annotation, options, signal) {
+    const {data} = await Cytomine.instance.api.post(`annotation/${annotation.id}/sam`, options, {signal});
     return {annotation: data.annotation, ...outcomeOf(data.refinement, data.command)};
+  },
+
+  /** Whether Core can be asked for an outline that is not written: the route is the addition's own. */
+  async canPreview() {
+    return true;
   },
 
   /** Read an annotation as Core has it now. */
@@ -44,5 +49,11 @@ export const host = {
 
   emit(component, event, payload) {
     component.$eventBus.$emit(event, payload);
+  },
+
+  /** Hear an event until the function that is returned is called. */
+  listen(component, event, heard) {
+    component.$eventBus.$on(event, heard);
+    return () => component.$eventBus.$off(event, heard);
   }
 };

@@ -7,6 +7,7 @@
 
 import Vue from 'vue';
 
+import {correct, isCorrecting, mapOwner, rememberBox} from './correction';
 import {host} from './refine-host';
 
 const KEEP_POINTS = 'refine-sam-keep-points';
@@ -17,6 +18,8 @@ const LOST = ['service-absent', 'service-slow', 'service-nonsense'].map(type => 
 
 // Shared by all panels: who selects something else and comes back still sees that the refine is running.
 const running = Vue.observable({ids: []});
+// Whether Core can preview, as far as it is known; the stock route of 2026 cannot.
+const core = Vue.observable({lacksPreviews: false});
 
 /**
  * Whether an annotation can be refined at all: drawn by a user, and with an area.
@@ -74,7 +77,8 @@ export default {
   data() {
     return {
       keepPoints: localStorage.getItem(KEEP_POINTS) === 'true',
-      offersKeepPoints: host.offersKeepPoints
+      offersKeepPoints: host.offersKeepPoints,
+      isInViewer: this.viewerIndex() !== undefined
     };
   },
   computed: {
@@ -83,6 +87,12 @@ export default {
     },
     isRunning() {
       return running.ids.includes(this.annotation.id);
+    },
+    isBusy() {
+      return this.isRunning || isCorrecting(this.annotation.id);
+    },
+    offersCorrection() {
+      return this.isInViewer && !core.lacksPreviews;
     }
   },
   watch: {
@@ -90,23 +100,96 @@ export default {
       localStorage.setItem(KEEP_POINTS, value);
     }
   },
+  mounted() {
+    this.stopListening = host.listen(this, 'shortkeyEvent', this.shortkey);
+  },
+  beforeDestroy() {
+    this.stopListening();
+  },
   methods: {
+    /** The host's own shortcuts, of the image that has the focus. */
+    shortkey(key) {
+      const verb = {'tool-refine-sam': this.refine, 'tool-refine-sam-correct': this.correct}[key];
+      const viewer = this.$store.getters['currentProject/currentViewer'];
+      if (verb && this.isShown && this.isInViewer && viewer && viewer.activeImage === this.viewerIndex()) {
+        verb();
+      }
+    },
+
     async refine() {
-      const annotation = this.annotation; // the panel may show another one when the answer comes
-      if (running.ids.includes(annotation.id)) {
+      if (this.isBusy) {
         return;
       }
+      const annotation = this.annotation; // the panel may show another one when the answer comes
       const viewer = this.viewerIndex(); // the panel may be gone by then
       running.ids.push(annotation.id);
       try {
-        const answer = await host.refine(annotation, {keepPoints: this.keepPoints});
-        await this.show(annotation, answer, viewer);
-        this.tell(answer);
+        const answer = await host.refine(annotation, {keepPoints: this.keepPoints, doubtful: 'preview'});
+        if (answer.preview) {
+          await this.showDoubtful(annotation, answer, viewer);
+        } else {
+          await this.showWritten(annotation, answer, viewer);
+        }
       } catch (error) {
         await this.complain(annotation, problemOf(error));
       } finally {
         running.ids = running.ids.filter(id => id !== annotation.id);
       }
+    },
+
+    /** Correct the outline with clicks on the map. */
+    async correct() {
+      if (this.isBusy || !this.offersCorrection) {
+        return;
+      }
+      const annotation = this.annotation;
+      const viewer = this.viewerIndex();
+      running.ids.push(annotation.id);
+      try {
+        core.lacksPreviews = !(await host.canPreview());
+        if (core.lacksPreviews) {
+          this.$notify({type: 'info', text: this.$t('notif-refine-sam-no-previews')});
+        } else {
+          await this.openClicks(annotation, viewer, null);
+        }
+      } catch (error) {
+        await this.complain(annotation, {...problemOf(error), mayHaveWritten: false});
+      } finally {
+        running.ids = running.ids.filter(id => id !== annotation.id);
+      }
+    },
+
+    /** Show an outline that the service doubts, and did not write; where there is no map, say so. */
+    async showDoubtful(annotation, answer, viewer) {
+      const isOpen = this.annotation.id === annotation.id && await this.openClicks(annotation, viewer, answer);
+      const key = isOpen ? 'notif-refine-sam-doubtful' : 'notif-refine-sam-doubtful-unseen';
+      this.$notify({type: 'warn', text: [this.$t(key), ...answer.doubts].join(' ')});
+    },
+
+    /** Take the map's clicks; gives whether there is a map. */
+    async openClicks(annotation, viewer, preview) {
+      const owner = this._isBeingDestroyed ? null : mapOwner(this);
+      if (owner) {
+        const does = {
+          written: outcome => this.showWritten(annotation, outcome, viewer),
+          complain: (error, {isPreview = false} = {}) => {
+            const problem = problemOf(error);
+            problem.mayHaveWritten = problem.mayHaveWritten && !isPreview;
+            this.complain(annotation, problem);
+            return problem;
+          }
+        };
+        await correct(owner, annotation, does, preview, host.offersKeepPoints ? {keepPoints: this.keepPoints} : {});
+      }
+      return Boolean(owner);
+    },
+
+    async showWritten(annotation, answer, viewer) {
+      await this.show(annotation, answer, viewer);
+      if (answer.changed) {
+        rememberBox(answer.annotation, answer);
+      }
+      this.tell(answer);
     },
 
     /** The place in the viewer that the panel belongs to, as its containers call it; undefined outside of a viewer. */

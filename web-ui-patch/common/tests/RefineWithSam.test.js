@@ -4,6 +4,7 @@
 /* eslint object-curly-spacing: off, brace-style: off -- the two hosts want them differently */
 
 import http from 'http';
+import Vue from 'vue';
 import {createLocalVue, mount} from '@vue/test-utils';
 
 import RefineWithSam from '@/components/annotations/refine/RefineWithSam.vue';
@@ -14,6 +15,7 @@ const BOX = 'POLYGON ((0 0, 9 0, 9 9, 0 9, 0 0))';
 const OUTLINE = 'POLYGON ((2 2, 7 2, 7 7, 2 7, 2 2))';
 const is2026 = host.generation === '2026';
 const emit = host.emit;
+const bus = new Vue(); // of 2025.1
 
 let server;
 let asked;
@@ -25,6 +27,7 @@ let refusedStep;
 let told;
 let emitted;
 let committed;
+let panels = [];
 
 /** What Core answers, by route; a function is called with what was sent. */
 function core(request, response, body) {
@@ -87,20 +90,22 @@ function refined(more = {}) {
 
 /** What the stock route of 2026 answers where Core lacks our addition. */
 function stock(location) {
-  const [status, {command, refinement, ...json}] = refined();
+  const [status, json] = refined();
+  ['command', 'refinement'].forEach(ours => delete json[ours]);
   return [status, {...json, location}];
 }
 
 /** The panel in a container of the viewer, whose second place shows an image; or in a list outside of it. */
-function panel(props = {}, {inViewer = true, image = 5} = {}) {
-  const viewer = {images: {0: {imageInstance: {id: 4}}, 1: {imageInstance: {id: image}}}};
-  return mount(RefineWithSam, {
+function panel(props = {}, {inViewer = true, image = 5, activeImage = '1'} = {}) {
+  const viewer = {activeImage, images: {0: {imageInstance: {id: 4}}, 1: {imageInstance: {id: image}}}};
+  const wrapper = mount(RefineWithSam, {
     localVue: createLocalVue(),
     parentComponent: {data: () => inViewer ? {index: '1'} : {}},
     propsData: {annotation: annotation(), canEdit: true, ...props},
     mocks: {
       $t: key => `<${key}>`,
       $notify: note => told.push(note),
+      $eventBus: bus,
       $store: {
         state: {currentUser: {user: {id: 61}}},
         getters: {
@@ -111,6 +116,8 @@ function panel(props = {}, {inViewer = true, image = 5} = {}) {
       }
     }
   });
+  panels.push(wrapper);
+  return wrapper;
 }
 
 async function until(condition) {
@@ -160,6 +167,11 @@ describe('RefineWithSam.vue', () => {
     host.emit = (component, event, payload) => emitted.push([event, payload]);
   });
 
+  afterEach(() => {
+    panels.forEach(wrapper => wrapper.destroy());
+    panels = [];
+  });
+
   it('is shown for shapes with an area that one may edit, and for nothing else', () => {
     const shown = props => panel(props).find('button').exists();
     expect(shown({})).toBe(true);
@@ -197,6 +209,7 @@ describe('RefineWithSam.vue', () => {
     await wrapper.vm.$nextTick();
     expect(asked).toHaveLength(1);
     expect(asked[0].url).toBe(is2026 ? '/api/annotations/7/refine' : '/api/annotation/7/sam');
+    expect(asked[0].body).toEqual({keepPoints: false, doubtful: 'preview'});
     expect(button.attributes('disabled')).toBeUndefined();
     expect(told).toEqual([{type: 'success', text: '<notif-refine-sam-success>'}]);
   });
@@ -348,6 +361,34 @@ describe('RefineWithSam.vue', () => {
       {type: 'success', text: '<notif-refine-sam-success>'},
       {type: 'warn', text: '<notif-refine-sam-success> A demo model. Small.'}
     ]);
+  });
+
+  it('says where a doubtful outline was not written, and there is no map to show it on', async () => {
+    answers = () => refined({changed: false, preview: 'p.1', doubtful: true, doubts: ['It touches the edge.'], commands: [], command: null});
+    await press(panel({}, {inViewer: false}));
+    expect(told).toEqual([{type: 'warn', text: '<notif-refine-sam-doubtful-unseen> It touches the edge.'}]);
+    expect(emitted).toEqual([]);
+    expect(committed).toEqual([]);
+  });
+
+  it('offers to correct only where there is a map', () => {
+    const offers = options => panel({}, options).find('.refine-sam-correct').exists();
+    expect(offers({inViewer: true})).toBe(true);
+    expect(offers({inViewer: false})).toBe(false);
+  });
+
+  it('hears the shortcut of the image that has the focus, until the panel goes', async () => {
+    const press = () => is2026 ? host.bus.emit('shortkeyEvent', 'tool-refine-sam') : bus.$emit('shortkeyEvent', 'tool-refine-sam');
+    panel({}, {inViewer: false});
+    panel({}, {activeImage: '0'});
+    panel({canEdit: false});
+    panel().destroy();
+    press();
+    const wrapper = panel({annotation: annotation({id: 8})});
+    press();
+    await until(() => told.length > 0);
+    expect(asked.map(({url}) => url)).toEqual([is2026 ? '/api/annotations/8/refine' : '/api/annotation/8/sam']);
+    wrapper.destroy();
   });
 
   describe('undo in the viewer', () => {

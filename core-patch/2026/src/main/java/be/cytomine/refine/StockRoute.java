@@ -2,6 +2,7 @@ package be.cytomine.refine;
 
 import be.cytomine.utils.JsonObject;
 import jakarta.servlet.http.HttpServletRequest;
+import java.io.IOException;
 import java.lang.reflect.Method;
 import java.util.List;
 import java.util.regex.Pattern;
@@ -13,7 +14,6 @@ import org.springframework.stereotype.Component;
 import org.springframework.util.ReflectionUtils;
 import org.springframework.web.HttpMediaTypeNotSupportedException;
 import org.springframework.web.bind.annotation.PathVariable;
-import org.springframework.web.bind.annotation.RequestBody;
 import org.springframework.web.bind.annotation.RequestMethod;
 import org.springframework.web.servlet.mvc.method.RequestMappingInfo;
 import org.springframework.web.servlet.mvc.method.annotation.RequestMappingHandlerMapping;
@@ -46,8 +46,8 @@ class StockRoute implements SmartInitializingSingleton {
                 .methods(RequestMethod.POST)
                 .options(routes.getBuilderConfiguration())
                 .build();
-        Method method = ReflectionUtils.findMethod(
-                StockRoute.class, "refine", String.class, byte[].class, HttpServletRequest.class);
+        Method method =
+                ReflectionUtils.findMethod(StockRoute.class, "refine", String.class, HttpServletRequest.class);
         routes.registerMapping(ours, this, method);
     }
 
@@ -60,10 +60,9 @@ class StockRoute implements SmartInitializingSingleton {
      *
      * @return the annotation as a GET would give it, with {@code command} and {@code refinement} beside
      */
-    ResponseEntity<String> refine(
-            @PathVariable String id, @RequestBody(required = false) byte[] body, HttpServletRequest request)
-            throws HttpMediaTypeNotSupportedException {
-        Refiner.Refined refined = refiner.refine(id, body, request);
+    ResponseEntity<String> refine(@PathVariable String id, HttpServletRequest request)
+            throws HttpMediaTypeNotSupportedException, IOException {
+        Refiner.Refined refined = refiner.refine(id, request);
         JsonObject answer = refined.annotation();
         answer.put("command", refined.refinement().get("command"));
         answer.put("refinement", refined.refinement().all());

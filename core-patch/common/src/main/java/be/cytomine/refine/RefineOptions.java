@@ -25,8 +25,11 @@ import org.springframework.web.HttpMediaTypeNotSupportedException;
  */
 record RefineOptions(Map<String, Object> chosen) {
 
-    private static final List<String> NAMES = List.of("keepPoints", "dryRun", "points", "holes", "parts");
+    private static final List<String> NAMES = List.of(
+            "keepPoints", "dryRun", "points", "holes", "parts", "box", "clicks", "proposal", "detail", "outline", "doubtful", "preview");
     private static final Set<String> FLAGS = Set.of("keepPoints", "dryRun");
+    private static final Set<String> IN_BODY = Set.of("box", "clicks", "proposal", "detail", "preview");
+    private static final int MOST_BYTES = 2 * 1024 * 1024; // as the service reads at most
     private static final Set<String> CREDENTIALS = Set.of("Authorization", "auth");
     private static final Set<String> YES = Set.of("true", "yes", "on", "1");
     private static final Set<String> NO = Set.of("false", "no", "off", "0");
@@ -37,12 +40,17 @@ record RefineOptions(Map<String, Object> chosen) {
     /**
      * Reads the options of a request.
      *
-     * @param request its query holds options, and maybe credentials
-     * @param body    its JSON body, or null
-     * @throws RefineProblem                      something is no option, no value for it, or given twice (400)
+     * @param request its query holds options, and maybe credentials; its body is a JSON object, null, or nothing
+     * @throws RefineProblem                      something is no option, no value for it, or given twice (400); the body
+     *                                            is too long (413)
      * @throws HttpMediaTypeNotSupportedException the body is no JSON (415)
+     * @throws IOException                        the body broke off
      */
-    static RefineOptions of(HttpServletRequest request, byte[] body) throws HttpMediaTypeNotSupportedException {
+    static RefineOptions of(HttpServletRequest request) throws HttpMediaTypeNotSupportedException, IOException {
+        byte[] body = request.getInputStream().readNBytes(MOST_BYTES + 1);
+        if (body.length > MOST_BYTES) {
+            throw RefineProblem.tooLong(MOST_BYTES);
+        }
         requireJson(request.getHeader(HttpHeaders.CONTENT_TYPE), body);
         Map<String, Object> chosen = new LinkedHashMap<>();
         request.getParameterMap().forEach((name, values) -> {
@@ -61,7 +69,7 @@ record RefineOptions(Map<String, Object> chosen) {
 
     /** Refuses forms above all, whose fields look like a query. Core itself makes JSON of what has no type, on .json. */
     private static void requireJson(String type, byte[] body) throws HttpMediaTypeNotSupportedException {
-        boolean nothing = type == null && (body == null || body.length == 0);
+        boolean nothing = type == null && body.length == 0;
         if (!nothing && !MediaType.APPLICATION_JSON.includes(parsed(type))) {
             throw new HttpMediaTypeNotSupportedException(parsed(type), List.of(MediaType.APPLICATION_JSON));
         }
@@ -108,6 +116,9 @@ record RefineOptions(Map<String, Object> chosen) {
 
     private static Object valueOf(String name, String text) {
         String lower = text.toLowerCase(Locale.ROOT);
+        if (IN_BODY.contains(name)) {
+            throw RefineProblem.invalid("The option " + name + " belongs in the body.");
+        }
         if (!FLAGS.contains(name)) {
             return text;
         }
@@ -118,7 +129,7 @@ record RefineOptions(Map<String, Object> chosen) {
     }
 
     private static JsonNode object(byte[] body) {
-        JsonNode read = read(body == null ? new byte[0] : body);
+        JsonNode read = read(body);
         if (read.isMissingNode() || read.isNull()) {
             return STRICT.createObjectNode();
         }

@@ -49,6 +49,15 @@ class RefineProblem extends RuntimeException {
         return unwritten(400, "invalid-request", "The request is malformed", why);
     }
 
+    /** More was sent than is read; nothing was sent on. */
+    static RefineProblem tooLong(int mostBytes) {
+        return unwritten(
+                413,
+                "body-too-large",
+                "The request is too large",
+                "The body is larger than " + mostBytes + " bytes.");
+    }
+
     /** The caller's token does not allow to write; nothing was sent. */
     static RefineProblem readsOnly() {
         return unwritten(

@@ -13,4 +13,9 @@ record Refinement(Map<String, Object> all) {
     Object get(String name) {
         return all.get(name);
     }
+
+    /** Tells whether the outline may be another now: a preview, and a refine that found nothing, say that it is not. */
+    boolean mayHaveWritten() {
+        return !Boolean.FALSE.equals(all.get("changed"));
+    }
 }

@@ -4,6 +4,7 @@ import be.cytomine.domain.ontology.UserAnnotation;
 import be.cytomine.utils.JsonObject;
 import jakarta.persistence.EntityManager;
 import jakarta.servlet.http.HttpServletRequest;
+import java.io.IOException;
 import org.springframework.stereotype.Component;
 import org.springframework.web.HttpMediaTypeNotSupportedException;
 
@@ -52,20 +53,25 @@ class Refiner {
      * <p>While the service works, this request keeps its thread and, because Core leaves open-in-view on, maybe a
      * connection to the database; {@link WaitingLine} bounds how many do so at a time.
      *
-     * @param id   the annotation's id, as the path has it
-     * @param body the options as JSON, or null; more may be in the query
+     * <p>A preview costs Core the check of the rights: where nothing was written, nothing is read anew.
+     *
+     * @param id      the annotation's id, as the path has it
+     * @param request options in its query and in its body
      * @throws RefineProblem                      it cannot be done, or was not done
      * @throws HttpMediaTypeNotSupportedException the body is no JSON (415, told by Spring)
+     * @throws IOException                        the body broke off
      */
-    Refined refine(String id, byte[] body, HttpServletRequest request) throws HttpMediaTypeNotSupportedException {
+    Refined refine(String id, HttpServletRequest request) throws HttpMediaTypeNotSupportedException, IOException {
         long since = System.nanoTime();
         long annotation = PlainId.of(id);
-        RefineOptions options = RefineOptions.of(request, body);
+        RefineOptions options = RefineOptions.of(request);
         String token = callerToken.of(request);
         return line.inTurn(() -> {
             UserAnnotation before = rights.editable(annotation);
             Refinement refinement = client.refine(annotation, options, token, since);
-            entityManager.detach(before); // the service wrote through another request: it is to be read anew
+            if (refinement.mayHaveWritten()) {
+                entityManager.detach(before); // the service wrote through another request: it is to be read anew
+            }
             return new Refined(annotationJson.of(annotation), refinement);
         });
     }

@@ -9,6 +9,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import be.cytomine.domain.project.Project;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.github.tomakehurst.wiremock.client.ResponseDefinitionBuilder;
 import java.io.IOException;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
@@ -38,15 +39,28 @@ class SharedCasesTests extends ServerLab {
                 .map(each -> Named.of(each.get("what").asText(), each));
     }
 
+    private static ResponseDefinitionBuilder whatTheServiceSays(JsonNode expected) {
+        if (!expected.has("problem")) {
+            return aResponse().withBody(SHARED.get("answer").toString());
+        }
+        return aResponse()
+                .withStatus(expected.get("status").asInt())
+                .withHeader("Content-Type", "application/problem+json")
+                .withBody(expected.get("problem").toString());
+    }
+
     @ParameterizedTest
     @MethodSource("cases")
     void areAnsweredAsWritten(JsonNode expected) throws Exception {
         Long id = annotation(Project.Mode.CLASSIC);
-        answers(aResponse().withBody(SHARED.get("answer").toString()));
+        answers(whatTheServiceSays(expected));
         HttpRequest.Builder request =
                 request(expected.get("path").asText().replace("{id}", String.valueOf(id)), "Bearer owner");
         if (expected.has("body")) {
             request.POST(BodyPublishers.ofString(expected.get("body").asText()));
+        }
+        if (expected.has("body_bytes")) {
+            request.POST(BodyPublishers.ofString("{}" + " ".repeat(expected.get("body_bytes").asInt() - 2)));
         }
         if (expected.has("type_sent")) {
             request.header("Content-Type", expected.get("type_sent").asText());
@@ -58,6 +72,9 @@ class SharedCasesTests extends ServerLab {
             if (expected.has(member)) {
                 assertThat(body.get(member)).isEqualTo(expected.get(member));
             }
+        }
+        if (expected.has("problem")) {
+            assertThat(body).isEqualTo(expected.get("problem"));
         }
         if (answer.statusCode() == 200) {
             assertThat(body.get("refinement")).isEqualTo(SHARED.get("answer"));

@@ -1,0 +1,186 @@
+/* eslint object-curly-spacing: off, brace-style: off -- the two hosts want them differently */
+
+/**
+ * Correcting an outline with clicks on the host's map: the clicks, what shows them, the keys, and their end. It lives as long
+ * as the map shows the image and no other tool is taken, not as long as the panel that began it.
+ */
+
+import Vue from 'vue';
+
+import ClickBar from './ClickBar.vue';
+import {listenToKeys} from './click-keys';
+import {ClickSession} from './click-session';
+import {host} from './refine-host';
+import {boxOf, isSameShape} from './refinement';
+
+const ENDS_IT = [403, 404];
+
+const corrections = Vue.observable({ids: []});
+const byMap = new WeakMap(); // one at a time on each
+
+// The box with which an outline was found, as long as the annotation has that outline: another prompt would drift.
+const firstBoxes = new Map();
+
+/** Whether an annotation is being corrected now. */
+export function isCorrecting(id) {
+  return corrections.ids.includes(id);
+}
+
+/** Remember the prompt of an outline that was written. */
+export function rememberBox({id, location}, {box}) {
+  if (box) {
+    firstBoxes.set(id, {box, location});
+  }
+}
+
+/** The box that goes with every click: the one of the outline's own time, or the shape's. */
+function firstBoxOf({id, location}) {
+  const known = firstBoxes.get(id);
+  return known && isSameShape(known.location, location) ? known.box : boxOf(location);
+}
+
+/** The nearest container with a map, null outside of a viewer. */
+export function mapOwner(component) {
+  let owner = component.$parent;
+  while (owner && !(owner.$refs.map && owner.$refs.map.$map)) {
+    owner = owner.$parent;
+  }
+  return owner || null;
+}
+
+/**
+ * Begin to correct an annotation.
+ *
+ * @param {Object} owner see `mapOwner`
+ * @param {Object} annotation
+ * @param {Object} does `written(outcome)` and `complain(error)`, of the panel
+ * @param {?Object} preview a doubtful outline that is there already, made with the point annotations around it
+ * @param {Object} options what goes along with the write
+ */
+export async function correct(owner, annotation, does, preview, options) {
+  const {ClickMap} = await import('./click-map');
+  const map = owner.$refs.map && owner.$refs.map.$map;
+  if (!map || isCorrecting(annotation.id)) {
+    return;
+  }
+  if (byMap.has(map)) {
+    byMap.get(map).close();
+  }
+  takeNoOtherTool(owner);
+  const correction = new Correction(owner, annotation, does, options);
+  byMap.set(map, correction);
+  correction.open(map, ClickMap, preview);
+}
+
+/** The host's tools for drawing and editing would take the clicks too. */
+function takeNoOtherTool({activeTool, activeEditTool, imageModule, $store}) {
+  if (activeTool !== 'select') {
+    $store.dispatch(imageModule + 'activateTool', 'select');
+  }
+  if (activeEditTool) {
+    $store.commit(imageModule + 'activateEditTool', null);
+  }
+}
+
+class Correction {
+  constructor(owner, annotation, does, options) {
+    Object.assign(this, {owner, annotation, does, options, ends: []});
+  }
+
+  open(hostMap, ClickMap, preview) {
+    const map = new ClickMap(hostMap, this);
+    const prompts = preview ? {box: preview.box} : {box: firstBoxOf(this.annotation), points: 'ignore'};
+    const ask = (body, signal) => host.refine(this.annotation, body, signal);
+    const session = Vue.observable(new ClickSession({ask, complain: error => this.failed(error)}, withValues(prompts), preview));
+    this.session = session;
+    corrections.ids.push(this.annotation.id);
+    this.showBar();
+    const close = () => this.close();
+    this.owner.$on('hook:beforeDestroy', close);
+    this.ends.push(
+      () => map.release(),
+      () => byMap.delete(hostMap),
+      () => this.owner.$off('hook:beforeDestroy', close),
+      this.owner.$watch(() => [session.geometry, session.clicks], ([geometry, clicks]) => map.show(geometry, clicks), {immediate: true}),
+      listenToKeys({
+        'Enter': () => this.accept(), 'Escape': close, 'Tab': () => session.next(), 'n': () => session.next(), 'z': () => session.undo(), 'x': () => session.toggle()
+      }),
+      host.listen(this.owner, 'deleteAnnotation', ({id}) => id === this.annotation.id && close()),
+      this.owner.$watch(whereabouts, close)
+    );
+    if (!preview) {
+      session.preview();
+    }
+  }
+
+  showBar() {
+    const bar = new (Vue.extend(ClickBar))({parent: this.owner, propsData: {session: this.session, say: key => this.owner.$t(key)}});
+    bar.$on('accept', () => this.accept());
+    bar.$on('discard', () => this.close());
+    this.owner.$el.appendChild(bar.$mount().$el);
+    this.ends.push(() => {
+      bar.$el.remove();
+      bar.$destroy();
+    });
+  }
+
+  click(x, y, label) {
+    this.session.add(x, y, label);
+  }
+
+  remove(index) {
+    this.session.remove(index);
+  }
+
+  async accept() {
+    if (!this.session.canAccept) {
+      return;
+    }
+    try {
+      const outcome = await this.session.accept(this.options);
+      this.close();
+      await this.does.written(outcome);
+    } catch (error) {
+      this.refused(error);
+    }
+  }
+
+  /** Where it may be written, or can never be, it is over; where it does not fit any more, a new one is shown. */
+  refused(error) {
+    const status = error.response && error.response.status;
+    if (!this.does.complain(error).mayHaveWritten && !ENDS_IT.includes(status)) {
+      if (status === 409) {
+        this.session.preview();
+      }
+      return;
+    }
+    this.close();
+  }
+
+  /** A preview did not come: without any outline there is nothing to correct. */
+  failed(error) {
+    this.does.complain(error, {isPreview: true});
+    if (!this.session.answer) {
+      this.close();
+    }
+  }
+
+  close() {
+    if (this.session.isClosed) {
+      return;
+    }
+    this.session.close();
+    this.ends.forEach(end => end());
+    corrections.ids = corrections.ids.filter(id => id !== this.annotation.id);
+  }
+}
+
+/** What the map shows, and with which tool; changes of it end a correction. */
+function whereabouts() {
+  const {image, sliceIds, activeTool, activeEditTool} = this;
+  return JSON.stringify([image && image.id, sliceIds, activeTool, activeEditTool]);
+}
+
+function withValues(options) {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value));
+}
