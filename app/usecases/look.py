@@ -19,8 +19,6 @@ MOST_LOOKS = 3
 """The first one, and two from further away: the last window is four times as wide as the first."""
 _EDGE_SHARE = 1 / 128
 """Of the window's side: half a pixel of the smallest decoder's masks."""
-_WORTH = 1.3
-"""A window that is not so many times as wide shows hardly more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +46,13 @@ class Look:
         )
 
     def further(self, slide: Slide) -> Roi | None:
-        """Give the box whose window is twice as wide as this one and has the object in its middle.
-
-        None where the slide ends before that would show more.
-        """
-        if self.shape is None:
+        """Give the box whose window is twice as wide and has the object in its middle, if this one cuts it off."""
+        if self.shape is None or not self.is_cut(slide):
             return None
         window = self.encoded.window
         left, top, right, bottom = self.shape.bounds
         x, y, half = (left + right) / 2, (top + bottom) / 2, window.side_px0 / 2
-        wider = Roi(x - half, y - half, x + half, y + half).clipped(slide.width, slide.height)
-        return wider if 2 * wider.longer_side >= _WORTH * window.side_px0 else None
+        return Roi(x - half, y - half, x + half, y + half).clipped(slide.width, slide.height)
 
     def sight(self, box: Roi | None) -> Sight | None:
         """Tell what the pixels of a box look like, or of the outline where no box was given."""

@@ -114,7 +114,7 @@ class BegunSegmentation:
         """Look at the object; where the window cuts it off, look again from further away, as long as there is time."""
         look = self._look(self.encoded.result(), box, points, wish)
         for _ in range(1, MOST_LOOKS):
-            wider = look.further(self.slide) if look.is_cut(self.slide) else None
+            wider = look.further(self.slide)
             if wider is None or self.further is None:
                 break
             try:

@@ -35,6 +35,8 @@ FOLDS = 5
 LEAST_SLIDES = 4
 """With fewer there is nothing to check a calibration on."""
 POPULATED = (0.75, 0.95)
+_GAIN = 0.01
+"""A sign has a weight if it takes away this share of the mean squared error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,16 +145,38 @@ def judged(found: Sequence[Sample]) -> Judged:
     }
     signs = np.array([[getattr(s.signs[rules[s.kind]], name) for name in SIGNS] for s in found])
     iou = np.array([s.iou[rules[s.kind]] for s in found])
-    weights = _alike([s.dataset for s in found])
-    expected = np.empty(len(found))
-    at = _folds(found)
-    for fold in range(FOLDS):
-        if (at == fold).any():
-            calibration = fit(signs[at != fold], iou[at != fold], weights[at != fold])
-            expected[at == fold] = [calibration(Signs(*each)) for each in signs[at == fold]]
+    weights, folds = _alike([s.dataset for s in found]), _folds(found)
+    using = _worth(signs, iou, weights, folds)
+    expected = _crossed(signs, iou, weights, folds, using)
     takes = tuple((kind, rules[kind]) for kind, n, *_ in masks if n)
-    whole = Judgement(takes, fit(signs, iou, weights))
+    whole = Judgement(takes, fit(signs, iou, weights, using))
     return Judged(whole, masks, expected, iou, signs[:, SIGNS.index("score")], weights, len(slides))
+
+
+def _worth(signs: Floats, iou: Floats, weights: Floats, folds: Floats) -> tuple[str, ...]:
+    """Choose the signs that are worth a weight: the score, and each that makes slides which were not seen clearer."""
+
+    def missed(using: tuple[str, ...]) -> float:
+        return float(np.average((_crossed(signs, iou, weights, folds, using) - iou) ** 2, weights=weights))
+
+    using: tuple[str, ...] = ("score",)
+    error = missed(using)
+    while others := [name for name in SIGNS if name not in using]:
+        best, least = min(((name, missed((*using, name))) for name in others), key=lambda each: each[1])
+        if least > (1 - _GAIN) * error:
+            break
+        using, error = (*using, best), least
+    return using
+
+
+def _crossed(signs: Floats, iou: Floats, weights: Floats, folds: Floats, using: tuple[str, ...]) -> Floats:
+    """Tell what is expected of every sample by a calibration that has not seen its fold."""
+    expected = np.empty(len(iou))
+    for fold in np.unique(folds):
+        mine = folds == fold
+        calibration = fit(signs[~mine], iou[~mine], weights[~mine], using)
+        expected[mine] = [calibration(Signs(*each)) for each in signs[mine]]
+    return expected
 
 
 def _compared(kind: PromptKind, some: Sequence[Sample]) -> tuple[PromptKind, int, float, float, float]:

@@ -18,7 +18,7 @@ _SPREAD = 1e-3
 _APART = 1e-4
 
 
-def fit(signs: Floats, iou: Floats, weights: Floats) -> Calibration:
+def fit(signs: Floats, iou: Floats, weights: Floats, using: Sequence[str] = SIGNS) -> Calibration:
     """Fit a calibration.
 
     Parameters
@@ -29,6 +29,8 @@ def fit(signs: Floats, iou: Floats, weights: Floats) -> Calibration:
         With the truth.
     weights : (n,)
         How much each object counts.
+    using : sequence of str
+        Which of `SIGNS` may have a weight.
 
     Returns
     -------
@@ -37,7 +39,7 @@ def fit(signs: Floats, iou: Floats, weights: Floats) -> Calibration:
     """
     counts = weights / weights.sum()
     mean = counts @ signs
-    says = np.sqrt(counts @ (signs - mean) ** 2) > _SPREAD
+    says = (np.sqrt(counts @ (signs - mean) ** 2) > _SPREAD) & np.isin(SIGNS, list(using))
     lever = np.sqrt(counts)
     slopes = np.zeros(len(SIGNS))
     if says.any():  # a line may begin anywhere, so both sides are taken from their means
@@ -58,12 +60,10 @@ def _knots(places: Floats, iou: Floats, counts: Floats) -> tuple[tuple[float, fl
     across = [float(np.average(places[each], weights=counts[each])) for each in some]
     values = isotonic([float(np.average(iou[each], weights=counts[each])) for each in some],
                       [float(counts[each].sum()) for each in some])  # fmt: skip
-    knots: list[tuple[float, float]] = []
+    knots = [(0.0, 0.0)]  # a mask without a good sign is worth nothing
     for place, value in zip(across, values, strict=True):
-        if not knots or place > knots[-1][0] + _APART:
+        if place > knots[-1][0] + _APART:
             knots.append((round(place, 5), round(float(np.clip(value, 0, 1)), 5)))
-    if len(knots) == 1:  # all objects alike
-        knots.append((knots[0][0] + 1.0, knots[0][1]))
     return tuple(knots)
 
 
