@@ -20,7 +20,7 @@ from app.geometry.polygons import clip_to_slide
 from app.geometry.windows import MODEL_SIDE_PX, plan_window
 from app.usecases.ports import Slide
 from bench.objects import truths
-from demo.slides.reader import open_slide
+from slides import open_slide
 from training.prompts import loose_mask, loosened_box
 
 BLURS = (0.07, 0.12, 0.2)
