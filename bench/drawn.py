@@ -34,6 +34,8 @@ _GLASS = (
     "test3-DAPI.ndpi",
 )
 """Where empty windows come from, in turn."""
+_OF_SEEN, _OF_STROMA = 24, 3
+"""At most so many objects of an image of the training, and boxes on stroma of any image."""
 _CASE = re.compile(r"/(GT\w+?\d+)-")
 """The patient, in the names of the gland images."""
 
@@ -108,7 +110,7 @@ def _real(
     """Go through the objects, all of the unseen images and then some of each seen one; boxes and lassos in turn."""
     for name in names:
         slide, found = _opened(data / "tiles" / f"{name}.png"), list(truths(data / "tiles" / f"{name}.mask.png"))
-        some = range(len(found)) if name in unseen else sorted(rng.permutation(len(found))[:8])
+        some = range(len(found)) if name in unseen else sorted(rng.permutation(len(found))[:_OF_SEEN])
         for number, at in enumerate(some):
             truth, lasso = found[at], bool(number % 2)
             drawn = _lasso(truth, slide, rng) if lasso else _box(loosened_box_of(truth, rng), slide)
@@ -139,7 +141,7 @@ def _glass(data: Path, rng: np.random.Generator) -> Iterator[Case]:
 def _stroma(
     data: Path, names: Sequence[str], unseen: frozenset[str], patients: dict[str, str], rng: np.random.Generator
 ) -> Iterator[Case]:
-    """Put boxes of the objects' size where no object was outlined, two of an image at most."""
+    """Put boxes of the objects' size where no object was outlined, some of each image."""
     for name in names:
         slide = _opened(data / "tiles" / f"{name}.png")
         labels = np.asarray(cv2.imread(str(data / "tiles" / f"{name}.mask.png"), cv2.IMREAD_UNCHANGED))
@@ -149,7 +151,7 @@ def _stroma(
             size = rng.uniform(low, high, 2) * slide.width
             corner = rng.uniform(0, np.array([slide.width, slide.height]) - size)
             x0, y0, x1, y1 = np.concatenate([np.floor(corner), np.ceil(corner + size)]).astype(int)
-            if found < 2 and not labels[y0:y1, x0:x1].any():
+            if found < _OF_STROMA and not labels[y0:y1, x0:x1].any():
                 found += 1
                 drawn = _box(np.concatenate([corner, corner + size]), slide)
                 yield Case("stroma", patients[name], name not in unseen, slide, drawn, "box")
