@@ -18,7 +18,7 @@ from app.geometry.polygons import Holes, Parts
 from app.usecases.find_points import PointsMode, find_points, label_of, prompt_of
 from app.usecases.ports import Annotation, Claim, Plane, PointAnnotation, Slide, SlideGateway, Stored
 from app.usecases.preview import Preview, state_of
-from app.usecases.prompt_session import Bounds, Click, PromptSession, platform_bounds, session_of
+from app.usecases.prompt_session import Bounds, Click, PromptSession, session_of
 from app.usecases.proposals import Choice
 from app.usecases.recipe import Recipe
 from app.usecases.refinement import Outcome, Refinement
@@ -197,7 +197,7 @@ class RefineAnnotation:
         return Recipe(
             slide_id=subject.slide.id,
             slice_id=subject.annotation.slice_id,
-            first_box=platform_bounds(found.session.first, subject.slide),
+            first_box=options.box or subject.geometry.bounds,
             clicks=options.clicks,
             points=tuple(Click(each.x, each.y, label_of(each, self.background_term)) for each in found.points),
             options=options.wish.outline,

@@ -36,6 +36,7 @@ def evaluate(
     ] = False,
 ) -> None:
     """Evaluate a checkpoint with every kind of prompt, beside plain baselines, and write a report."""
+    from training.cli.export import tell
     from training.dataset import SPLITS
     from training.dataset.export import check_data, dataset_of
     from training.evaluation.whole import evaluate_and_report
@@ -49,7 +50,7 @@ def evaluate(
     for other in against or []:
         name, _, its_config = other.partition("=")
         loaded.append(load(name, its_config or None))
-    dataset = dataset_of(data, out / "data")
+    dataset = dataset_of(data, out / "data", tell)
     split = split or ("test" if dataset == data else "all")
     if calibrate and loaded[0].path is None:
         raise typer.BadParameter("random weights have no card", param_hint="--calibrate")
