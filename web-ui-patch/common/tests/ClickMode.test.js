@@ -390,7 +390,7 @@ describe('Correcting with clicks', () => {
     await correcting();
     key('Enter');
     await until(() => told.length > 0);
-    expect(told).toEqual([{type: 'error', text: '<notif-refine-sam-409> It was changed.'}]);
+    expect(told).toEqual([{type: 'error', text: '<notif-refine-sam-preview-unfit> It was changed.'}]);
     await settled(3);
     expect(asked[2].dryRun).toBe(true);
     expect(emitted).toEqual([]);
