@@ -47,6 +47,7 @@ export class ClickMap {
     this.source = new VectorSource();
     this.layer = new VectorLayer({source: this.source, zIndex: ABOVE_ALL, updateWhileInteracting: true});
     this.interaction = new Interaction({handleEvent: event => this.passesOn(event)});
+    map.getViewport().style.cursor = 'crosshair';
     map.addLayer(this.layer);
     map.addInteraction(this.interaction); // the last one is asked first
   }
@@ -99,6 +100,7 @@ export class ClickMap {
 
   /** Give the map back as it was. */
   release() {
+    this.map.getViewport().style.cursor = '';
     this.map.removeInteraction(this.interaction);
     this.map.removeLayer(this.layer);
   }

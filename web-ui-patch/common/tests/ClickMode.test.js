@@ -352,6 +352,24 @@ describe('Correcting with clicks', () => {
     expect(undo.map(([, {annot}, commands]) => [annot.id, commands])).toEqual([[7, [88, 89]]]);
   });
 
+  it('never cancels what is being written, whatever is pressed or closed', async () => {
+    for (const leaves of [() => key('Escape'), () => owner.destroy()]) {
+      await correcting();
+      held = [];
+      key('Enter');
+      await until(() => held.length === 1);
+      leaves();
+      held.shift()();
+      held = null;
+      await until(() => told.length > 0);
+      expect(told).toEqual([{type: 'success', text: '<notif-refine-sam-success>'}]);
+      expect(bar()).toBe(null);
+      owner.destroy();
+      told = [];
+    }
+    expect(events('editAnnotation')).toHaveLength(2);
+  });
+
   it('begins the next correction with the first box, as long as the outline is the one that it gave', async () => {
     await correcting();
     inBar('accept').click();
