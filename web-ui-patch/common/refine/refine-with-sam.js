@@ -113,7 +113,8 @@ export default {
     shortkey(key) {
       const verb = {'tool-refine-sam': this.refine, 'tool-refine-sam-correct': this.correct}[key];
       const viewer = this.$store.getters['currentProject/currentViewer'];
-      if (verb && this.isShown && this.isInViewer && viewer && viewer.activeImage === this.viewerIndex()) {
+      const hasFocus = viewer && String(viewer.activeImage) === this.viewerIndex(); // a number until the first click
+      if (verb && this.isShown && this.isInViewer && hasFocus) {
         verb();
       }
     },
