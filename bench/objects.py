@@ -18,7 +18,7 @@ from app.geometry.contours import trace_polygons
 from app.geometry.frames import Roi
 from app.geometry.windows import Region
 from app.usecases.ports import Plane, Slide
-from demo.slides.reader import open_slide
+from slides import open_slide
 
 _LEAST_AREA_PX = 100
 _EDGE_PX = 2

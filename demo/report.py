@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import shapely
 from rich.console import Console
@@ -93,5 +94,5 @@ def curl_lines(service: Service, pims_url: str, image: SeededImage) -> list[str]
         f"curl -s {secret} -H 'Content-Type: application/json' "
         f'-d \'{{"image_id":{image.id},"geometry":{geometry}}}\' {service.url}/sam/prediction',
         f"curl -s -H 'Accept: image/png' -H 'Content-Type: application/json' -d '{region}' "
-        f"-o window.png {pims_url}/image/{image.path}/window",
+        f"-o window.png {pims_url}/image/{quote(image.path)}/window",
     ]

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import shapely
 
 from demo.slides.drawn import TrueObject
-from demo.slides.reader import Pixels, SlideFile
+from slides import Box, Pixels, SlideFile
+from slides.display import shown, usual_view
 
 _SAMPLE_SIDE_PX = 480
 """The sample is the gland whose longer side is nearest to this."""
@@ -78,22 +79,26 @@ def tissue_sample(slide: SlideFile) -> Sample:
     """Find something to refine on a slide whose truth nobody knows: a stained or glowing object, by Otsu."""
     scale = max(1.0, max(slide.width, slide.height) / _THUMB_PX)
     size = (max(1, round(slide.width / scale)), max(1, round(slide.height / scale)))
-    tissue = _foreground(slide.read(0, 0, slide.width, slide.height, size)).astype(np.float32)
+    tissue = _foreground(_look(slide, Box(0, 0, slide.width, slide.height), size)).astype(np.float32)
     density = cv2.blur(tissue, (max(3, round(_FIELD_PX / scale)),) * 2, borderType=cv2.BORDER_CONSTANT)
     row, column = np.unravel_index(int(density.argmax()), density.shape)
     width, height = min(_FIELD_PX, slide.width), min(_FIELD_PX, slide.height)
     left = int(np.clip(column * scale - width / 2, 0, slide.width - width))
     top = int(np.clip(row * scale - height / 2, 0, slide.height - height))
-    x, y, w, h = _typical_object(_foreground(slide.read(left, top, width, height, (width, height))))
+    x, y, w, h = _typical_object(_foreground(_look(slide, Box(left, top, width, height), (width, height))))
     box = shapely.box(left + x, top + y, left + x + w, top + y + h)
     whole = shapely.box(0, 0, slide.width, slide.height)
     return Sample(loose_box(box).intersection(whole), (), None, "tissue")
 
 
+def _look(slide: SlideFile, region: Box, size: tuple[int, int]) -> Pixels:
+    """Look at a region as the viewer shows it, holes and all."""
+    return shown(slide, usual_view(slide), region, size, bits=8).pixels
+
+
 def _foreground(pixels: Pixels) -> npt.NDArray[np.bool_]:
     """Tell stained from empty: the rarer side of Otsu's threshold, so that fluorescence works too."""
-    eight = pixels if pixels.dtype == np.uint8 else (pixels // 257).astype(np.uint8)
-    gray = np.asarray(cv2.cvtColor(eight, cv2.COLOR_RGB2GRAY) if eight.ndim == 3 else eight)
+    gray = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if pixels.ndim == 3 else pixels)
     smooth = cv2.GaussianBlur(gray, (0, 0), 2)
     _, dark = cv2.threshold(smooth, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
     found = np.asarray(dark > 0)

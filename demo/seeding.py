@@ -15,7 +15,7 @@ from demo.cytomine.server import EmbeddedCytomine
 from demo.cytomine.store import Mask, NewAnnotation, Role, Store, User
 from demo.samples import Sample, others_of, sample_of, tissue_sample
 from demo.slides.drawn import draw_slide
-from demo.slides.reader import SlideFile, open_slide
+from slides import SlideFile, open_slide
 
 PROJECT = "Refine demo"
 _TERMS = {"nuclei": "#3366cc", "glands": "#cc3399", "regions": "#339966", "tissue": "#888888"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -50,7 +51,7 @@ def assemble(options: Options, settings: Settings | None) -> Application:
         graceful_shutdown_timeout_s=_drain_s(options, known),
     )
     application: Application = ingress.bind(
-        model(options, settings), settings, options.store_bytes if options.ingresses > 1 else 0
+        model(options, settings), settings, options.store_bytes if options.ingresses > 1 else 0, secrets.token_bytes(32)
     )
     return application
 

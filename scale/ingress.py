@@ -98,12 +98,15 @@ class Ingress:
         Default: from this replica's environment.
     store_bytes : int
         The most that windows for other edges take; 0: there is no other edge.
+    spare_key : bytes
+        The same for all edges: signs previews where the settings give nothing that could.
     """
 
     async def __init__(  # type: ignore[misc]  # Serve awaits it
-        self, model: DeploymentHandle[Any], settings: Settings | None, store_bytes: int
+        self, model: DeploymentHandle[Any], settings: Settings | None, store_bytes: int, spare_key: bytes = b""
     ) -> None:
         self._settings = settings = settings or read_settings()
+        self._spare_key = spare_key
         check_serving(settings)
         log_to_stderr(settings.api.log_level)
         context = serve.get_replica_context()
@@ -119,7 +122,7 @@ class Ingress:
 
     def __serve_build_asgi_app__(self) -> ASGIApp:
         """Give Serve the application, once the model is there."""
-        self._door = Door(connect(self._settings, self._segmenter, self._store, self._edge))
+        self._door = Door(connect(self._settings, self._segmenter, self._store, self._edge, self._spare_key))
         keep_what_is_loaded()
         return self._door
 

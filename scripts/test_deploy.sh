@@ -68,7 +68,7 @@ build "$@" --build-arg BASE_IMAGE=localhost/refine-deploy:base --build-arg TORCH
     --build-arg EXTRAS=openvino,traces,demo -t localhost/refine-deploy:service .
 context="$CACHE/context"
 rm -rf "$context" && mkdir -p "$context"
-cp -r demo tests/deploy/cytomine/* tests/nginx/nginx.conf.sample "$context"
+cp -r demo slides tests/deploy/cytomine/* tests/nginx/nginx.conf.sample "$context"
 build -f "$context/standin.Dockerfile" -t localhost/refine-deploy:standin "$context"
 build -f "$context/nginx.Dockerfile" -t localhost/refine-deploy:nginx "$context"
 

@@ -45,6 +45,7 @@ def refine_result(refinement: Refinement, previews: Previews) -> RefineResult:
         points_not_deleted=list(refinement.points_not_deleted),
         command=refinement.command,
         commands=list(refinement.commands),
+        provenance=refinement.provenance,
         model=model_body(refinement.model),
         window=_window(account),
         timings_ms=refinement.timings_ms,

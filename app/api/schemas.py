@@ -7,11 +7,13 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.api.previews import MOST_CHARACTERS
+from app.bounds import MAX_COORDINATE_PX0
 from app.geometry.outlines import Style
 from app.geometry.polygons import Holes, Parts
 from app.usecases.find_points import PointsMode
 from app.usecases.proposals import Choice, Taken
 from app.usecases.refine_annotation import Doubtful
+from app.usecases.refinement import Provenance
 
 Identifier = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1, description="An id of the platform.")]
 Number = Annotated[float, Field(strict=True)]
@@ -145,14 +147,31 @@ class PointFeature(BaseModel):
 
 
 class PredictionRequest(_Request):
-    """A box and points to segment; nothing is written."""
+    """A box and points to segment, or points and a rough size; nothing is written."""
 
     image_id: Identifier
-    geometry: AreaFeature
+    geometry: AreaFeature | None = None
     points: Annotated[list[PointFeature], Field(max_length=1000)] | None = None
+    size: float | None = Field(
+        None,
+        strict=True,
+        gt=0,
+        le=MAX_COORDINATE_PX0,
+        description="Without geometry: the rough longer side of the object, level-0 pixels.",
+    )
     proposal: Choice | None = _PROPOSAL
     detail: int | None = _DETAIL
     outline: Style = _OUTLINE
+
+    @model_validator(mode="after")
+    def _shows_something(self) -> Self:
+        if (self.geometry is None) != (self.size is not None):
+            msg = "give geometry, or size and at least one point on the object"
+            raise ValueError(msg)
+        if self.geometry is None and not any(point.label for point in self.points or ()):
+            msg = "without geometry at least one point must lie on the object"
+            raise ValueError(msg)
+        return self
 
 
 class SmartPredictionRequest(_Request):
@@ -235,6 +254,10 @@ class RefineResult(BaseModel):
     commands: list[int] = Field(
         description="Handles of all that was done, in that order: the outline, then each deleted point. "
         "To take a refine back whole, undo them from the last to the first."
+    )
+    provenance: Provenance | None = Field(
+        description="Where the operator wants it: whether a property of the annotation tells now where its outline "
+        "comes from. That it could not be noted changes nothing else."
     )
     model: ModelBody
     window: WindowBody

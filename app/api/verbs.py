@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import Request, Response
 
@@ -11,14 +11,18 @@ from app import spans
 from app.api.answers import server_timing
 from app.api.metrics import Metrics
 from app.api.previews import Previews
+from app.journal import Journal
 from app.usecases.accept_preview import AcceptPreview
 from app.usecases.embed_ahead import EmbedAhead
 from app.usecases.embeddings import Ahead
+from app.usecases.note_provenance import NoteProvenance
 from app.usecases.ports import Caller, Claim, ModelInfo, SlideGateway
 from app.usecases.predict_roi import PredictRoi
 from app.usecases.refine_annotation import Doubtful, RefineAnnotation
 from app.usecases.refine_crop import RefineCrop
+from app.usecases.refinement import Refinement
 from app.usecases.segment_roi import SegmentRoi
+from app.usecases.slide_records import SlideRecords
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +36,16 @@ class Verbs:
     ahead: Ahead
     previews: Previews
     max_points: int
+    background_term: int | None
+    """Points of this term show what is not the object."""
     doubtful: Doubtful
     """What becomes of an outline that should be looked at first, where a request does not say."""
     deadline_s: float
     metrics: Metrics
+    notes_provenance: bool = False
+    """Whether the origin of an outline is noted on its annotation."""
+    journal: Journal | None = None
+    records: SlideRecords = field(default_factory=SlideRecords)
 
     @property
     def model(self) -> ModelInfo:
@@ -45,15 +55,24 @@ class Verbs:
     def refine(self, request: Request, claim: Claim) -> RefineAnnotation:
         """Refine on behalf of the caller."""
         gateway = self.gateway(request.state.caller)
-        return RefineAnnotation(gateway, self.segment, self.max_points, claim)
+        return RefineAnnotation(gateway, self.segment, self.max_points, claim, self.background_term, self.records)
 
     def accept(self, request: Request, claim: Claim) -> AcceptPreview:
         """Write a preview on behalf of the caller."""
         return AcceptPreview(self.gateway(request.state.caller), self.model, claim)
 
+    def record(self, request: Request, claim: Claim, refinement: Refinement) -> Refinement:
+        """Note where an outline comes from, as far as the operator wants that."""
+        if self.journal is not None:
+            self.journal.write(refinement)
+        if not self.notes_provenance:
+            return refinement
+        return NoteProvenance(self.gateway(request.state.caller), claim)(refinement)
+
     def predict(self, request: Request) -> PredictRoi:
         """Predict on behalf of the caller."""
-        return PredictRoi(self.gateway(request.state.caller), self.segment, self.max_points, self.claim(request))
+        gateway, claim = self.gateway(request.state.caller), self.claim(request)
+        return PredictRoi(gateway, self.segment, self.max_points, claim, self.background_term)
 
     def embed(self, request: Request) -> EmbedAhead:
         """Prepare on behalf of the caller."""

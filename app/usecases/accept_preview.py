@@ -37,10 +37,10 @@ class AcceptPreview:
             self._check_fits(annotation_id, preview)
             annotation = self._read(preview)
             doomed = () if keep_points or preview.keep_points else preview.points
-            slide = self.gateway.slide(preview.slide_id) if doomed else None
+            slide = self.gateway.slide(preview.recipe.slide_id) if doomed else None
         with stopwatch.step("update"):
             back = WriteBack(self.gateway, self.claim)
-            stored = back.store(annotation, preview.location)
+            stored = back.store(annotation, preview.recipe.location)
             deletions = back.delete(slide, doomed) if slide else Deletions()
         return Refinement(
             annotation_id=annotation_id,
@@ -48,7 +48,7 @@ class AcceptPreview:
             outcome="changed",
             location=stored.location,
             previous_location=annotation.location,
-            account=preview.account,
+            account=preview.recipe.account,
             points_used=tuple(point.id for point in preview.points),
             points_deleted=tuple(deletions.deleted),
             points_not_deleted=tuple(deletions.kept),
@@ -56,6 +56,7 @@ class AcceptPreview:
             commands=deletions.commands_after(stored),
             model=self.model,
             timings_ms=stopwatch.timings_ms(),
+            recipe=preview.recipe,
         )
 
     def _check_fits(self, annotation_id: int, preview: Preview) -> None:
@@ -78,7 +79,7 @@ class AcceptPreview:
             ) from error
         if state_of(annotation) == preview.state:
             return annotation
-        if annotation.location == preview.location:
+        if annotation.location == preview.recipe.location:
             raise PreviewUnfit(f"Annotation {number} has this outline already.", reason="accepted-already")
         raise AnnotationChanged(
             f"Annotation {number} was edited since the preview; nothing was written.", annotation_id=number

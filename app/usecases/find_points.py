@@ -1,9 +1,9 @@
 """Find the point annotations that are prompts, and leave every other point alone.
 
 A point may be a result of its own, a counted mitosis for instance. It is a prompt only if it lies strictly inside the
-box and on the annotation's plane, has no term or shares one with the annotation, and nothing else hangs on it: no
-comment, review, track, property, description, tag, file or link. What the platform says and we do not understand counts
-as something.
+box and on the annotation's plane, has no term, shares one with the annotation or has the one that the operator chose
+for the background, and nothing else hangs on it: no comment, review, track, property, description, tag, file or link.
+What the platform says and we do not understand counts as something.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Literal
 from app.errors import TooManyPoints
 from app.geometry.frames import Roi, flip_y
 from app.geometry.locations import is_finite_point
+from app.geometry.prompts import PointLabel, PointPrompt
 from app.usecases.ports import PointAnnotation, Slide, SlideGateway
 
 PointsMode = Literal["auto", "all", "ignore"]
@@ -33,6 +34,7 @@ def find_points(
     user_id: int,
     term_ids: frozenset[int],
     slice_id: int | None = None,
+    background_term: int | None = None,
     mode: PointsMode,
     max_points: int,
     go_on: Callable[[], None] = lambda: None,
@@ -47,6 +49,8 @@ def find_points(
         Terms of the annotation; points of other terms do not count.
     slice_id : int, optional
         The annotation's plane; points on others do not count.
+    background_term : int, optional
+        Points of this term show what is not the object; see `prompt_of`.
     mode : {"auto", "all", "ignore"}
         With "auto", more than `max_points` prompts are an error; with "ignore", nothing is asked at all.
     go_on : callable
@@ -59,7 +63,7 @@ def find_points(
     """
     if mode == "ignore":
         return []
-    candidates = _candidates(gateway.points_in(slide, user_id, roi), slide, roi, term_ids, slice_id)
+    candidates = _candidates(gateway.points_in(slide, user_id, roi), slide, roi, term_ids | {background_term}, slice_id)
     prompts = _plain(gateway, candidates, go_on)
     if mode == "all":
         return list(prompts)
@@ -73,8 +77,18 @@ def find_points(
     return found
 
 
+def prompt_of(point: PointAnnotation, slide: Slide, background_term: int | None) -> PointPrompt:
+    """Give a point as a prompt."""
+    return PointPrompt(point.x, flip_y(point.y, slide.height), label_of(point, background_term))
+
+
+def label_of(point: PointAnnotation, background_term: int | None) -> PointLabel:
+    """Tell what a point shows: the background if it has the term for that, else the object."""
+    return PointLabel.BACKGROUND if background_term in point.term_ids else PointLabel.FOREGROUND
+
+
 def _candidates(
-    points: Sequence[PointAnnotation], slide: Slide, roi: Roi, term_ids: frozenset[int], slice_id: int | None
+    points: Sequence[PointAnnotation], slide: Slide, roi: Roi, term_ids: frozenset[int | None], slice_id: int | None
 ) -> list[PointAnnotation]:
     """Leave out what the list itself shows to be no prompt."""
     found = []

@@ -176,6 +176,10 @@ class SlideGateway(Protocol):
         """Delete an annotation; gives the handle of the platform's undo."""
         ...
 
+    def put_property(self, annotation_id: int, key: str, value: str) -> int | None:
+        """Hang a text on an annotation, in place of what hangs there under the key; gives the handle of the undo."""
+        ...
+
 
 class Embedding(Protocol):
     """The encoder's output for one window: an opaque, immutable value of the segmenter."""

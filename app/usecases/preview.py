@@ -6,8 +6,7 @@ import hashlib
 from dataclasses import dataclass
 
 from app.usecases.ports import Annotation, PointAnnotation
-from app.usecases.prompt_session import Bounds, Click
-from app.usecases.segment_roi import Account
+from app.usecases.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,17 +16,13 @@ class Preview:
     annotation_id: int
     caller: int | None
     """Who has seen it; None where a service account acts for somebody unknown."""
-    slide_id: int
     state: str
     """Digest of the annotation that it was computed from."""
-    location: str
-    """WKT, platform frame: exactly what will be written."""
+    recipe: Recipe
+    """Its location is exactly what will be written."""
     points: tuple[PointAnnotation, ...]
     """Those that were prompts, as they were read."""
     keep_points: bool
-    first_box: Bounds
-    clicks: tuple[Click, ...]
-    account: Account
     model_sha256: str
 
 

@@ -77,6 +77,29 @@ def session_of(
     return PromptSession(roi, tuple(_placed(click, slide) for click in clicks))
 
 
+def roi_around(places: list[tuple[float, float]], size_px0: float, slide: Slide) -> Roi:
+    """Give the square around places on an object, inside the slide.
+
+    Parameters
+    ----------
+    places : list of (float, float)
+        Platform frame; at least one.
+    size_px0 : float
+        Rough longer side of the object, level-0 pixels; the square is larger where the places lie further apart.
+
+    Raises
+    ------
+    InvalidPrompt
+        One lies outside of the slide.
+    """
+    points = [_placed(Click(x, y, PointLabel.FOREGROUND), slide) for x, y in places]
+    first = points[0]
+    around = Roi(first.x, first.y, first.x, first.y).around((point.x, point.y) for point in points)
+    half = max(size_px0, around.longer_side) / 2
+    x, y = (around.x_min + around.x_max) / 2, (around.y_min + around.y_max) / 2
+    return Roi(x - half, y - half, x + half, y + half).clipped(slide.width, slide.height)
+
+
 def platform_bounds(roi: Roi, slide: Slide) -> Bounds:
     """Give a box of the slide frame as the platform has it."""
     return roi.x_min, flip_y(roi.y_max, slide.height), roi.x_max, flip_y(roi.y_min, slide.height)

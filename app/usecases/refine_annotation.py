@@ -6,24 +6,24 @@ old shape with all points, or the new shape with some of them left.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from shapely.geometry.base import BaseGeometry
 
 from app.errors import DoubtfulOutline
-from app.geometry.frames import flip_y
 from app.geometry.locations import read_location, write_location
 from app.geometry.outlines import OutlineOptions, Style
 from app.geometry.polygons import Holes, Parts
-from app.geometry.prompts import PointPrompt
-from app.usecases.find_points import PointsMode, find_points
+from app.usecases.find_points import PointsMode, find_points, label_of, prompt_of
 from app.usecases.ports import Annotation, Claim, Plane, PointAnnotation, Slide, SlideGateway, Stored
 from app.usecases.preview import Preview, state_of
-from app.usecases.prompt_session import Bounds, Click, PromptSession, platform_bounds, session_of
+from app.usecases.prompt_session import Bounds, Click, PromptSession, session_of
 from app.usecases.proposals import Choice
+from app.usecases.recipe import Recipe
 from app.usecases.refinement import Outcome, Refinement
 from app.usecases.segment_roi import Segmentation, SegmentRoi, Wish
+from app.usecases.slide_records import SlideRecords
 from app.usecases.timings import Stopwatch
 from app.usecases.write_back import Deletions, WriteBack
 
@@ -88,6 +88,9 @@ class RefineAnnotation:
     segment: SegmentRoi
     max_points: int
     claim: Claim = Claim()
+    background_term: int | None = None
+    """Points of this term show what is not the object."""
+    records: SlideRecords = field(default_factory=SlideRecords)
 
     def __call__(self, annotation_id: int, options: RefineOptions) -> Refinement:
         """Refine one annotation.
@@ -109,7 +112,7 @@ class RefineAnnotation:
         """
         stopwatch = Stopwatch()
         with stopwatch.step("validity"):
-            subject = self._read(annotation_id)
+            subject = self._read(annotation_id, fresh=not options.dry_run)
         found = self._segment(subject, options, stopwatch)
         outcome, location = self._decide(subject.annotation, found.segmentation, options)
         stored, deletions = Stored(location, None), Deletions()
@@ -119,6 +122,7 @@ class RefineAnnotation:
                 stored = back.store(subject.annotation, location)
                 deletions = back.delete(subject.slide, [] if options.keep_points else found.points)
         shows = outcome in ("dry run", "doubtful")
+        recipe = None if outcome == "nothing found" else self._recipe(subject, found, options, location)
         return Refinement(
             annotation_id=annotation_id,
             caller=subject.caller,
@@ -134,14 +138,14 @@ class RefineAnnotation:
             model=self.segment.segmenter.info,
             timings_ms=stopwatch.timings_ms(),
             proposals=found.segmentation.proposals if shows else (),
-            preview=self._preview(subject, found, options, location) if shows else None,
+            recipe=recipe,
+            preview=self._preview(subject, found, options, recipe) if recipe and shows else None,
         )
 
-    def _read(self, annotation_id: int) -> _Subject:
+    def _read(self, annotation_id: int, *, fresh: bool) -> _Subject:
         annotation = self.gateway.annotation(annotation_id)
         geometry = read_location(annotation.location)
-        slide = self.gateway.slide(annotation.slide_id)
-        plane = self.gateway.plane(slide, annotation.slice_id)
+        slide, plane = self.records.of(self.gateway, annotation, fresh=fresh)
         return _Subject(self.gateway.caller(), annotation, geometry, slide, plane)
 
     def _segment(self, subject: _Subject, options: RefineOptions, stopwatch: Stopwatch) -> _Found:
@@ -164,11 +168,12 @@ class RefineAnnotation:
                     user_id=subject.annotation.user_id if subject.caller is None else subject.caller,
                     term_ids=subject.annotation.term_ids,
                     slice_id=subject.annotation.slice_id,
+                    background_term=self.background_term,
                     mode=options.points,
                     max_points=self.max_points,
                     go_on=go_on,
                 )
-            prompts = (*session.clicks, *(_as_prompt(point, slide) for point in points))
+            prompts = (*session.clicks, *(prompt_of(point, slide, self.background_term) for point in points))
             return _Found(session, points, begun.outline(session.box, prompts, options.wish))
 
     def _decide(
@@ -188,21 +193,25 @@ class RefineAnnotation:
         doubts = list(judged.doubts)
         raise DoubtfulOutline(" ".join(doubts), doubts=doubts, confidence=judged.confidence)
 
-    def _preview(self, subject: _Subject, found: _Found, options: RefineOptions, location: str) -> Preview:
+    def _recipe(self, subject: _Subject, found: _Found, options: RefineOptions, location: str) -> Recipe:
+        return Recipe(
+            slide_id=subject.slide.id,
+            slice_id=subject.annotation.slice_id,
+            first_box=options.box or subject.geometry.bounds,
+            clicks=options.clicks,
+            points=tuple(Click(each.x, each.y, label_of(each, self.background_term)) for each in found.points),
+            options=options.wish.outline,
+            account=found.segmentation.account,
+            location=location,
+        )
+
+    def _preview(self, subject: _Subject, found: _Found, options: RefineOptions, recipe: Recipe) -> Preview:
         return Preview(
             annotation_id=subject.annotation.id,
             caller=subject.caller,
-            slide_id=subject.slide.id,
             state=state_of(subject.annotation),
-            location=location,
+            recipe=recipe,
             points=tuple(found.points),
             keep_points=options.keep_points,
-            first_box=platform_bounds(found.session.first, subject.slide),
-            clicks=options.clicks,
-            account=found.segmentation.account,
             model_sha256=self.segment.segmenter.info.sha256,
         )
-
-
-def _as_prompt(point: PointAnnotation, slide: Slide) -> PointPrompt:
-    return PointPrompt(point.x, flip_y(point.y, slide.height))

@@ -15,7 +15,7 @@ from app.errors import (
     AnnotationChanged,
     AnnotationNotFound,
     NotRefinable,
-    PlatformTimeout,
+    PlatformError,
     PlatformUnavailable,
     ServiceError,
 )
@@ -23,7 +23,8 @@ from app.geometry.locations import read_location
 from app.usecases.ports import Annotation, Claim, PointAnnotation, Slide, SlideGateway, Stored
 
 _NOT_WRITTEN = range(400, 502)
-"""By these statuses the platform itself says that it has not written; those of a proxy say nothing of it."""
+"""By these statuses the platform itself says that it has not written, which is believed unless the new outline is
+there; those of a proxy say nothing of it."""
 
 
 @dataclass(slots=True)
@@ -71,9 +72,11 @@ class WriteBack:
         self.claim.check()
         try:
             stored = self.gateway.store_location(annotation, location)
-        except (PlatformTimeout, PlatformUnavailable) as error:
-            if error.facts.get("core_status") not in _NOT_WRITTEN:
-                error.facts["written"] = self._is_stored(annotation, location) or None
+        except PlatformError as error:
+            if self._is_stored(annotation, location):  # whatever was answered
+                error.facts["written"] = True
+            elif error.facts.get("core_status") not in _NOT_WRITTEN:
+                error.facts["written"] = None
             raise
         if not _took(stored.location, annotation.location, location):
             return Stored(self._stored_after_all(annotation, location), stored.command)

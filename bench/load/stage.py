@@ -17,7 +17,7 @@ from demo.cytomine.server import EmbeddedCytomine
 from demo.cytomine.store import Mask, User
 from demo.seeding import register
 from demo.slides.drawn import draw_slide
-from demo.slides.reader import open_slide
+from slides import open_slide
 
 _ROLES = "ROLE_GUEST,ROLE_USER"
 _TOKEN_S = 24 * 3600.0

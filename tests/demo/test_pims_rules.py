@@ -17,7 +17,7 @@ import tifffile
 from PIL import Image
 
 from demo.cytomine.server import EmbeddedCytomine
-from demo.slides.reader import NotASlide, open_slide
+from slides import NotASlide, open_slide
 
 WIDTH, HEIGHT = 4096, 3072
 X, Y, BOX_WIDTH, BOX_HEIGHT = 100, 200, 300, 100

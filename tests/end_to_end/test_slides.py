@@ -18,7 +18,7 @@ from app.geometry.contours import trace_polygons
 from app.geometry.frames import flip_geometry
 from app.geometry.polygons import iou
 from demo.samples import tissue_sample
-from demo.slides.reader import open_slide
+from slides import open_slide
 from tests.lab import Lab
 
 SMALLEST_PX2 = 100

@@ -87,3 +87,20 @@ def test_many_pairs_at_once(scene: Lab, pair: list[Service]) -> None:
                 assert second["location"] in (first["previous_location"], first["location"])
             else:
                 check_written_once(scene, number, answers)
+
+
+def test_what_one_has_shown_the_other_one_writes(scene: Lab, pair: list[Service]) -> None:
+    number = scene.draw(BOX)
+    shown = pair[0].refine(number, dry_run=True, clicks=[{"x": DISC_X, "y": DISC_Y}]).json()
+    answer = pair[1].refine(number, preview=shown["preview"])
+    assert answer.status_code == 200, answer.text
+    assert scene.location(number) == shown["location"] == answer.json()["location"]
+
+
+def test_accepted_at_both_it_is_written_once(scene: Lab, pair: list[Service]) -> None:
+    number = scene.draw(BOX)
+    preview = pair[0].refine(number, dry_run=True).json()["preview"]
+    with ThreadPoolExecutor(2) as pool:
+        answers = [pool.submit(service.refine, number, preview=preview) for service in pair]
+        statuses = sorted(each.result(PATIENCE_S).status_code for each in answers)
+    assert statuses == [200, 409]

@@ -10,7 +10,7 @@ from hypothesis import given
 from app.geometry.crops import crop_region, window_of_crop
 from app.geometry.frames import Roi
 from demo.cytomine.pims.shapes import read_shapes, region_of
-from demo.slides.reader import Plane, SlideFile
+from slides import Plane, SlideFile
 
 
 class _NoPixels:

@@ -13,6 +13,7 @@ from app.errors import (
     PlatformError,
     PlatformForbidden,
     PlatformTimeout,
+    PlatformUnauthorized,
     PlatformUnavailable,
     ServiceError,
 )
@@ -181,6 +182,10 @@ def test_the_same_outline_again_is_a_write_like_any_other(gateway: FakeGateway) 
         (PlatformUnavailable("crash", core_status=500), "before", "absent"),
         (PlatformUnavailable("refused", core_status=400), "before", "absent"),
         (PlatformForbidden("no", core_status=403), "before", "absent"),
+        (PlatformForbidden("no", core_status=403), "after", True),
+        (PlatformUnauthorized("who?", core_status=401), "after", True),
+        (PlatformUnavailable("crash", core_status=500), "after", True),
+        (PlatformUnavailable("refused", core_status=400), "after", True),
     ],
     ids=str,
 )
@@ -203,6 +208,14 @@ def test_a_lost_write_that_cannot_be_looked_at_says_that_nobody_knows(odd: Odd) 
         refine_with(odd)(7, PLAIN)
     assert caught.value.facts["written"] is None
     assert len(odd.points) == 2
+
+
+def test_a_refused_write_that_cannot_be_looked_at_is_believed(odd: Odd) -> None:
+    odd.fail_on = {1: (PlatformForbidden("no", core_status=403), "before")}
+    odd.then = PlatformUnavailable("down")
+    with pytest.raises(PlatformForbidden) as caught:
+        refine_with(odd)(7, PLAIN)
+    assert "written" not in caught.value.facts
 
 
 def test_a_deletion_without_a_handle_is_still_told(gateway: FakeGateway) -> None:

@@ -36,6 +36,8 @@ def routes(verbs: Verbs) -> APIRouter:
         )
         wish = Wish(OutlineOptions(style=body.outline, detail=body.detail), body.proposal, "always")
         predict = verbs.predict(request)
+        if body.geometry is None:
+            return predicted(predict.with_points_alone(body.image_id, body.size or 0.0, points, wish), response)
         return predicted(predict.with_points(body.image_id, area(body.geometry), points, wish), response)
 
     @router.post("/smart_prediction", response_model=FeatureBody, responses=_NOTHING_FOUND)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -35,6 +36,10 @@ def encode(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], media: str) -
     """Encode (h, w), (h, w, 3) or (h, w, 4) pixels; only PNG keeps 16 bits and alpha."""
     stream = io.BytesIO()
     if media == "image/png":
+        if pixels.dtype == np.uint16 and pixels.ndim == 3:  # Pillow has no colours of 16 bits
+            order = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
+            fast = [cv2.IMWRITE_PNG_COMPRESSION, 1]
+            return cv2.imencode(".png", cv2.cvtColor(np.ascontiguousarray(pixels), order), fast)[1].tobytes()
         Image.fromarray(np.ascontiguousarray(pixels)).save(stream, "PNG", compress_level=1)
         return stream.getvalue()
     eight = pixels if pixels.dtype == np.uint8 else (pixels >> 8).astype(np.uint8)

@@ -1,37 +1,16 @@
-"""Which channels, depth and time of a slide are shown, and in which contrast."""
+"""Which channels, depth and time of a slide a request asks for, and in which contrast."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from demo.cytomine.pims.answers import Refused, unprocessable
-from demo.cytomine.pims.sizes import PixelBox
-from demo.slides.reader import Pixels, Plane, SlideFile
+from slides import SlideFile
+from slides.display import View, extremes
 
 _WORDS = ("AUTO_IMAGE", "AUTO_PLANE", "STRETCH_IMAGE", "STRETCH_PLANE")
 _AS_DISPLAYED = "AUTO_IMAGE"
-_BOUNDS_LENGTH_PX = 1024
-"""Lowest and highest values are those of the slide reduced to this length."""
-Layer = npt.NDArray[Any]
-"""(h, w): one channel."""
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What of a slide is shown."""
-
-    channels: tuple[int, ...]
-    """A sample counts as a channel: RGB has three."""
-    z: int
-    t: int
-    bounds: tuple[tuple[int, int], ...]
-    """Of each channel, the value that becomes black and the one that becomes white."""
 
 
 def chosen_view(body: Mapping[str, Any], slide: SlideFile, *, displayed: bool = False) -> View:
@@ -59,67 +38,6 @@ def chosen_view(body: Mapping[str, Any], slide: SlideFile, *, displayed: bool = 
         for channel, wanted_low, wanted_high in zip(channels, low, high, strict=True)
     )
     return View(tuple(channels), z, t, bounds)
-
-
-def shown(slide: SlideFile, view: View, region: PixelBox, size: tuple[int, int], *, bits: int) -> Pixels:
-    """Read a region, at most `bits` deep, with each channel in its contrast and colour.
-
-    Returns
-    -------
-    (size[1], size[0]) or (size[1], size[0], 3) uint8 or uint16
-        Gray for one channel that has no colour of its own.
-    """
-    bits = min(bits, slide.bits)
-    pixels = {
-        concrete: _read(slide, (concrete, view.z, view.t), region, size)
-        for concrete in {channel // slide.samples for channel in view.channels}
-    }
-    layers = [
-        _contrasted(_sample(pixels[channel // slide.samples], channel % slide.samples), bounds, slide.bits, bits)
-        for channel, bounds in zip(view.channels, view.bounds, strict=True)
-    ]
-    if slide.samples == 3:
-        return _coloured(layers, [channel % 3 for channel in view.channels], bits)
-    if len(layers) == 1:
-        return _typed(layers[0], bits)
-    if len(layers) == 3:
-        return _typed(np.dstack(layers), bits)
-    return _typed(np.asarray(np.sum(layers, axis=0, dtype=np.int64)), bits)
-
-
-def _read(slide: SlideFile, plane: Plane, region: PixelBox, size: tuple[int, int]) -> Pixels:
-    return slide.read(region.left, region.top, region.width, region.height, size, plane)
-
-
-def _sample(pixels: Pixels, sample: int) -> Layer:
-    return pixels[..., sample] if pixels.ndim == 3 else pixels
-
-
-def _contrasted(layer: Layer, bounds: tuple[int, int], bits: int, to_bits: int) -> Layer:
-    """Map the lower bound to black and what lies just below the upper one to white, linearly."""
-    low, high = bounds
-    if bits == to_bits and (low, high) == (0, 2**bits - 1):
-        return layer
-    table = np.zeros(2**bits)
-    if high > low:
-        table[low:high] = np.linspace(0, 1, num=high - low)
-    table[high:] = 1
-    return np.asarray(np.rint(table * (2**to_bits - 1)).astype(np.int64)[layer])
-
-
-def _coloured(layers: Sequence[Layer], samples: list[int], bits: int) -> Pixels:
-    """Add channels up, each in its own primary colour."""
-    if samples == [0, 1, 2]:
-        return _typed(np.dstack(layers), bits)
-    total = np.zeros((*layers[0].shape, 3), np.int64)
-    for layer, sample in zip(layers, samples, strict=True):
-        total[..., sample] += layer
-    return _typed(total, bits)
-
-
-def _typed(values: Layer, bits: int) -> Pixels:
-    clipped = np.clip(values, 0, 2**bits - 1)
-    return clipped.astype(np.uint8) if bits <= 8 else clipped.astype(np.uint16)
 
 
 def _indexes(given: Any, count: int, default: Sequence[int], name: str) -> list[int]:
@@ -177,21 +95,5 @@ def _bound(slide: SlideFile, wanted: Any, plane: tuple[int, int, int], end: int)
         return min(int(wanted), largest)
     if wanted is None or (wanted.startswith("AUTO") and slide.bits <= 8):
         return largest if end else 0
-    low, high = _extremes(slide, plane if str(wanted).endswith("PLANE") else (plane[0], None, None))
+    low, high = extremes(slide, *plane) if wanted.endswith("PLANE") else extremes(slide, plane[0])
     return high if end else low
-
-
-@lru_cache(maxsize=64)
-def _extremes(slide: SlideFile, plane: tuple[int, int | None, int | None]) -> tuple[int, int]:
-    """Give a channel's lowest and highest value, over one plane or all of them."""
-    channel, z, t = plane
-    ratio = min(1.0, _BOUNDS_LENGTH_PX / max(slide.width, slide.height))
-    size = (max(1, round(slide.width * ratio)), max(1, round(slide.height * ratio)))
-    whole = PixelBox(0, 0, slide.width, slide.height)
-    concrete, sample = divmod(channel, slide.samples)
-    layers = [
-        _sample(_read(slide, (concrete, depth, time), whole, size), sample)
-        for depth in (range(slide.planes[1]) if z is None else (z,))
-        for time in (range(slide.planes[2]) if t is None else (t,))
-    ]
-    return min(int(layer.min()) for layer in layers), max(int(layer.max()) for layer in layers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,16 @@ import numpy as np
 
 from demo.cytomine.pims.answers import PimsAnswer, Refused, file_not_found, unprocessable
 from demo.cytomine.pims.formats import encode, media_type
-from demo.cytomine.pims.planes import chosen_view, shown
+from demo.cytomine.pims.planes import chosen_view
 from demo.cytomine.pims.shapes import painted, read_shapes, region_of
-from demo.cytomine.pims.sizes import OUTPUT_LIMIT_PX, PixelBox, output_size, requested_region, safe_size
-from demo.slides.reader import NotASlide, Pixels, SlideFile, open_slide
+from demo.cytomine.pims.sizes import OUTPUT_LIMIT_PX, output_size, requested_region, safe_size
+from slides import Box, DamagedPixels, NotASlide, Pixels, Seen, SlideFile, open_slide
+from slides.display import shown
 
 TILE_PX = 256
 VERSION = "1.0.0"
+_DAMAGED = "X-Damaged-Regions"
+_log = logging.getLogger(__name__)
 
 
 class Pims:
@@ -45,6 +49,8 @@ class Pims:
             return open_slide(file)
         except NotASlide as error:
             raise Refused(400, "No matching format found", str(error)) from error
+        except FileNotFoundError as error:
+            raise file_not_found(path) from error
 
     def window(
         self,
@@ -64,7 +70,7 @@ class Pims:
             size, headers = safe_size(output_size(body, region.width, region.height, slide), safety)
             media = media_type(extension, accept)
             view = chosen_view(body, slide)
-            return shown(slide, view, region, size, bits=_depth(media)), media, headers
+            return _whole(slide, shown(slide, view, region, size, bits=_depth(media))), media, headers
 
         return self._answered(render, path, ["window", dict(body), accept, safety, extension], if_none_match)
 
@@ -89,7 +95,7 @@ class Pims:
             size, headers = safe_size(output_size(body, region.width, region.height, slide), safety)
             media = media_type(extension, accept, png_first=kind == "mask")
             view = chosen_view(body, slide, displayed=kind == "drawing")
-            pixels = shown(slide, view, region, size, bits=_depth(media))
+            pixels = _whole(slide, shown(slide, view, region, size, bits=_depth(media)))
             return painted(kind, shapes, region, pixels, body), media, headers
 
         return self._answered(render, path, [kind, dict(body), accept, origin, safety, extension], if_none_match)
@@ -113,7 +119,8 @@ class Pims:
             media = media_type(extension, accept, png_first=png_first)
             view = chosen_view(body, slide, displayed=not png_first)
             bits = _depth(media) if png_first else 8
-            return shown(slide, view, PixelBox(0, 0, slide.width, slide.height), size, bits=bits), media, headers
+            seen = shown(slide, view, Box(0, 0, slide.width, slide.height), size, bits=bits)
+            return seen.pixels, media, {**headers, **_damage(slide, seen)}
 
         return self._answered(render, path, ["reduced", dict(body), accept, safety, extension], if_none_match)
 
@@ -134,7 +141,8 @@ class Pims:
             height = min(TILE_PX * factor, slide.height - top)
             size = (max(1, -(-width // factor)), max(1, -(-height // factor)))
             view = chosen_view({}, slide, displayed=True)
-            return shown(slide, view, PixelBox(left, top, width, height), size, bits=8), "image/jpeg", {}
+            seen = shown(slide, view, Box(left, top, width, height), size, bits=8)
+            return seen.pixels, "image/jpeg", _damage(slide, seen)
 
         return self._answered(render, path, ["tile", zoom, column, row, index], None)
 
@@ -147,7 +155,11 @@ class Pims:
 
         def items() -> dict[str, Any]:
             slide = self.slide(path)
-            values = {"MicronsPerPixel": slide.microns_per_pixel, "Magnification": slide.magnification}
+            values = {
+                "MicronsPerPixel": slide.microns_per_pixel,
+                "Magnification": slide.magnification,
+                "Stretch": slide.stretch,
+            }
             return {
                 "items": [
                     {"key": key, "value": value, "type": type(value).__name__, "namespace": ""}
@@ -190,6 +202,11 @@ class Pims:
             return PimsAnswer(200, encode(pixels, media), {"content-type": media, **headers, **more})
         except Refused as refused:
             return refused.answer
+        except DamagedPixels as error:
+            return Refused(500, "Damaged pixels", str(error)).answer
+        except (OSError, MemoryError) as error:
+            _log.exception("%s cannot be read", path)
+            return Refused(500, "The slide cannot be read", f"{Path(path).name}: {type(error).__name__}").answer
 
     def _cache_headers(self, path: str, key: list[Any]) -> dict[str, str]:
         file = self.root / path
@@ -213,6 +230,21 @@ def normalized_tiers(slide: SlideFile) -> list[tuple[int, int, int]]:
         if columns == rows == 1:
             return found[::-1]
         factor *= 2
+
+
+def _whole(slide: SlideFile, seen: Seen) -> Pixels:
+    """Give pixels that somebody measures or outlines: all of them are the slide's, or none are sent."""
+    if seen.damaged:
+        raise DamagedPixels(slide.name, seen.damaged)
+    return seen.pixels
+
+
+def _damage(slide: SlideFile, seen: Seen) -> dict[str, str]:
+    """Tell which parts of pixels for display are only a fill: left, top, width, height; level-0 pixels."""
+    if not seen.damaged:
+        return {}
+    _log.warning("%s", DamagedPixels(slide.name, seen.damaged))
+    return {_DAMAGED: "; ".join(f"{box.left},{box.top},{box.width},{box.height}" for box in seen.damaged)}
 
 
 def read_body(text: bytes, content_type: str | None) -> dict[str, Any]:
@@ -276,6 +308,9 @@ def _info(slide: SlideFile, path: str) -> dict[str, Any]:
         "image": image,
         "instrument": {"objective": {"nominal_magnification": slide.magnification}},
         "associated": [],
-        "channels": [],
+        "channels": [
+            {"index": index, "color": "#{:02X}{:02X}{:02X}".format(*colour)}
+            for index, colour in enumerate(slide.colours)
+        ],
         "representations": [{"role": "SPATIAL", "pyramid": {"n_tiers": len(tiers), "tiers": tiers}}],
     }

@@ -15,8 +15,7 @@ from PIL import ImageColor
 from shapely import affinity
 
 from demo.cytomine.pims.answers import Refused, unprocessable
-from demo.cytomine.pims.sizes import PixelBox
-from demo.slides.reader import SlideFile
+from slides import Box, SlideFile
 
 _POINT_ENVELOPE_PX = 100
 _HALF_PIXEL = 0.5
@@ -72,7 +71,7 @@ def _colour(text: Any) -> tuple[int, int, int] | None:
         raise unprocessable(["annotations", "color"], "value is not a valid color", text) from error
 
 
-def region_of(shapes: list[Shape], body: Mapping[str, Any], slide: SlideFile, *, square: bool = False) -> PixelBox:
+def region_of(shapes: list[Shape], body: Mapping[str, Any], slide: SlideFile, *, square: bool = False) -> Box:
     """Give the shapes' envelope times ``context_factor``, squared where asked, moved inside the slide.
 
     Corners are rounded down and sizes up, as PIMS makes its regions discrete.
@@ -89,7 +88,7 @@ def region_of(shapes: list[Shape], body: Mapping[str, Any], slide: SlideFile, *,
     left = min(max((x0 + x1 - width) / 2, 0), slide.width - width)
     top = min(max((y0 + y1 - height) / 2, 0), slide.height - height)
     whole_left, whole_top = floor(left), floor(top)
-    return PixelBox(
+    return Box(
         whole_left,
         whole_top,
         max(1, min(ceil(width), slide.width - whole_left)),
@@ -98,7 +97,7 @@ def region_of(shapes: list[Shape], body: Mapping[str, Any], slide: SlideFile, *,
 
 
 def painted(
-    kind: str, shapes: list[Shape], region: PixelBox, pixels: npt.NDArray[Any], body: Mapping[str, Any]
+    kind: str, shapes: list[Shape], region: Box, pixels: npt.NDArray[Any], body: Mapping[str, Any]
 ) -> npt.NDArray[Any]:
     """Make the crop (RGBA), the mask (gray, or RGB in colour) or the drawing (RGB) of a region's pixels."""
     height, width = pixels.shape[:2]

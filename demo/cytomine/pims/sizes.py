@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from demo.cytomine.pims.answers import Refused, unprocessable
-from demo.slides.reader import SlideFile
+from slides import Box, SlideFile
 
 OUTPUT_LIMIT_PX = 10_000
 SAFETY_MODES = ("SAFE_REJECT", "SAFE_RESIZE", "UNSAFE")
 
 
-@dataclass(frozen=True, slots=True)
-class PixelBox:
-    """Whole level-0 pixels of a slide, y down."""
-
-    left: int
-    top: int
-    width: int
-    height: int
-
-
-def requested_region(body: Mapping[str, Any], slide: SlideFile) -> PixelBox:
+def requested_region(body: Mapping[str, Any], slide: SlideFile) -> Box:
     """Read ``region``; anything outside the slide is refused, not clipped."""
     region = body.get("region")
     if not isinstance(region, Mapping):
@@ -38,7 +27,7 @@ def requested_region(body: Mapping[str, Any], slide: SlideFile) -> PixelBox:
         values[name] = value
     tier = region.get("reference_tier_index")
     factor = 1.0 if tier is None else tier_factor(slide, tier, str(region.get("tier_index_type", "LEVEL")))
-    box = PixelBox(**{name: round(value * factor) for name, value in values.items()})
+    box = Box(**{name: round(value * factor) for name, value in values.items()})
     if box.left + box.width > slide.width or box.top + box.height > slide.height:
         raise Refused(400, "Bad Request", f"Some coordinates of region {dict(region)} are out of bounds.")
     return box

@@ -2,6 +2,7 @@
 FROM localhost/refine-deploy:service
 USER 0
 COPY demo /standin/demo
+COPY slides /standin/slides
 COPY standin.py /standin/standin.py
 ENV PYTHONPATH=/standin
 WORKDIR /standin

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from demo.slides.drawn import draw_slide
 
-_KEPT = Path(__file__).resolve().parents[1] / "out" / "slides"
+_KEPT = Path(__file__).resolve().parents[2] / "out" / "slides"
 
 
 def place_drawn_slide(folder: Path) -> None:
