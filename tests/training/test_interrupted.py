@@ -29,7 +29,7 @@ def started(*arguments: str) -> subprocess.Popen[str]:
 
 
 def wait_for(done: object, process: subprocess.Popen[str]) -> None:
-    for _ in range(1800):
+    for _ in range(6000):
         if done() or process.poll() is not None:  # type: ignore[operator]
             return
         time.sleep(0.05)
