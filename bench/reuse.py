@@ -31,7 +31,7 @@ from app.segmenter.weights import choose
 from app.settings import read_settings
 from app.usecases.ports import Claim, Segmenter
 from training.dataset.export import squared_to_model
-from training.dataset.sources.source import SourceSlide
+from training.dataset.sources.source import SourceObject, SourceSlide
 from training.dataset.sources.tiles import TilesFolder
 from training.prompts import loosened_box
 
@@ -100,7 +100,11 @@ def _cases(source: TilesFolder, most: int) -> list[Case]:
     found: dict[str, list[Case]] = {}
     rng = np.random.default_rng(0)
     for slide in source.slides():
+        if not isinstance(slide, SourceSlide):
+            continue
         for each in source.objects(slide):
+            if not isinstance(each, SourceObject):
+                continue
             x0, y0, x1, y1 = each.outline.bounds
             cut = min(x0, y0, slide.width - x1, slide.height - y1) < 2
             if cut or each.outline.area < _LEAST_AREA_PX:

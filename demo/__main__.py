@@ -19,6 +19,12 @@ def demo(
         Path | None, typer.Option(exists=True, dir_okay=False, help="A slide of yours; default: a drawn one.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Where pictures, results and data go.")] = Path("out/demo"),
+    published: Annotated[
+        bool,
+        typer.Option(
+            "--published", help="Listen beyond loopback, for a container whose port is published on loopback."
+        ),
+    ] = False,
 ) -> None:
     """Start an embedded Cytomine with a slide, and the refine service; refine a sample and show the result."""
     from demo.run import PortTaken, run
@@ -27,7 +33,7 @@ def demo(
 
     console = Console(width=None if Console().is_terminal else 110)
     try:
-        run(port, once=once, slide=slide, out=out, console=console)
+        run(port, once=once, slide=slide, out=out, console=console, published=published)
     except KeyboardInterrupt:
         console.print("Stopped.")
     except (PortTaken, ServiceDidNotStart, NotASlide) as error:

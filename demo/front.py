@@ -64,11 +64,14 @@ class Front:
         The folder of the built viewer. Where it is missing, only the page is.
     max_slide_bytes : int
         A larger slide file is not taken in.
+    published : bool
+        Whether visitors come through a container's published port, so that where they come from says nothing.
     """
 
     service_url: str
     page: Path = VIEWER
     max_slide_bytes: int = _MAX_SLIDE_BYTES
+    published: bool = False
     _opened: dict[str, Any] = field(default_factory=dict)
     _seeded: Seeded | None = None
 
@@ -92,7 +95,7 @@ class Front:
             app.mount("/", _Page(directory=self.page, html=True))
 
     def _routes(self, desk: Desk) -> APIRouter:
-        router = APIRouter(prefix="/demo", dependencies=[Depends(_check_own_page)])
+        router = APIRouter(prefix="/demo", dependencies=[Depends(self._check_own_page)])
 
         @router.get("/about")
         async def about() -> dict[str, Any]:
@@ -141,6 +144,16 @@ class Front:
 
         return router
 
+    def _check_own_page(self, request: Request) -> None:
+        """Refuse other machines, other names of this one (a rebound DNS name), and pages of other origins."""
+        host = request.headers.get("host", "")
+        local = self.published or (request.client is not None and request.client.host in _LOOPBACK)
+        named = urlsplit(f"//{host}").hostname in _LOOPBACK
+        same_origin = request.headers.get("origin", f"http://{host}") == f"http://{host}"
+        same_site = request.headers.get("sec-fetch-site", "same-origin") in {"same-origin", "none"}
+        if not (local and named and same_origin and same_site):
+            raise _Refused(403, "Not from here", "Only the demo's own page on this machine may ask for this.")
+
     def _check_open(self) -> Seeded:
         if self._seeded is None:
             raise _Refused(503, "The demo is starting", "Try again in a moment.")
@@ -161,17 +174,6 @@ class _Page(StaticFiles):
 async def _answer(_: Request, refused: Exception) -> Response:
     assert isinstance(refused, _Refused)  # noqa: S101  registered for nothing else
     return refused.answer
-
-
-def _check_own_page(request: Request) -> None:
-    """Refuse other machines, other names of this one (a rebound DNS name), and pages of other origins."""
-    host = request.headers.get("host", "")
-    local = request.client is not None and request.client.host in _LOOPBACK
-    named = urlsplit(f"//{host}").hostname in _LOOPBACK
-    same_origin = request.headers.get("origin", f"http://{host}") == f"http://{host}"
-    same_site = request.headers.get("sec-fetch-site", "same-origin") in {"same-origin", "none"}
-    if not (local and named and same_origin and same_site):
-        raise _Refused(403, "Not from here", "Only the demo's own page on this machine may ask for this.")
 
 
 async def _prepares(service_url: str) -> bool:

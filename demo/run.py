@@ -55,7 +55,9 @@ class PortTaken(RuntimeError):
     """Something listens there already."""
 
 
-def run(port: int, *, once: bool, slide: Path | None, out: Path, console: Console) -> dict[str, Any]:
+def run(
+    port: int, *, once: bool, slide: Path | None, out: Path, console: Console, published: bool = False
+) -> dict[str, Any]:
     """Do the demo's main job.
 
     Parameters
@@ -68,6 +70,8 @@ def run(port: int, *, once: bool, slide: Path | None, out: Path, console: Consol
         A slide of the user; default: a drawn one, whose truth is known.
     out : Path
         Where everything is written.
+    published : bool
+        Whether the embedded Cytomine, page included, is reached through a container's published port.
 
     Returns
     -------
@@ -84,9 +88,15 @@ def run(port: int, *, once: bool, slide: Path | None, out: Path, console: Consol
     for each in (port, port + 1):
         _check_free(each)
     with ExitStack() as stack:
-        front = Front(f"http://127.0.0.1:{port}/sam")
+        front = Front(f"http://127.0.0.1:{port}/sam", published=published)
         cytomine = stack.enter_context(
-            EmbeddedCytomine(data, port=port + 1, refine_url=front.service_url, extend=front.extend)
+            EmbeddedCytomine(
+                data,
+                port=port + 1,
+                host="0.0.0.0" if published else "127.0.0.1",  # noqa: S104  the container's only way in
+                refine_url=front.service_url,
+                extend=front.extend,
+            )
         )
         seeded, image, sample = seed(cytomine, data, slide)
         with console.status("Starting the refine service"):

@@ -209,3 +209,15 @@ def test_no_page_without_a_build(tmp_path: Path) -> None:
 def test_a_bare_cytomine_has_no_front(tmp_path: Path) -> None:
     with EmbeddedCytomine(tmp_path) as embedded:
         assert httpx.post(f"{embedded.base_url}/demo/session/alice", trust_env=False).status_code == 404
+
+
+@pytest.mark.parametrize(("published", "status"), [(False, 403), (True, 503)])
+def test_a_published_port_lets_in_who_reaches_it_by_this_machines_name(
+    tmp_path: Path, published: bool, status: int
+) -> None:
+    front = Front(NOBODY, page=tmp_path / "missing", published=published)
+    with EmbeddedCytomine(tmp_path, host="0.0.0.0", extend=front.extend) as embedded:
+        through_a_bridge = httpx.HTTPTransport(local_address="127.0.0.2")
+        with httpx.Client(base_url=embedded.base_url, transport=through_a_bridge) as visitor:
+            assert visitor.get("/demo/about").status_code == status  # 503: it is let in, and the demo is not open yet
+            assert visitor.get("/demo/about", headers={"Host": "evil.example"}).status_code == 403

@@ -178,6 +178,24 @@ def test_the_fastest_that_is_fit_is_kept(tmp_path: Path, monkeypatch: pytest.Mon
     assert fastest(tmp_path, SHA) == REFERENCE
 
 
+def test_without_torch_the_fastest_of_the_converted_engines_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.segmenter.engines.choice.why_not", lambda _: None)
+    keep(
+        tmp_path,
+        SHA,
+        [
+            Measured("torch-float32", 1.0, 1.0, None),
+            Measured("openvino-float32", 3.0, 1.0, None),
+            Measured("openvino-bfloat16", 2.0, 0.9, "its masks differ"),
+        ],
+    )
+    assert fastest(tmp_path, SHA) == REFERENCE
+    monkeypatch.setattr("app.segmenter.engines.choice.find_spec", lambda _: None)
+    assert fastest(tmp_path, SHA) == "openvino-float32"
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"fastest": "quantum"}'])
 def test_a_record_that_makes_no_sense_is_ignored(tmp_path: Path, text: str) -> None:
     keep(tmp_path, SHA, [Measured("torch-float32", 3.0, 1.0, None)])

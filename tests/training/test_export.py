@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -21,6 +21,9 @@ from tests.training.conftest import write_tile
 from training.dataset import Dataset, open_dataset
 from training.dataset.export import Choice, export, painted
 from training.dataset.folder import ITEMS, mask_file, window_file
+from training.dataset.item import Item
+from training.dataset.ledger import Ledger
+from training.dataset.sources import SourceObject
 from training.dataset.sources.coco import CocoFile
 from training.dataset.sources.cytomine import WITHOUT_TERM, CytomineProject, Wanted, connected
 from training.dataset.sources.geojson import QuPathFolder
@@ -191,6 +194,7 @@ def test_a_cytomine_project(tmp_path: Path, lab: Lab) -> None:
             (each.annotation, each.object_type)
             for slide in CytomineProject(lab.project).slides()
             for each in CytomineProject(lab.project).objects(slide)
+            if isinstance(each, SourceObject)
         ]
         assert sorted(kind for _, kind in everything) == ["gland", "gland", "stroma", WITHOUT_TERM]
         source = CytomineProject(lab.project, Wanted(terms=("gland",), users=(lab.alice.id,)))
@@ -279,19 +283,32 @@ def test_damage_is_named(tmp_path: Path, tiles: Path) -> None:
         open_dataset(tmp_path)
 
 
-def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path: Path, tiles: Path) -> None:
+def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path: Path, tiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("no /dev/full on this system")
     export(TilesFolder(tiles), tmp_path, Choice(per_slide=1))
     (tmp_path / ITEMS).write_text("".join((tmp_path / ITEMS).read_text().splitlines(keepends=True)[:-1]))
-    missing = next(each for each in (tmp_path / "windows").iterdir() if each.stem not in (tmp_path / ITEMS).read_text())
-    missing.unlink()
-    missing.symlink_to(full)
+    lost = next(each for each in (tmp_path / "windows").iterdir() if each.stem not in (tmp_path / ITEMS).read_text())
+    lost.unlink()
+    kept = open_dataset(tmp_path).items
+    monkeypatch.setattr("training.dataset.ledger.Ledger._intact", filling(lost.with_name(f"{lost.name}.part"), full))
     with pytest.raises(NoSpace, match=r"The disk is full while writing .* it goes on from here"):
         export(TilesFolder(tiles), tmp_path, Choice(per_slide=1))
-    missing.unlink()
+    monkeypatch.undo()
+    assert [item.id for item in open_dataset(tmp_path).items] == [item.id for item in kept]
     assert export(TilesFolder(tiles), tmp_path, Choice(per_slide=1)).new == 1
+
+
+def filling(part: Path, full: Path) -> Callable[[Ledger], list[Item]]:
+    """Let the disk be full where a file is to be written, once what was left unfinished there was cleared away."""
+    intact = Ledger._intact
+
+    def after(ledger: Ledger) -> list[Item]:
+        part.symlink_to(full)
+        return intact(ledger)
+
+    return after
 
 
 @pytest.mark.parametrize(

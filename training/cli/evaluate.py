@@ -28,6 +28,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Of the prompts and of --limit.")] = 0,
 ) -> None:
     """Evaluate a checkpoint with every kind of prompt, beside plain baselines, and write a report."""
+    from training.cli.export import tell
     from training.dataset import SPLITS
     from training.dataset.export import check_data, dataset_of
     from training.evaluation.whole import evaluate_and_report
@@ -41,7 +42,7 @@ def evaluate(
     for other in against or []:
         name, _, its_config = other.partition("=")
         loaded.append(load(name, its_config or None))
-    dataset = dataset_of(data, out / "data")
+    dataset = dataset_of(data, out / "data", tell)
     split = split or ("test" if dataset == data else "all")
     report = evaluate_and_report(dataset, loaded, where, split, limit, seed, out)
     typer.echo(f"{report.metrics}, {report.html}: {report.headline}")

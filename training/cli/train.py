@@ -97,12 +97,13 @@ def train(
 
 def run_training(data: Path, out: Path, start: Loaded, recipe: Recipe, where: Machine) -> Run:
     """Make a dataset of the data, if they are none, and fine-tune."""
+    from training.cli.export import tell
     from training.dataset import open_dataset
     from training.dataset.export import dataset_of
     from training.finetune.run import Origin
     from training.finetune.train import fine_tune
 
-    dataset = open_dataset(dataset_of(data, out / "data"))
+    dataset = open_dataset(dataset_of(data, out / "data", tell))
     counts = Counter(dataset.splits[item.slide] for item in dataset.items)
     origin = Origin(start.name, start.sha256, start.config, data.name, dataset.sha256, dict(sorted(counts.items())))
     return fine_tune(start.network, recipe, dataset, origin, out, where)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -49,10 +50,22 @@ class Measured:
 
 
 def fastest(folder: Path, sha256: str) -> EngineName:
-    """Give the engine that was measured to be the fastest for these weights here; without a record, the reference."""
-    recorded = _read(folder, sha256).get("fastest")
-    chosen = next((engine for engine in ENGINES if engine == recorded), REFERENCE)
-    return REFERENCE if chosen.startswith("openvino") and why_not(chosen.partition("-")[2]) else chosen
+    """Give the engine that was measured to be the fastest of those that run here; without a record, the reference.
+
+    What was measured with torch may be served without it, by an image that lacks it.
+    """
+    record = _read(folder, sha256)
+    recorded = next((engine for engine in ENGINES if engine == record.get("fastest")), None)
+    if recorded and _runs_here(recorded):
+        return recorded
+    others = [each for each in record.get("measured", []) if each.get("refused") is None]
+    names = [each.get("engine") for each in sorted(others, key=lambda each: each.get("encode_s") or float("inf"))]
+    return next((engine for name in names for engine in ENGINES if engine == name and _runs_here(engine)), REFERENCE)
+
+
+def _runs_here(engine: EngineName) -> bool:
+    kind, _, precision = engine.partition("-")
+    return why_not(precision) is None if kind == "openvino" else find_spec("torch") is not None
 
 
 def has_record(folder: Path, sha256: str) -> bool:
