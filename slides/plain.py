@@ -18,7 +18,7 @@ from slides.source import Box, Piece, Pixels, Plane, Source, filled
 from slides.turned import UPRIGHT, Turned, swaps
 from slides.wide import ends_of, stretch_of
 
-_FORMATS = ("PNG", "JPEG", "MPO", "BMP", "WEBP", "JPEG2000", "GIF", "PPM", "TIFF")
+_FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "JPEG2000", "GIF", "PPM", "TIFF")
 """Not those whose decoders start other programs."""
 _MOST_PIXELS = 89_000_000
 _PICTURES: Kept[Pixels] = Kept(288 * 1024**2)
