@@ -39,15 +39,21 @@ class View:
 
 
 def usual_view(slide: SlideFile) -> View:
-    """Give what is shown of a slide where nobody says more: every channel, the middle depth, the first time.
+    """Give what is shown of a slide where nobody says more: every channel of the middle plane.
 
     Slides of more than 8 bits are shown from their lowest to their highest value, channel by channel.
     """
     channels = tuple(range(slide.planes[0] * slide.samples))
-    z = min(round(slide.planes[1] / 2), slide.planes[1] - 1)
+    z, t = middle_plane(slide)
     full = (0, 2**slide.bits - 1)
     bounds = tuple(full if slide.bits <= 8 else extremes(slide, channel) for channel in channels)
-    return View(channels, z, 0, bounds)
+    return View(channels, z, t, bounds)
+
+
+def middle_plane(slide: SlideFile) -> tuple[int, int]:
+    """Give depth and time of the plane in the middle, as Core counts it: all times of a depth, then the next."""
+    _, depth, duration = slide.planes
+    return divmod(depth * duration // 2, duration)
 
 
 def as_seen(slide: SlideFile, region: Box, size: tuple[int, int]) -> npt.NDArray[np.uint8]:

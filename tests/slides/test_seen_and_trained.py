@@ -18,7 +18,7 @@ from training.dataset.sources.files import open_pixels
 
 WIDTH, HEIGHT = 480, 320
 KINDS = ["pages.tif", "a.ome.tif", "scanner.svs", "deep.tif", "rgb16.tif", "floats.tif", "channels.ome.tif",
-         "turned.jpg", "palette.png", "clear.png"]  # fmt: skip
+         "depths.ome.tif", "turned.jpg", "palette.png", "clear.png"]  # fmt: skip
 
 
 def write(file: Path) -> None:
@@ -36,6 +36,12 @@ def write(file: Path) -> None:
             file,
             np.stack([pixels[..., 0], 255 - pixels[..., 1]]).astype(np.uint16) * 9,
             metadata={"axes": "CYX"},
+            **deep,
+        ),
+        "depths.ome.tif": lambda: tifffile.imwrite(
+            file,
+            np.stack([pixels[..., 0] * 0 + 9, pixels[..., 0], pixels[..., 1] // 2]),
+            metadata={"axes": "ZYX"},
             **deep,
         ),
         "turned.jpg": lambda: Image.fromarray(pixels).save(file, exif=lying),
@@ -57,7 +63,8 @@ def test_the_same_pixels(tmp_path: Path, name: str) -> None:
     assert abs(seen - trained).mean() < 3  # tiles are JPEG
     slide = open_slide(tmp_path / name)
     if slide.planes[0] == 1:  # the service asks for one channel of several
-        body = {"region": {"left": 0, "top": 0, "width": 256, "height": 256}, "length": 256}
+        plane = {"z_slices": slide.planes[1] // 2, "timepoints": 0}
+        body = {"region": {"left": 0, "top": 0, "width": 256, "height": 256}, "length": 256, **plane}
         contrast = {"min_intensities": "AUTO_IMAGE", "max_intensities": "AUTO_IMAGE"}
         accept = "image/png" if slide.bits == 8 else "image/jpeg"
         window = Pims(tmp_path).window(name, {**body, **contrast}, accept=accept)  # as the service asks for it
