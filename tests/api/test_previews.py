@@ -98,7 +98,9 @@ def test_what_another_version_has_signed_is_unknown() -> None:
     assert reason_of(odd, text) == "unknown"
 
 
-@pytest.mark.parametrize(("later_s", "opens"), [(0, True), (KEPT_S - 1, True), (KEPT_S + 1, False), (-5, False)])
+@pytest.mark.parametrize(
+    ("later_s", "opens"), [(0, True), (KEPT_S - 1, True), (KEPT_S + 1, False), (-5, True), (-3600, False)]
+)
 def test_a_preview_grows_old(later_s: float, opens: bool) -> None:
     clock = [time.time()]
     previews = Previews(b"key", lambda: clock[0])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -203,6 +205,22 @@ def test_only_members_add_slides(visitor: httpx.Client, cytomine: EmbeddedCytomi
 
 def test_preparing_without_a_service(visitor: httpx.Client) -> None:
     assert visitor.post("/demo/embeddings", json={"annotation_id": 1}, headers=enter(visitor)).status_code == 204
+
+
+def test_outlining_without_a_service(visitor: httpx.Client) -> None:
+    answer = visitor.post("/demo/prediction", json={}, headers=enter(visitor))
+    assert (answer.status_code, answer.json()["title"]) == (502, "The refine service cannot be reached")
+
+
+def test_outlining_with_a_service_that_breaks_off(tmp_path: Path) -> None:
+    """Nothing is written by it, so nobody is told that something may have been."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=lambda: listener.accept()[0].close(), daemon=True).start()
+        front = Front(f"http://127.0.0.1:{listener.getsockname()[1]}/sam", page=tmp_path / "none")
+        with EmbeddedCytomine(tmp_path, extend=front.extend) as embedded:
+            answer = httpx.post(f"{embedded.base_url}/demo/prediction", json={}, trust_env=False)
+    assert (answer.status_code, answer.json()["written"]) == (504, False)
+    assert answer.headers["content-type"] == "application/problem+json"
 
 
 def test_the_page(visitor: httpx.Client) -> None:

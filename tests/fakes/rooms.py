@@ -54,6 +54,7 @@ class FakeGateway:
     caller_id: int | None = None
     keys: dict[str, str] = field(default_factory=dict)
     identified: int = 0
+    properties: dict[tuple[int, str], str] = field(default_factory=dict)
     looked_up: int = 0
 
     def add_point(
@@ -141,6 +142,15 @@ class FakeGateway:
 
         self._write(f"delete {annotation_id}", delete)
         return 1000 + annotation_id
+
+    def put_property(self, annotation_id: int, key: str, value: str) -> int | None:
+        def hang() -> None:
+            if annotation_id not in self.annotations:
+                raise AnnotationNotFound("none")
+            self.properties[annotation_id, key] = value
+
+        self._write(f"note {annotation_id}", hang)
+        return 99
 
     def _write(self, what: str, effect: Callable[[], object]) -> None:
         self.writes.append(what)
