@@ -23,9 +23,11 @@ _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "JPEG2000", "GIF", "PPM", "TIFF")
 _MOST_PIXELS = 89_000_000
 _PICTURES: Kept[Pixels] = Kept(288 * 1024**2)
 _ORIENTATION = 0x0112
-_READING = (OSError, ValueError, SyntaxError, EOFError, MemoryError, KeyError, IndexError, TypeError, OverflowError,
-            ArithmeticError, RuntimeError, cv2.error)  # fmt: skip
-"""What decoders raise on damaged files."""
+_READING = (
+    OSError, ValueError, SyntaxError, EOFError, MemoryError, KeyError, IndexError, TypeError, OverflowError,
+    ArithmeticError, RuntimeError, Warning, cv2.error, Image.DecompressionBombError,
+)  # fmt: skip
+"""What decoders raise on damaged files; warnings, where these are errors."""
 
 
 def open_plain(path: Path, *, turned: bool = True) -> SlideFile:
@@ -42,7 +44,7 @@ def open_plain(path: Path, *, turned: bool = True) -> SlideFile:
             orientation = _orientation(image) if turned else UPRIGHT
             deep_rgb = _is_deep_png(path, image)
             kind = _kind(mode, image)
-    except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning, *_READING) as error:
+    except (UnidentifiedImageError, *_READING) as error:
         raise NotASlide(f"{path.name} is no slide that OpenSlide, tifffile or Pillow can read.") from error
     if width * height > _MOST_PIXELS:
         raise NotASlide(f"{path.name} has {width} x {height} pixels and no tiles; convert it to a pyramidal TIFF.")
@@ -98,7 +100,7 @@ class _Picture:
             if pixels is None:
                 try:
                     pixels = self._decoded()
-                except (*_READING, Image.DecompressionBombError):
+                except _READING:
                     shape = (height, width, 3) if self._samples == 3 else (height, width)
                     empty = np.empty(shape, np.uint8 if self._bits == 8 else np.uint16)
                     return filled(empty, (x, y), (Box(x, y, width, height),))

@@ -20,7 +20,7 @@ from demo.cytomine.server import EmbeddedCytomine
 from demo.cytomine.store import Mask
 from demo.front import Front
 from demo.seeding import Seeded
-from tests.slides.writing import spoil_tile
+from tests.slides.writing import pyramid, spoil_tile, tissue
 
 MOST = 300_000
 NOBODY = "http://127.0.0.1:9/sam"
@@ -161,7 +161,7 @@ def test_what_is_refused_leaves_nothing(
 
 def test_a_slide_with_a_damaged_place_is_added(visitor: httpx.Client, tmp_path: Path) -> None:
     file = tmp_path / "a.tif"
-    file.write_bytes(tiff())
+    pyramid(file, tissue(768, 768))
     spoil_tile(file, 0)
     token = enter(visitor)
     answer = visitor.post("/demo/slides/a.tif", content=file.read_bytes(), headers=token)
