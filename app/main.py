@@ -31,6 +31,7 @@ from app.gateway.http import CoreHttp
 from app.gateway.pims import PimsPixels
 from app.imagery.crop import CropWindowReader
 from app.imagery.reader import SlideWindowReader
+from app.journal import Journal
 from app.segmenter.embedding_files import EmbeddingFiles
 from app.segmenter.load import load_segmenter
 from app.segmenter.weights import ChosenWeights, choose
@@ -151,7 +152,7 @@ def assemble(
     warm = threading.Event()
     is_ready = (lambda: warm.is_set() and replicas.ready()) if replicas else warm.is_set
     status = Status(version("cytomine-refine"), lambda: segmenter.info, is_ready, metrics)
-    rooms = (verbs.ahead, segmenter, store, replicas)
+    rooms = (verbs.ahead, segmenter, store, replicas, verbs.journal)
     closers = (*(room.close for room in rooms if room), *closers, *((traces.close,) if traces else ()))
 
     app = _framework(settings, status.version, _lifespan(segmenter, warm, settings.api, closers))
@@ -187,6 +188,8 @@ def _verbs(
         doubtful=refine.doubtful,
         deadline_s=refine.deadline_s,
         metrics=metrics,
+        notes_provenance=refine.provenance,
+        journal=None if refine.journal is None else Journal(refine.journal),
     )
 
 

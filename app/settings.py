@@ -171,6 +171,12 @@ class RefineSettings(_Group):
     doubtful: Literal["write", "preview", "refuse"] = Field(
         "write", description="What becomes of an outline that should be looked at first, where a request does not say."
     )
+    provenance: bool = Field(
+        False, description="Note on each refined annotation, as a property, where its outline comes from."
+    )
+    journal: Path | None = Field(
+        None, description="File that gets a line for each outline that is written, for the command replay."
+    )
     deadline_s: float = Field(
         45.0, gt=0, le=3600, description="Nothing is written later than this after the request; 503 in its place."
     )

@@ -22,8 +22,7 @@ from rich.progress import track
 from shapely.geometry.base import BaseGeometry
 
 from app.geometry.frames import Roi
-from app.geometry.masks import clean_mask, mask_in_model_frame
-from app.geometry.polygons import outline
+from app.geometry.outlines import outline_of
 from app.geometry.prompts import prompts_in_window
 from app.geometry.windows import CONTEXT_FACTOR, MODEL_SIDE_PX, Window, WindowGrid, WindowImage, window_at
 from app.segmenter.load import load_segmenter
@@ -31,7 +30,7 @@ from app.segmenter.weights import choose
 from app.settings import read_settings
 from app.usecases.ports import Claim, Segmenter
 from training.dataset.export import squared_to_model
-from training.dataset.sources.source import SourceSlide
+from training.dataset.sources.source import SourceObject, SourceSlide
 from training.dataset.sources.tiles import TilesFolder
 from training.prompts import loosened_box
 
@@ -100,7 +99,11 @@ def _cases(source: TilesFolder, most: int) -> list[Case]:
     found: dict[str, list[Case]] = {}
     rng = np.random.default_rng(0)
     for slide in source.slides():
+        if not isinstance(slide, SourceSlide):
+            continue
         for each in source.objects(slide):
+            if not isinstance(each, SourceObject):
+                continue
             x0, y0, x1, y1 = each.outline.bounds
             cut = min(x0, y0, slide.width - x1, slide.height - y1) < 2
             if cut or each.outline.area < _LEAST_AREA_PX:
@@ -123,8 +126,7 @@ def _iou(source: TilesFolder, segmenter: Segmenter, case: Case, scale: float, sh
     step = window.side_px0 / MODEL_SIDE_PX
     image = WindowImage(pixels, WindowGrid(window.x0, window.y0, step, step))
     masks = segmenter.decode(segmenter.encode(image, Claim()), prompts_in_window(case.roi, (), image.grid))
-    mask = clean_mask(mask_in_model_frame(masks.logits[masks.best]))
-    shape = outline(mask, image.grid, holes="fill", parts="all")
+    shape = outline_of(masks.logits[masks.best], image.grid, (MODEL_SIDE_PX, MODEL_SIDE_PX))
     if shape is None:
         return 0.0
     truth = shapely.make_valid(case.truth)

@@ -22,9 +22,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Scope
 
 from demo.cytomine import rights
+from demo.cytomine.departures import while_there
 from demo.cytomine.desk import Desk
 from demo.cytomine.identity import Caller
 from demo.cytomine.refusals import Refusal
+from demo.prediction import passed_on
 from demo.seeding import Seeded, register
 from slides import DamagedPixels, NotASlide, SlideFile, open_slide
 
@@ -125,6 +127,12 @@ class Front:
             if answer.status_code != 202:
                 return Response(status_code=204)
             return Response(answer.content, 202, media_type="application/json")
+
+        @router.post("/prediction")
+        async def prediction(request: Request) -> Response:
+            """Outline a shape that is no annotation yet, as nginx passes it on elsewhere."""
+            passed = await while_there(request, passed_on(self.service_url, request, await request.body()))
+            return Response(status_code=499) if passed is None else passed  # as proxies count it; nobody reads it
 
         @router.post("/slides/{name}")
         async def add_slide(name: str, request: Request) -> Response:

@@ -22,6 +22,17 @@ os.environ["REFINE_SEGMENTER__DEMO_MODEL"] = "true"  # what runs in most tests; 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the tests of mutated files try more of them."""
+    parser.addoption("--mutants", type=int, default=300, help="How many mutated files are tried.")
+
+
+@pytest.fixture
+def mutants(request: pytest.FixtureRequest) -> int:
+    """How many mutated files a test of them tries."""
+    return int(request.config.getoption("--mutants"))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Real slides and tiles with outlined objects; a machine without them skips, saying so."""

@@ -1,6 +1,12 @@
 """Command line of the training: ``python -m training --help``."""
 
-from training.cli import run
+import sys
 
 if __name__ == "__main__":
-    run()
+    try:
+        from training.cli import run
+
+        run()
+    except KeyboardInterrupt:  # before a command could say what it keeps
+        print("Stopped.", file=sys.stderr)
+        sys.exit(130)

@@ -15,6 +15,10 @@ class BrokenSource(TrainingError):
     """What should be exported cannot be read."""
 
 
+class SourceGone(BrokenSource):
+    """Nothing more can be had of a source, as of a server that does not answer any more."""
+
+
 class BrokenDataset(TrainingError):
     """A dataset folder is incomplete or damaged."""
 
@@ -43,9 +47,13 @@ def telling_of_full_disks(what: str) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError) as error:  # torch wraps what its writer meets
-        full = getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT} or "No space left" in str(error)
-        if not full:
+        if not is_full(error):
             raise
         raise NoSpace(
             f"The disk is full while writing {what}. Make room and give the same command again: it goes on from here."
         ) from error
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that a disk is full."""
+    return getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT} or "No space left" in str(error)

@@ -21,7 +21,9 @@ from app.settings import Settings
 from app.usecases.preview import Preview
 
 KEPT_S = 3600.0
-"""Whoever looks at an outline for longer than this has gone for lunch."""
+"""Nobody looks at one outline for longer."""
+_SKEW_S = 60.0
+"""The clocks of replicas differ a little."""
 MOST_CHARACTERS = 2**20
 _PURPOSE = b"cytomine-refine preview 1\n"
 _DIGEST_BYTES = 32
@@ -76,7 +78,7 @@ class Previews:
             opened = _ADAPTER.validate_json(zlib.decompress(content))
         except (zlib.error, ValidationError) as error:  # signed by another version of the service
             raise _unknown() from error
-        if not 0 <= self._now() - opened.made <= KEPT_S:
+        if not -_SKEW_S <= self._now() - opened.made <= KEPT_S:
             raise PreviewUnfit("This preview is too old; look at a fresh one.", reason="too-old")
         return opened.preview
 

@@ -13,6 +13,7 @@ from app.geometry.polygons import Holes, Parts
 from app.usecases.find_points import PointsMode
 from app.usecases.proposals import Choice, Taken
 from app.usecases.refine_annotation import Doubtful
+from app.usecases.refinement import Provenance
 
 Identifier = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1, description="An id of the platform.")]
 Number = Annotated[float, Field(strict=True)]
@@ -253,6 +254,10 @@ class RefineResult(BaseModel):
     commands: list[int] = Field(
         description="Handles of all that was done, in that order: the outline, then each deleted point. "
         "To take a refine back whole, undo them from the last to the first."
+    )
+    provenance: Provenance | None = Field(
+        description="Where the operator wants it: whether a property of the annotation tells now where its outline "
+        "comes from. That it could not be noted changes nothing else."
     )
     model: ModelBody
     window: WindowBody

@@ -11,13 +11,16 @@ from app import spans
 from app.api.answers import server_timing
 from app.api.metrics import Metrics
 from app.api.previews import Previews
+from app.journal import Journal
 from app.usecases.accept_preview import AcceptPreview
 from app.usecases.embed_ahead import EmbedAhead
 from app.usecases.embeddings import Ahead
+from app.usecases.note_provenance import NoteProvenance
 from app.usecases.ports import Caller, Claim, ModelInfo, SlideGateway
 from app.usecases.predict_roi import PredictRoi
 from app.usecases.refine_annotation import Doubtful, RefineAnnotation
 from app.usecases.refine_crop import RefineCrop
+from app.usecases.refinement import Refinement
 from app.usecases.segment_roi import SegmentRoi
 from app.usecases.slide_records import SlideRecords
 
@@ -39,6 +42,9 @@ class Verbs:
     """What becomes of an outline that should be looked at first, where a request does not say."""
     deadline_s: float
     metrics: Metrics
+    notes_provenance: bool = False
+    """Whether the origin of an outline is noted on its annotation."""
+    journal: Journal | None = None
     records: SlideRecords = field(default_factory=SlideRecords)
 
     @property
@@ -54,6 +60,14 @@ class Verbs:
     def accept(self, request: Request, claim: Claim) -> AcceptPreview:
         """Write a preview on behalf of the caller."""
         return AcceptPreview(self.gateway(request.state.caller), self.model, claim)
+
+    def record(self, request: Request, claim: Claim, refinement: Refinement) -> Refinement:
+        """Note where an outline comes from, as far as the operator wants that."""
+        if self.journal is not None:
+            self.journal.write(refinement)
+        if not self.notes_provenance:
+            return refinement
+        return NoteProvenance(self.gateway(request.state.caller), claim)(refinement)
 
     def predict(self, request: Request) -> PredictRoi:
         """Predict on behalf of the caller."""

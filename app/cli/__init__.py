@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import doctor, engines, health, refine, serve, undo, weights
+from app.cli import doctor, engines, health, refine, replay, serve, undo, weights
 from app.cli.console import Commands, stdout
 
 _PROJECT = "cytomine-refine"
@@ -43,6 +43,7 @@ app.command("engines")(engines.engines)
 app.command("health")(health.health)
 app.command("refine")(refine.refine)
 app.command("undo")(undo.undo)
+app.command("replay")(replay.replay)
 app.add_typer(weights.app, name="weights")
 
 

@@ -15,14 +15,16 @@ from app.cli.console import stderr
 from app.cli.run import Run, shortened, started
 
 if TYPE_CHECKING:
-    from app.client import Outline
+    from app.client import Options, Outline
     from app.client.journal import Outcome, Row
 
 _LABELS: dict[Outcome, str] = {
     "changed": "changed",
     "unchanged": "unchanged, nothing found",
+    "doubtful": "left, doubtful",
     "would change": "would change",
     "would not change": "would not",
+    "would be left": "would be left, doubtful",
     "failed": "failed",
     "unknown": "to look at",
 }
@@ -37,6 +39,10 @@ KeepPoints = Annotated[bool, typer.Option("--keep-points", help="Leave the point
 Points = Annotated[Literal["auto", "all", "ignore"], typer.Option(help="Which points are prompts.")]
 Holes = Annotated[Literal["fill", "keep"], typer.Option(help="What becomes of holes in the object.")]
 Parts = Annotated[Literal["all", "largest"], typer.Option(help="Which parts of the object are kept.")]
+Doubtful = Annotated[
+    Literal["preview", "write", "refuse"],
+    typer.Option(help="Those to be looked at first: leave and list them, write them, or let them fail."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Compute, and write nothing to Cytomine.")]
 Again = Annotated[bool, typer.Option("--again", help="Also those that are done, or that somebody has edited since.")]
 Jobs = Annotated[int, typer.Option(min=1, max=32, help="Refines at a time.")]
@@ -51,14 +57,17 @@ def refine(
     annotation: Annotations = None, project: Project = None, image: Image = None, term: Term = None, user: User = None,
     host: Host = "http://localhost", service: Service = None, public_key: PublicKey = "", private_key: PrivateKey = "",
     signature: Signature = "full", keep_points: KeepPoints = False, points: Points = "auto", holes: Holes = "fill",
-    parts: Parts = "all", dry_run: DryRun = False, again: Again = False, jobs: Jobs = 2, report: Report = "refined.csv",
-    geojson: GeoJson = None,
+    parts: Parts = "all", doubtful: Doubtful = "preview", dry_run: DryRun = False, again: Again = False, jobs: Jobs = 2,
+    report: Report = "refined.csv", geojson: GeoJson = None,
 ) -> None:  # fmt: skip
     """Refine annotations, with your own rights; interrupted, the same command goes on where it stopped."""
     if bool(annotation) == (project is not None):
         raise typer.BadParameter("Give --annotation or --project.")
     filters = {"project": project, "image": image, "term": term, "user": user}
-    choices = {"keep_points": keep_points, "points": points, "dry_run": dry_run, "holes": holes, "parts": parts}
+    choices: Options = {
+        "keep_points": keep_points, "points": points, "dry_run": dry_run, "holes": holes, "parts": parts,
+        "doubtful": doubtful,
+    }  # fmt: skip
     with started(connect(host, public_key, private_key, signature, service), report) as run:
         if geojson:
             outline_files.check_writable(geojson)
@@ -68,7 +77,7 @@ def refine(
         run.watch("Refining", run.batch.refine(todo, choices, jobs, run.interrupted), len(todo))
         if geojson:
             outline_files.write_outlines(geojson, [*done, *run.rows], slides)
-        run.end(_told(run.rows) or "nothing to do", _doubts(run.rows))
+        run.end(_told(run.rows) or "nothing to do", [*_left(run.rows), *_doubts(run.rows)])
 
 
 def _sorted_out(run: Run, outlines: list[Outline], again: bool) -> tuple[list[Outline], list[Row]]:
@@ -101,6 +110,12 @@ def _told(rows: list[Row]) -> str:
         told.append(f"{points} {'point' if points == 1 else 'points'} would be deleted")
     dry = any(row.outcome.startswith("would") for row in rows)
     return ("dry run, nothing was written: " if dry else "") + ", ".join(told)
+
+
+def _left(rows: list[Row]) -> list[str]:
+    """Name what was left because of doubt."""
+    left = [row for row in rows if row.outcome in ("doubtful", "would be left")]
+    return [f"Left until somebody has looked (or repeat it with --doubtful write): {shortened(left)}"] if left else []
 
 
 def _doubts(rows: list[Row]) -> list[str]:

@@ -96,10 +96,10 @@ def started(client: RefineClient, report: str) -> Iterator[Run]:
             raise refusal(str(error)) from error
 
 
-def shortened(outlines: list[Outline]) -> str:
+def shortened(named: Iterable[Outline | Row]) -> str:
     """Name annotations, the first ones of many."""
-    named = ", ".join(str(outline.annotation_id) for outline in outlines[:_MOST_NAMED])
-    return f"{named}, ..." if len(outlines) > _MOST_NAMED else named
+    numbers = [str(each.annotation if hasattr(each, "annotation") else each.annotation_id) for each in named]
+    return ", ".join([*numbers[:_MOST_NAMED], *(["..."] if len(numbers) > _MOST_NAMED else [])])
 
 
 @contextmanager

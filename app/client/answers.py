@@ -74,6 +74,18 @@ class Refined:
     doubts: tuple[str, ...]
     """Why somebody should look at the outline."""
     total_ms: float
+    confidence: float = 0.0
+    """How sure the service is, 0 to 1."""
+    doubtful: bool = False
+    """Whether somebody should look before it is written."""
+    preview: str | None = None
+    """Where nothing was written: what `RefineClient.accept` writes."""
+    proposal: str | int | None = None
+    """The mask that was taken."""
+    proposals: tuple[Mapping[str, Any], ...] = ()
+    """All three, with a preview: index, score, area_px0, geometry."""
+    box: tuple[float, ...] | None = None
+    """The box that was the prompt, grown by clicks outside of it."""
 
     @classmethod
     def of(cls, annotation_id: int, answer: Mapping[str, Any], *, writes: bool = True) -> Self:
@@ -99,6 +111,12 @@ class Refined:
                 commands=tuple(result.get("commands") or ([] if command is None else [command])),
                 doubts=tuple(result.get("doubts") or ()),
                 total_ms=result["timings_ms"]["total"],
+                confidence=result.get("confidence", result["score"]),
+                doubtful=result.get("doubtful", False),
+                preview=result.get("preview"),
+                proposal=result.get("proposal"),
+                proposals=tuple(result.get("proposals") or ()),
+                box=tuple(result["box"]) if result.get("box") else None,
             )
         except (AttributeError, KeyError, TypeError) as error:
             written = None if writes else False

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import shapely
 
 from app.client.answers import Refined, RefineFailed
 from app.client.client import RefineClient
 from app.client.journal import Journal, Outcome, Row
+from app.client.options import Options
 from app.client.outlines import Outline, same_outline
 
 T = TypeVar("T")
@@ -33,15 +34,13 @@ class Batch:
     hopeless: RefineFailed | None = None
     """Why no more are tried."""
 
-    def refine(
-        self, outlines: Iterable[Outline], choices: Mapping[str, Any], jobs: int, stop: Stop = _never
-    ) -> Iterator[Row]:
+    def refine(self, outlines: Iterable[Outline], choices: Options, jobs: int, stop: Stop = _never) -> Iterator[Row]:
         """Refine annotations, at most `jobs` at a time; gives a row as each is done, in no order.
 
         Parameters
         ----------
-        choices : mapping
-            Options of `RefineClient.refine`.
+        choices : Options
+            Of `RefineClient.refine`.
         stop : callable
             Asked before each new one; those under way are finished.
         """
@@ -83,7 +82,7 @@ def side_by_side(do: Callable[[T], R], items: Iterable[T], jobs: int, stop: Stop
             yield from (future.result() for future in done)
 
 
-def _refined(client: RefineClient, choices: Mapping[str, Any], outline: Outline) -> Row:
+def _refined(client: RefineClient, choices: Options, outline: Outline) -> Row:
     """Refine one and write down what became of it, or with a dry run what would."""
     result = client.refine(outline.annotation_id, **choices)
     before, after, dry_run = result.previous_location, result.location, bool(choices.get("dry_run"))
@@ -91,8 +90,9 @@ def _refined(client: RefineClient, choices: Mapping[str, Any], outline: Outline)
     return Row(
         annotation=outline.annotation_id,
         image=outline.image_id,
-        outcome=_outcome(result, dry_run),
+        outcome=_outcome(result, choices),
         score=round(result.score, 4),
+        confidence=round(result.confidence, 4),
         area_before_px0=_area(before),
         area_after_px0=_area(after),
         points_deleted=len(would_go if dry_run else result.points_deleted),
@@ -104,9 +104,14 @@ def _refined(client: RefineClient, choices: Mapping[str, Any], outline: Outline)
     )
 
 
-def _outcome(result: Refined, dry_run: bool) -> Outcome:
-    if dry_run:
-        return "would not change" if result.location == result.previous_location else "would change"
+def _outcome(result: Refined, choices: Options) -> Outcome:
+    leaves = result.doubtful and choices.get("doubtful") in ("preview", "refuse")
+    if choices.get("dry_run"):
+        if result.location == result.previous_location:
+            return "would not change"
+        return "would be left" if leaves else "would change"
+    if result.preview:
+        return "doubtful"
     return "changed" if result.changed else "unchanged"
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 import httpx
 
 from app.client.answers import Refined, RefineFailed, refused, unanswered
 from app.client.journal import Row
+from app.client.options import Options, body_of
 from app.client.outlines import Outline, Slide
 
 T = TypeVar("T")
@@ -60,35 +61,44 @@ class RefineClient:
     ) -> None:
         self._http.close()
 
-    def refine(
-        self,
-        annotation_id: int,
-        *,
-        keep_points: bool = False,
-        points: Literal["auto", "all", "ignore"] = "auto",
-        dry_run: bool = False,
-        holes: Literal["fill", "keep"] = "fill",
-        parts: Literal["all", "largest"] = "all",
-    ) -> Refined:
-        """Refine one annotation.
+    def refine(self, annotation_id: int, **options: Unpack[Options]) -> Refined:
+        """Refine one annotation, or see what that would give.
+
+        Parameters
+        ----------
+        **options
+            Those of `Options`.
 
         Raises
         ------
         RefineFailed
             Its `written` tells whether the outline was changed all the same.
         """
-        chosen: dict[str, object] = {"points": points}
-        # A service that does not know these two yet does well without them.
-        chosen |= {} if holes == "fill" else {"holes": holes}
-        chosen |= {} if parts == "all" else {"parts": parts}
+        body = body_of(options, to_core=not self._service_url)
+        return self._refined(annotation_id, body, writes=not options.get("dry_run"))
+
+    def accept(self, annotation_id: int, preview: str, *, keep_points: bool = False) -> Refined:
+        """Write exactly what an earlier answer showed.
+
+        Parameters
+        ----------
+        preview : str
+            That answer's `preview`.
+
+        Raises
+        ------
+        RefineFailed
+            Also, with status 409, where it does not fit any more.
+        """
+        keep = "keep_points" if self._service_url else "keepPoints"
+        return self._refined(annotation_id, {"preview": preview, keep: keep_points}, writes=True)
+
+    def _refined(self, annotation_id: int, body: dict[str, Any], *, writes: bool) -> Refined:
         if self._service_url:
             url = f"{self._service_url}/annotations/{annotation_id}/refine"
-            body = {"keep_points": keep_points, "dry_run": dry_run, **chosen}
         else:
             url = f"{self._host}/api/annotation/{annotation_id}/sam"
-            body = {"keepPoints": keep_points, "dryRun": dry_run, **chosen}
-        answer = self._patiently("POST", url, writes=not dry_run, json=body)
-        return Refined.of(annotation_id, answer, writes=not dry_run)
+        return Refined.of(annotation_id, self._patiently("POST", url, writes=writes, json=body), writes=writes)
 
     def undo(self, refined: Refined | Row) -> None:
         """Take a refine back: all of its commands, the last one first, so that its points return too.

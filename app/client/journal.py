@@ -16,8 +16,12 @@ from typing import Literal, Self, TextIO, get_args
 
 from app.client.outlines import same_outline
 
-Outcome = Literal["changed", "unchanged", "would change", "would not change", "undone", "failed", "unknown"]
-"""unchanged: nothing was found; would ...: a dry run; unknown: no answer came back, look before you repeat it."""
+Outcome = Literal[
+    "changed", "unchanged", "doubtful", "would change", "would not change", "would be left", "undone", "failed",
+    "unknown",
+]  # fmt: skip
+"""unchanged: nothing was found; doubtful: left as it was until somebody looks; would ...: a dry run; unknown: no answer
+came back, look before you repeat it."""
 _OUTCOMES: dict[str, Outcome] = {outcome: outcome for outcome in get_args(Outcome)}
 Standing = Literal["to do", "done", "edited since"]
 
@@ -34,6 +38,7 @@ class Row:
     image: int | None
     outcome: Outcome
     score: float | None = None
+    confidence: float | None = None
     area_before_px0: float | None = None
     area_after_px0: float | None = None
     points_deleted: int = 0
@@ -45,7 +50,7 @@ class Row:
     problem: str = ""
     previous_location: str = ""
     location: str = ""
-    """WKT, platform frame; empty where it is not known."""
+    """WKT, platform frame; where nothing was written, as it would be; empty where it is not known."""
 
     @classmethod
     def read(cls, line: Mapping[str, str | None]) -> Self:
@@ -55,6 +60,7 @@ class Row:
             image=_number(line.get("image")),
             outcome=_OUTCOMES[line.get("outcome") or ""],
             score=_measure(line.get("score")),
+            confidence=_measure(line.get("confidence")),
             area_before_px0=_measure(line.get("area_before_px0")),
             area_after_px0=_measure(line.get("area_after_px0")),
             points_deleted=_number(line.get("points_deleted")) or 0,

@@ -20,6 +20,7 @@ from app.errors import (
 )
 from app.gateway.http import CoreHttp, NotAsRead, NotThere
 from app.gateway.points import CorePoints
+from app.gateway.properties import CoreProperties
 from app.gateway.records import check_is, ids_of, reading, text_of
 from app.geometry.frames import Roi
 from app.usecases.ports import Annotation, ApiKeys, Caller, Credentials, Plane, PointAnnotation, Slide, Stored
@@ -41,6 +42,7 @@ class CoreGateway:
     def __init__(self, http: CoreHttp, caller_id: int | None = None) -> None:
         self._http = http
         self._points = CorePoints(http)
+        self._properties = CoreProperties(http)
         self._caller_id = caller_id
 
     def acting_as(self, caller: Caller) -> CoreGateway:
@@ -253,6 +255,21 @@ class CoreGateway:
         except NotThere as error:
             raise AnnotationNotFound(f"There is no annotation {annotation_id}.", annotation_id=annotation_id) from error
         return _handle(answer)
+
+    def put_property(self, annotation_id: int, key: str, value: str) -> int | None:
+        """Hang a text on an annotation, in place of what hangs there under the key; gives the handle of Core's undo.
+
+        Raises
+        ------
+        AnnotationNotFound
+            It is gone.
+        PlatformError
+            Core refuses or fails.
+        """
+        try:
+            return _handle(self._properties.put(annotation_id, key, value))
+        except NotThere as error:
+            raise AnnotationNotFound(f"There is no annotation {annotation_id}.", annotation_id=annotation_id) from error
 
 
 def _kind(record: Mapping[str, Any]) -> str:

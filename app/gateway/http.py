@@ -115,6 +115,10 @@ class CoreHttp:
         headers = {} if if_match is None else {"If-Match": f'"{if_match}"'}
         return self._call("PUT", uri, body=body, headers=headers)
 
+    def post(self, uri: str, body: str) -> dict[str, Any]:
+        """Add what a JSON text says to ``/api/<uri>``; raises as `get`."""
+        return self._call("POST", uri, body=body)
+
     def delete(self, uri: str) -> dict[str, Any]:
         """Delete ``/api/<uri>``; raises as `get`."""
         return self._call("DELETE", uri)

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from app.errors import CallerGone, ModelBusy
 from app.geometry.frames import Roi
+from app.geometry.glance import Glance
 from app.geometry.judgement import UNJUDGED, Judgement
 from app.geometry.masks import Masks
 from app.geometry.prompts import Prompts
@@ -176,6 +177,10 @@ class SlideGateway(Protocol):
         """Delete an annotation; gives the handle of the platform's undo."""
         ...
 
+    def put_property(self, annotation_id: int, key: str, value: str) -> int | None:
+        """Hang a text on an annotation, in place of what hangs there under the key; gives the handle of the undo."""
+        ...
+
 
 class Embedding(Protocol):
     """The encoder's output for one window: an opaque, immutable value of the segmenter."""
@@ -195,6 +200,8 @@ class EncodedWindow:
     grid: WindowGrid
     shape: tuple[int, int]
     """(rows, columns) of the array that was encoded."""
+    glance: Glance | None = None
+    """At its pixels; None where they were not looked at."""
 
 
 class EmbeddingStore(Protocol):

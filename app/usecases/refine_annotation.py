@@ -6,7 +6,7 @@ old shape with all points, or the new shape with some of them left.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from shapely.geometry.base import BaseGeometry
@@ -18,7 +18,7 @@ from app.geometry.polygons import Holes, Parts
 from app.usecases.find_points import PointsMode, find_points, label_of, prompt_of
 from app.usecases.ports import Annotation, Claim, Plane, PointAnnotation, Slide, SlideGateway, Stored
 from app.usecases.preview import Preview, state_of
-from app.usecases.prompt_session import Bounds, Click, PromptSession, platform_bounds, session_of
+from app.usecases.prompt_session import Bounds, Click, PromptSession, session_of
 from app.usecases.proposals import Choice
 from app.usecases.recipe import Recipe
 from app.usecases.refinement import Outcome, Refinement
@@ -174,7 +174,7 @@ class RefineAnnotation:
                     go_on=go_on,
                 )
             prompts = (*session.clicks, *(prompt_of(point, slide, self.background_term) for point in points))
-            return _Found(session, points, begun.outline(session.box, prompts, options.wish))
+            return _Found(session, points, begun.outline(session.box, prompts, _of_drawn(options, subject)))
 
     def _decide(
         self, annotation: Annotation, segmentation: Segmentation, options: RefineOptions
@@ -197,7 +197,7 @@ class RefineAnnotation:
         return Recipe(
             slide_id=subject.slide.id,
             slice_id=subject.annotation.slice_id,
-            first_box=platform_bounds(found.session.first, subject.slide),
+            first_box=options.box or subject.geometry.bounds,
             clicks=options.clicks,
             points=tuple(Click(each.x, each.y, label_of(each, self.background_term)) for each in found.points),
             options=options.wish.outline,
@@ -215,3 +215,8 @@ class RefineAnnotation:
             keep_points=options.keep_points,
             model_sha256=self.segment.segmenter.info.sha256,
         )
+
+
+def _of_drawn(options: RefineOptions, subject: _Subject) -> Wish:
+    """Say how large a shape was drawn; where a box is given, that is it."""
+    return options.wish if options.box else replace(options.wish, drawn_px0=subject.geometry.area)

@@ -14,6 +14,8 @@ from app.usecases.segment_roi import Account
 Outcome = Literal["changed", "nothing found", "dry run", "doubtful"]
 """doubtful: an outline was found, and kept from being written until somebody has looked at it."""
 
+Provenance = Literal["noted", "failed", "too late"]
+
 
 @dataclass(frozen=True, slots=True)
 class Refinement:
@@ -41,5 +43,7 @@ class Refinement:
     """Filled where a preview is shown."""
     recipe: Recipe | None = None
     """What the outline was made from; None if nothing was found."""
+    provenance: Provenance | None = None
+    """Whether its origin was noted on the annotation; None where that is not asked for."""
     preview: Preview | None = None
     """What could be written, where nothing was."""

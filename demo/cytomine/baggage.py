@@ -61,6 +61,17 @@ def add_property(session: Session, body: Mapping[str, Any]) -> dict[str, Any]:
     return commands.add(session, PROPERTY, {"annotation": row["id"], "key": key, "value": value})
 
 
+def edit_property(session: Session, number: int, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Change a property of an annotation."""
+    found = row_of(session.db, PROPERTY.table, number)
+    if found is None:
+        raise NotFound(f"Property {number} not found")
+    row = row_of(session.db, "annotations", found["annotation"])
+    assert row is not None  # noqa: S101  it hangs there
+    rights.check_may_edit(session.db, session.caller, row["project"], row["user"])
+    return commands.edit(session, PROPERTY, number, {"key": _given(body, "key"), "value": _given(body, "value")})
+
+
 def add_description(session: Session, body: Mapping[str, Any]) -> dict[str, Any]:
     """Describe an annotation, once."""
     row = _to_hang_on(session, body)

@@ -87,6 +87,10 @@ def _properties(router: APIRouter, desk: Desk) -> None:
 
         return await desk.write(request, work)
 
+    @router.put("/domain/{name}/{ident}/property/{id}.json")
+    async def edit(name: str, ident: int, number: Id, request: Request) -> Response:
+        return await desk.write(request, lambda visit: baggage.edit_property(visit.session, number, visit.fields))
+
     @router.delete("/domain/{name}/{ident}/property/{id}.json")
     async def delete(name: str, ident: int, number: Id, request: Request) -> Response:
         return await desk.write(request, lambda visit: _gone(visit, kinds.PROPERTY, number))

@@ -47,9 +47,24 @@ def stage(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture
 def viewer(browser: Browser, stage: Stage, request: pytest.FixtureRequest) -> Iterator[Viewer]:
-    """A fresh browser profile; a test may ask for another screen by ``parametrize(..., indirect=True)``."""
+    """A fresh browser profile in which drawing stores and does not outline.
+
+    A test may ask for another screen by ``parametrize(..., indirect=True)``.
+    """
+    off = "location.protocol === 'http:' && localStorage.setItem('outline-on-draw', 'off')"
+    yield from _viewer(browser, stage, request, off)
+
+
+@pytest.fixture
+def clicker(browser: Browser, stage: Stage, request: pytest.FixtureRequest) -> Iterator[Viewer]:
+    """A fresh browser profile as everybody gets it: what is drawn is outlined."""
+    yield from _viewer(browser, stage, request)
+
+
+def _viewer(browser: Browser, stage: Stage, request: pytest.FixtureRequest, script: str = "") -> Iterator[Viewer]:
     options = {"viewport": {"width": 1440, "height": 900}, "accept_downloads": True, **getattr(request, "param", {})}
     context = browser.new_context(**options)
+    context.add_init_script(script)
     found = Viewer(context.new_page(), stage, OUT)
     yield found
     context.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +20,7 @@ from demo.cytomine.server import EmbeddedCytomine
 from demo.cytomine.store import Mask
 from demo.front import Front
 from demo.seeding import Seeded
+from tests.slides.writing import pyramid, spoil_tile, tissue
 
 MOST = 300_000
 NOBODY = "http://127.0.0.1:9/sam"
@@ -156,6 +159,20 @@ def test_what_is_refused_leaves_nothing(
     assert sorted(cytomine.slides.rglob("*")) == before
 
 
+def test_a_slide_with_a_damaged_place_is_added(visitor: httpx.Client, tmp_path: Path) -> None:
+    file = tmp_path / "a.tif"
+    pyramid(file, tissue(768, 768))
+    spoil_tile(file, 0)
+    token = enter(visitor)
+    answer = visitor.post("/demo/slides/a.tif", content=file.read_bytes(), headers=token)
+    assert answer.status_code == 201, answer.text
+    path = visitor.get(f"/api/imageinstance/{answer.json()['image']}.json", headers=token).json()["path"]
+    for left, status in ((0, 500), (300, 200)):
+        body = {"region": {"left": left, "top": left, "width": 200, "height": 200}, "level": 0}
+        window = visitor.post(f"/ims/image/{path}/window", json=body, headers={"Accept": "image/png"})
+        assert window.status_code == status
+
+
 def things_in(folder: Path) -> set[str]:
     """Name all files and folders below a folder, while others take some away."""
     return {f"{place}/{name}" for place, folders, files in os.walk(folder) for name in (*folders, *files)}
@@ -188,6 +205,22 @@ def test_only_members_add_slides(visitor: httpx.Client, cytomine: EmbeddedCytomi
 
 def test_preparing_without_a_service(visitor: httpx.Client) -> None:
     assert visitor.post("/demo/embeddings", json={"annotation_id": 1}, headers=enter(visitor)).status_code == 204
+
+
+def test_outlining_without_a_service(visitor: httpx.Client) -> None:
+    answer = visitor.post("/demo/prediction", json={}, headers=enter(visitor))
+    assert (answer.status_code, answer.json()["title"]) == (502, "The refine service cannot be reached")
+
+
+def test_outlining_with_a_service_that_breaks_off(tmp_path: Path) -> None:
+    """Nothing is written by it, so nobody is told that something may have been."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=lambda: listener.accept()[0].close(), daemon=True).start()
+        front = Front(f"http://127.0.0.1:{listener.getsockname()[1]}/sam", page=tmp_path / "none")
+        with EmbeddedCytomine(tmp_path, extend=front.extend) as embedded:
+            answer = httpx.post(f"{embedded.base_url}/demo/prediction", json={}, trust_env=False)
+    assert (answer.status_code, answer.json()["written"]) == (504, False)
+    assert answer.headers["content-type"] == "application/problem+json"
 
 
 def test_the_page(visitor: httpx.Client) -> None:

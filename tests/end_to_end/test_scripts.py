@@ -24,7 +24,7 @@ from demo.cytomine.faults import Fault
 from demo.cytomine.server import EmbeddedCytomine
 from tests.end_to_end.scripting import ROOT, boxes, environment, example, outcomes_of, rows_of
 from tests.fakes.scripted_server import Answer, ScriptedServer
-from tests.lab import BOX, DISC, DISC_X, DISC_Y, HEIGHT, Lab, settle, with_addition
+from tests.lab import BOX, DISC, DISC_X, DISC_Y, HEIGHT, SECRET, Lab, settle, with_addition
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +119,23 @@ def test_the_python_example(lab: Lab, tmp_path: Path) -> None:
     (feature,) = json.loads((tmp_path / "discs.geojson").read_text())["features"]
     assert feature["properties"]["image"] == lab.image
     assert iou(shapely.geometry.shape(feature["geometry"]), in_slide_frame(DISC)) > 0.8
+
+
+def test_the_example_that_looks_first(lab: Lab, tmp_path: Path) -> None:
+    annotation = lab.draw(BOX)
+    lab.cytomine.faults.clear()
+    assert run([sys.executable, "-c", example("Look first")], lab, annotation, tmp_path).splitlines()[-1] == "True"
+    assert lab.requests("PUT") == [f"/api/annotation/{annotation}.json"]
+    assert lab.iou(annotation) > 0.8
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="no curl here")
+def test_the_curl_example_that_looks_first(lab: Lab, tmp_path: Path) -> None:
+    annotation = lab.draw(BOX)
+    script = example("Look first, with curl").replace("http://localhost:6000", lab.service_url)
+    said = run(["bash", "-euc", f"SECRET='{SECRET}'\n{script}"], lab, annotation, tmp_path)
+    shown = json.loads((tmp_path / "shown.json").read_text())
+    assert lab.location(annotation) == shown["location"] == json.loads(said)["location"]
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="no Node.js here")
@@ -246,6 +263,7 @@ def test_wrong_options_are_told(lab: Lab, wrong: list[str]) -> None:
 def test_every_option_reaches_the_service(tmp_path: Path) -> None:
     server = ScriptedServer()
     options = ["--keep-points", "--points", "all", "--dry-run", "--holes", "keep", "--parts", "largest"]
+    options += ["--doubtful", "refuse"]
     with server.serving():
         server.answers["/api/annotation/7.json"] = Answer(body={"id": 7, "image": 3, "location": BOX.wkt})
         keys = ["--host", server.url, "--public-key", "a", "--private-key", "b"]
@@ -254,6 +272,6 @@ def test_every_option_reaches_the_service(tmp_path: Path) -> None:
             mine = {**os.environ, "PYTHONPATH": str(ROOT)}
             subprocess.run([*command, *way], cwd=tmp_path, env=mine, check=False, timeout=120)
     to_core, to_service = (json.loads(call.body) for call in server.calls if call.method == "POST")
-    chosen = {"points": "all", "holes": "keep", "parts": "largest"}
+    chosen = {"points": "all", "holes": "keep", "parts": "largest", "doubtful": "refuse"}
     assert to_core == {"keepPoints": True, "dryRun": True, **chosen}
     assert to_service == {"keep_points": True, "dry_run": True, **chosen}

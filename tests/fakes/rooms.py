@@ -54,6 +54,7 @@ class FakeGateway:
     caller_id: int | None = None
     keys: dict[str, str] = field(default_factory=dict)
     identified: int = 0
+    properties: dict[tuple[int, str], str] = field(default_factory=dict)
     looked_up: int = 0
 
     def add_point(
@@ -142,6 +143,15 @@ class FakeGateway:
         self._write(f"delete {annotation_id}", delete)
         return 1000 + annotation_id
 
+    def put_property(self, annotation_id: int, key: str, value: str) -> int | None:
+        def hang() -> None:
+            if annotation_id not in self.annotations:
+                raise AnnotationNotFound("none")
+            self.properties[annotation_id, key] = value
+
+        self._write(f"note {annotation_id}", hang)
+        return 99
+
     def _write(self, what: str, effect: Callable[[], object]) -> None:
         self.writes.append(what)
         error, when = self.fail_on.get(len(self.writes), (None, ""))
@@ -227,7 +237,7 @@ class DarkSegmenter:
 
     def decode(self, embedding: DarkEmbedding, prompts: Prompts) -> Masks:
         self.prompts.append(prompts)
-        (x0, y0), (x1, y1) = prompts.box
+        (x0, y0), (x1, y1) = prompts.box if len(prompts.box) else ((0, 0), embedding.dark.shape[::-1])
         rows, columns = np.indices(embedding.dark.shape) + 0.5
         inside = (columns > x0) & (columns < x1) & (rows > y0) & (rows < y1)
         best = np.where(embedding.dark & inside, 5.0, -5.0)

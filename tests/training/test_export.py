@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
@@ -15,17 +15,21 @@ from shapely.affinity import translate
 
 from app.geometry.contours import trace_polygons
 from app.geometry.windows import Region, Window
+from demo.cytomine.faults import Fault
 from demo.cytomine.server import EmbeddedCytomine
 from tests.lab import DISC, DISC_X, DISC_Y, HEIGHT, WIDTH, Lab, settle
 from tests.training.conftest import write_tile
 from training.dataset import Dataset, open_dataset
 from training.dataset.export import Choice, export, painted
 from training.dataset.folder import ITEMS, mask_file, window_file
+from training.dataset.item import Item
+from training.dataset.ledger import Ledger
+from training.dataset.sources import SourceObject
 from training.dataset.sources.coco import CocoFile
 from training.dataset.sources.cytomine import WITHOUT_TERM, CytomineProject, Wanted, connected
 from training.dataset.sources.geojson import QuPathFolder
 from training.dataset.sources.tiles import TilesFolder
-from training.errors import BrokenDataset, BrokenSource, NoSpace
+from training.errors import BrokenDataset, BrokenSource, NoSpace, SourceGone
 
 RADIUS = 30
 PLACES = ((100, 80), (220, 150))
@@ -191,6 +195,7 @@ def test_a_cytomine_project(tmp_path: Path, lab: Lab) -> None:
             (each.annotation, each.object_type)
             for slide in CytomineProject(lab.project).slides()
             for each in CytomineProject(lab.project).objects(slide)
+            if isinstance(each, SourceObject)
         ]
         assert sorted(kind for _, kind in everything) == ["gland", "gland", "stroma", WITHOUT_TERM]
         source = CytomineProject(lab.project, Wanted(terms=("gland",), users=(lab.alice.id,)))
@@ -210,6 +215,66 @@ def test_a_cytomine_project(tmp_path: Path, lab: Lab) -> None:
     assert (dataset.mask(item) == truth).all()
     pixels = dataset.image(item).astype(float).mean(axis=2)
     assert abs(pixels[truth].mean() - pixels[~truth].mean()) > 40  # the disc lies where the annotation says
+
+
+def test_what_core_cannot_show_costs_itself_alone(tmp_path: Path, lab: Lab) -> None:
+    small = shapely.Point(DISC_X, DISC_Y).buffer(30)
+    fine, torn, hidden = lab.draw(DISC), lab.draw("POLYGON ((0 0, 9 9"), lab.draw(small)
+    window = Fault("status", path=r"/window", status=500, skip=1, times=None)
+    lab.cytomine.faults.add(window)
+    with connected(lab.cytomine.base_url, lab.alice.public_key, lab.alice.private_key):
+        done = export(CytomineProject(lab.project), tmp_path)
+        assert done.new == 1
+        assert sorted(int(note.what.split()[-1]) for note in done.refused) == [torn, hidden]
+        assert [item.annotation for item in open_dataset(tmp_path).items] == [str(fine)]
+        lab.cytomine.faults.clear()
+        assert export(CytomineProject(lab.project), tmp_path).new == 1
+
+
+def test_a_window_whose_answer_breaks_off_costs_itself_alone(tmp_path: Path, lab: Lab) -> None:
+    lab.draw(DISC)
+    lab.draw(shapely.Point(DISC_X, DISC_Y).buffer(30))
+    lab.cytomine.faults.add(Fault("drop", path=r"/window"))
+    with connected(lab.cytomine.base_url, lab.alice.public_key, lab.alice.private_key):
+        done = export(CytomineProject(lab.project), tmp_path)
+    assert (done.new, len(done.refused)) == (1, 1)
+    assert "Core broke off its answer" in done.refused[0].why
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_odd_answers_of_core_lose_nothing(tmp_path: Path, lab: Lab, seed: int) -> None:
+    lab.draw(DISC)
+    with connected(lab.cytomine.base_url, lab.alice.public_key, lab.alice.private_key):
+        assert export(CytomineProject(lab.project), tmp_path).new == 1
+        before = open_dataset(tmp_path).sha256
+        lab.cytomine.faults.add(Fault("odd", path=r"/annotation\.json", when="after", seed=seed))
+        done = export(CytomineProject(lab.project), tmp_path, Choice(prune=True))
+        assert done.seen + len(done.taken_out) > 0
+        if done.refused:
+            assert open_dataset(tmp_path).sha256 == before
+
+
+def test_a_core_that_goes_away_leaves_what_was_exported(tmp_path: Path, lab: Lab) -> None:
+    lab.draw(DISC)
+    lab.draw(shapely.Point(DISC_X, DISC_Y).buffer(30))
+    with connected(lab.cytomine.base_url, lab.alice.public_key, lab.alice.private_key):
+        source = CytomineProject(lab.project)
+        lab.cytomine.faults.add(Fault("drop", skip=2, times=None))  # after the list and one window
+        with pytest.raises(SourceGone, match="Core does not answer any more"):
+            export(source, tmp_path)
+    assert len(open_dataset(tmp_path).items) == 1
+
+
+def test_what_is_no_more_asked_for_is_not_gone(tmp_path: Path, lab: Lab) -> None:
+    store = lab.cytomine.store
+    gland, stroma = (store.add_term(lab.project, name) for name in ("gland", "stroma"))
+    lab.draw(DISC, terms=(gland,))
+    lab.draw(DISC, terms=(stroma,))
+    with connected(lab.cytomine.base_url, lab.alice.public_key, lab.alice.private_key):
+        for term in ("gland", "stroma"):
+            done = export(CytomineProject(lab.project, Wanted(terms=(term,))), tmp_path, Choice(prune=True))
+            assert (done.new, done.taken_out) == (1, [])
+    assert sorted(item.object_type for item in open_dataset(tmp_path).items) == ["gland", "stroma"]
 
 
 def test_reviewed_annotations_in_place_of_the_users(lab: Lab) -> None:
@@ -279,19 +344,32 @@ def test_damage_is_named(tmp_path: Path, tiles: Path) -> None:
         open_dataset(tmp_path)
 
 
-def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path: Path, tiles: Path) -> None:
+def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path: Path, tiles: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("no /dev/full on this system")
     export(TilesFolder(tiles), tmp_path, Choice(per_slide=1))
     (tmp_path / ITEMS).write_text("".join((tmp_path / ITEMS).read_text().splitlines(keepends=True)[:-1]))
-    missing = next(each for each in (tmp_path / "windows").iterdir() if each.stem not in (tmp_path / ITEMS).read_text())
-    missing.unlink()
-    missing.symlink_to(full)
+    lost = next(each for each in (tmp_path / "windows").iterdir() if each.stem not in (tmp_path / ITEMS).read_text())
+    lost.unlink()
+    kept = open_dataset(tmp_path).items
+    monkeypatch.setattr("training.dataset.ledger.Ledger._intact", filling(lost.with_name(f"{lost.name}.part"), full))
     with pytest.raises(NoSpace, match=r"The disk is full while writing .* it goes on from here"):
         export(TilesFolder(tiles), tmp_path, Choice(per_slide=1))
-    missing.unlink()
+    monkeypatch.undo()
+    assert [item.id for item in open_dataset(tmp_path).items] == [item.id for item in kept]
     assert export(TilesFolder(tiles), tmp_path, Choice(per_slide=1)).new == 1
+
+
+def filling(part: Path, full: Path) -> Callable[[Ledger], list[Item]]:
+    """Let the disk be full where a file is to be written, once what was left unfinished there was cleared away."""
+    intact = Ledger._intact
+
+    def after(ledger: Ledger) -> list[Item]:
+        part.symlink_to(full)
+        return intact(ledger)
+
+    return after
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.dataset.folder import Item
-from training.dataset.splits import SPLITS, assign, check_splits
+from training.dataset.item import Item
+from training.dataset.shares import SHARES, SPLITS
+from training.dataset.splits import assign, check_splits
 from training.errors import BrokenDataset, Leakage
 
 
@@ -65,3 +67,75 @@ def test_a_slide_without_a_side_is_refused() -> None:
 
 def test_sides_of_an_item_come_from_its_slide_alone() -> None:
     assert "split" not in {field.name for field in dataclasses.fields(Item)}
+
+
+def one_type_a_slide(slides: int, types: int) -> list[Item]:
+    return [
+        item(f"slide {slide}", number, kind=f"type {slide % types}") for slide in range(slides) for number in range(10)
+    ]
+
+
+def mixed(slides: int, types: int) -> list[Item]:
+    rng = np.random.default_rng(3)
+    return [
+        item(f"slide {slide}", number, kind=f"type {rng.integers(types)}")
+        for slide in range(slides)
+        for number in range(int(rng.integers(1, 40)))
+    ]
+
+
+@pytest.mark.parametrize(
+    "items",
+    [one_type_a_slide(100, 1), one_type_a_slide(20, 6), one_type_a_slide(30, 10), mixed(25, 8)],
+    ids=["100 slides, 1 type", "20 slides, 6 types", "30 slides, 10 types", "25 uneven slides, 8 types"],
+)
+def test_shares_are_kept_however_many_types_there_are(items: list[Item]) -> None:
+    off = []
+    for seed in range(20):
+        splits = assign(items, {}, seed)
+        counts = Counter(splits[each.slide] for each in items)
+        off.append([abs(counts[side] / len(items) - share) for side, share in zip(SPLITS, SHARES, strict=True)])
+    assert np.mean(off, axis=0).max() <= 0.05
+    assert np.max(off) <= 0.10
+
+
+def test_types_are_spread_as_far_as_slides_allow() -> None:
+    items = mixed(40, 5)
+    splits = assign(items, {}, seed=2)
+    for kind in {each.object_type for each in items}:
+        counts = Counter(splits[each.slide] for each in items if each.object_type == kind)
+        assert counts["train"] / counts.total() == pytest.approx(0.7, abs=0.1)
+        assert set(counts) == set(SPLITS)
+
+
+def test_each_dataset_is_split_by_itself() -> None:
+    small = [dataclasses.replace(item(f"few {number}", 0), dataset="small") for number in range(20)]
+    large = [item(f"slide {slide}", part) for slide in range(40) for part in range(50)]
+    splits = assign([*small, *large], {}, seed=0)
+    assert Counter(splits[each.slide] for each in small) == {"train": 14, "validation": 3, "test": 3}
+
+
+def test_copies_of_a_slide_stay_together() -> None:
+    copies = [
+        dataclasses.replace(item(f"{name} {number}", 0), image=f"picture {number}", dataset=name)
+        for name in ("first", "second")
+        for number in range(12)
+    ]
+    splits = assign(copies, {}, seed=0)
+    assert all(splits[f"first {number}"] == splits[f"second {number}"] for number in range(12))
+    check_splits(copies, splits)
+    parted = {**splits, "second 0": next(side for side in SPLITS if side != splits["first 0"])}
+    with pytest.raises(Leakage, match="Put 'first 0' and 'second 0' on one side"):
+        check_splits(copies, parted)
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(0, 4)), min_size=1, max_size=15), st.integers(0, 9))
+def test_a_slide_that_has_a_side_keeps_it(slides: list[tuple[int, int]], seed: int) -> None:
+    items = [
+        item(f"slide {slide}", number, kind=f"type {kind}")
+        for slide, (size, kind) in enumerate(slides)
+        for number in range(size)
+    ]
+    half = {f"slide {slide}": SPLITS[(slide * seed) % 3] for slide in range(0, len(slides), 2)}
+    splits = assign(items, half, seed)
+    assert half.items() <= splits.items()

@@ -26,22 +26,37 @@ def evaluate(
     precision: Annotated[Precision, typer.Option(help="auto: bfloat16 on a GPU.")] = Precision.auto,
     device: Device = "auto",
     seed: Annotated[int, typer.Option(help="Of the prompts and of --limit.")] = 0,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate",
+            help="Write into the checkpoint's card which mask to take and how far to trust it. Only for data that it"
+            " was never trained on; the images that a card names as left out are found by themselves.",
+        ),
+    ] = False,
 ) -> None:
     """Evaluate a checkpoint with every kind of prompt, beside plain baselines, and write a report."""
+    from training.cli.export import tell
     from training.dataset import SPLITS
-    from training.dataset.export import check_data, dataset_of
+    from training.dataset.export import dataset_of
+    from training.early import check_evaluation_data, check_out
     from training.evaluation.whole import evaluate_and_report
     from training.start import load, machine
 
     if split not in {*SPLITS, "all", None}:
         raise typer.BadParameter(f"choose among {', '.join(SPLITS)}, all", param_hint="--split")
-    check_data(data)
+    check_evaluation_data(data, split)
+    check_out(out)
     where = machine(device, precision.value)
     loaded = [load(checkpoint, config)]
     for other in against or []:
         name, _, its_config = other.partition("=")
         loaded.append(load(name, its_config or None))
-    dataset = dataset_of(data, out / "data")
+    dataset = dataset_of(data, out / "data", tell)
     split = split or ("test" if dataset == data else "all")
-    report = evaluate_and_report(dataset, loaded, where, split, limit, seed, out)
+    if calibrate and loaded[0].path is None:
+        raise typer.BadParameter("random weights have no card", param_hint="--calibrate")
+    report = evaluate_and_report(dataset, loaded, where, split, limit, seed, out, calibrate=calibrate)
     typer.echo(f"{report.metrics}, {report.html}: {report.headline}")
+    if report.card:
+        typer.echo(f"{report.card} says now which mask to take and how far to trust it.")

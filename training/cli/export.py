@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,54 +11,85 @@ import typer
 from app.cli.console import PlainFlags
 
 if TYPE_CHECKING:
+    from training.dataset.outcome import Choice, Exported
     from training.dataset.sources import Source
 
 app = typer.Typer(
     cls=PlainFlags,
     no_args_is_help=True,
-    help="Export outlined objects to a dataset folder; again and from several sources: only what is new is made.",
+    help="Let a dataset folder follow outlined objects, from one source or several: what is new is added, what was"
+    " corrected is replaced, what is gone is told. Exit status: 0 all is well, 3 done but for what could not be read,"
+    " 1 nothing could be done, 2 wrong usage, 130 stopped.",
 )
+INCOMPLETE = 3
+"""Exit status of an export that named records or files that it could not read."""
+_REASONS = 4
+_SHOWN = 12
+"""So many records of a kind are named in the terminal; all of them in a file."""
 
 Out = Annotated[Path, typer.Option(help="The dataset folder.")]
 MinArea = Annotated[float, typer.Option(min=0.0, help="Leave out smaller objects, level-0 pixels.")]
 PerSlide = Annotated[int | None, typer.Option(min=1, help="At most so many objects of each image.", show_default="all")]
 Edges = Annotated[bool, typer.Option("--edges", help="Also objects that the edge of a tile may have cut.")]
 Seed = Annotated[int, typer.Option(help="Of the split and of --per-slide.")]
+Prune = Annotated[bool, typer.Option("--prune", help="Take out what the source has no more.")]
+Name = Annotated[
+    str | None,
+    typer.Option("--source", help="What the dataset calls this source.", show_default="known by where it lies"),
+]
 Images = Annotated[Path | None, typer.Option(help="Folder of the images; default: beside the annotations.")]
 
 
 @app.command("tiles")
 def tiles(
     folder: Annotated[Path, typer.Argument(help="With NAME.png and NAME.mask.png, itself or in tiles/.")],
-    out: Out, min_area: MinArea = 100.0, per_slide: PerSlide = None, edges: Edges = False, seed: Seed = 0,
+    out: Out, min_area: MinArea = 100.0, per_slide: PerSlide = None, edges: Edges = False, prune: Prune = False,
+    source: Name = None, seed: Seed = 0,
 ) -> None:  # fmt: skip
     """Export a folder of images with instance masks."""
     from training.dataset.sources.tiles import TilesFolder
 
-    _export(TilesFolder(folder), out, min_area, per_slide, edges, seed)
+    _end(export_and_tell(TilesFolder(folder), out, _choice(min_area, edges, per_slide, seed, prune), source))
 
 
 @app.command("qupath")
 def qupath(
     folder: Annotated[Path, typer.Argument(help="With NAME.geojson, as QuPath exports them.")],
-    out: Out, images: Images = None, min_area: MinArea = 100.0, per_slide: PerSlide = None, seed: Seed = 0,
+    out: Out, images: Images = None, min_area: MinArea = 100.0, per_slide: PerSlide = None, prune: Prune = False,
+    source: Name = None, seed: Seed = 0,
 ) -> None:  # fmt: skip
     """Export GeoJSON files and their slides."""
     from training.dataset.sources.geojson import QuPathFolder
 
-    _export(QuPathFolder(folder, images), out, min_area, per_slide, False, seed)
+    _end(export_and_tell(QuPathFolder(folder, images), out, _choice(min_area, False, per_slide, seed, prune), source))
+
+
+@app.command("asap")
+def asap(
+    folder: Annotated[Path, typer.Argument(help="With NAME.xml, as ASAP and Camelyon16 have them.")],
+    out: Out, images: Images = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Groups that are cut out of the others.", show_default="_2, Exclusion")
+    ] = None,
+    min_area: MinArea = 100.0, per_slide: PerSlide = None, prune: Prune = False, source: Name = None, seed: Seed = 0,
+) -> None:  # fmt: skip
+    """Export ASAP's XML files and their slides."""
+    from training.dataset.sources.asap import EXCLUDED, AsapFolder
+
+    found = AsapFolder(folder, images, tuple(exclude) if exclude else EXCLUDED)
+    _end(export_and_tell(found, out, _choice(min_area, False, per_slide, seed, prune), source))
 
 
 @app.command("coco")
 def coco(
     file: Annotated[Path, typer.Argument(help="COCO annotations, JSON.")],
     out: Out, images: Images = None, min_area: MinArea = 100.0, per_slide: PerSlide = None, edges: Edges = False,
-    seed: Seed = 0,
+    prune: Prune = False, source: Name = None, seed: Seed = 0,
 ) -> None:  # fmt: skip
     """Export a COCO annotation file and its images."""
     from training.dataset.sources.coco import CocoFile
 
-    _export(CocoFile(file, images), out, min_area, per_slide, edges, seed)
+    _end(export_and_tell(CocoFile(file, images), out, _choice(min_area, edges, per_slide, seed, prune), source))
 
 
 @app.command("cytomine")
@@ -70,26 +102,60 @@ def cytomine(
     term: Annotated[list[str] | None, typer.Option(help="Only annotations of this term, by name or id.")] = None,
     user: Annotated[list[int] | None, typer.Option(help="Only annotations of this user, by id.")] = None,
     reviewed: Annotated[bool, typer.Option("--reviewed", help="Reviewed annotations in place of the users'.")] = False,
-    min_area: MinArea = 100.0, per_slide: PerSlide = None, seed: Seed = 0,
+    min_area: MinArea = 100.0, per_slide: PerSlide = None, prune: Prune = False, seed: Seed = 0,
 ) -> None:  # fmt: skip
     """Export the annotations of Cytomine projects."""
     from training.dataset.sources.cytomine import CytomineProject, Wanted, connected
 
+    wanted = Wanted(tuple(term or ()), tuple(user or ()), reviewed)
+    choice = _choice(min_area, False, per_slide, seed, prune)
     with connected(host, public_key, private_key):
-        for number in project:
-            wanted = Wanted(tuple(term or ()), tuple(user or ()), reviewed)
-            _export(CytomineProject(number, wanted), out, min_area, per_slide, False, seed)
+        _end(*[export_and_tell(CytomineProject(number, wanted), out, choice) for number in project])
 
 
-def _export(source: Source, out: Path, min_area: float, per_slide: int | None, edges: bool, seed: int) -> None:
-    from collections import Counter
+def _choice(min_area: float, edges: bool, per_slide: int | None, seed: int, prune: bool) -> Choice:
+    from training.dataset.outcome import Choice
 
+    return Choice(min_area, edges, per_slide, seed, prune)
+
+
+def export_and_tell(source: Source, out: Path, choice: Choice, name: str | None = None) -> Exported:
+    """Export a source, say what was done, and name what was not."""
     from training.dataset import open_dataset
-    from training.dataset.export import Choice, export
+    from training.dataset.export import export
 
-    done = export(source, out, Choice(min_area, edges, per_slide, seed))
-    typer.echo(f"{source.name}: {done.new} new, {done.kept} kept, {done.left_out} left out")
-    if done.new + done.kept:
+    done = export(source, out, choice, name=name)
+    tell(done, out)
+    if done.new + done.changed + done.kept:
         dataset = open_dataset(out)
         counts = Counter(dataset.splits[item.slide] for item in dataset.items)
         typer.echo(f"{out}: {', '.join(f'{count} {split}' for split, count in sorted(counts.items()))}")
+    return done
+
+
+def tell(done: Exported, out: Path) -> None:
+    """Say what an export did; what could not be read and what is gone are named on stderr."""
+    reasons = Counter(note.why for note in done.of("left out"))
+    left_out = f" ({'; '.join(f'{count}: {why}' for why, count in reasons.most_common(_REASONS))})" if reasons else ""
+    parts = [f"{done.new} new", f"{done.changed} changed", f"{done.kept} kept", f"{done.left_out} left out{left_out}"]
+    parts += [f"{len(done.refused)} not readable"] if done.refused else []
+    parts += [f"{len(done.gone)} gone (--prune takes them out)"] if done.gone else []
+    parts += [f"{len(done.taken_out)} taken out"] if done.taken_out else []
+    if done.moved_from:
+        typer.echo(f"{done.source} lay in {done.moved_from} before; give --source if this is another one.", err=True)
+    typer.echo(f"{done.source}: {', '.join(parts)}")
+    for kind, notes in (("not readable", done.refused), ("gone", done.gone), ("taken out", done.taken_out)):
+        for note in notes[:_SHOWN]:
+            typer.echo(f"  {kind}: {note}", err=True)
+        if len(notes) > _SHOWN:
+            typer.echo(f"  {kind}: {len(notes) - _SHOWN} more, all named in {done.file(out)}", err=True)
+    if done.unsure:
+        typer.echo("  What is gone was not looked for: it is not known which slides could not be read.", err=True)
+    if done.left_out:
+        typer.echo(f"  what was left out is named in {done.file(out)}", err=True)
+
+
+def _end(*done: Exported) -> None:
+    """End with the status that says whether everything could be read."""
+    if any(each.refused for each in done):
+        raise typer.Exit(INCOMPLETE)

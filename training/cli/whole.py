@@ -30,20 +30,23 @@ def whole(
     from rich.console import Console
 
     from training.cli.evaluate import evaluate
-    from training.cli.export import tiles as export_tiles
+    from training.cli.export import INCOMPLETE, export_and_tell
     from training.cli.package import package
     from training.cli.train import run_training, told
-    from training.dataset.export import check_data
+    from training.dataset.export import Choice
+    from training.dataset.sources.tiles import TilesFolder
+    from training.early import check_out, check_training_data
     from training.finetune.recipe import Recipe
     from training.served import refine_through_the_service
     from training.start import load, machine
 
-    check_data(tiles)
+    check_training_data(tiles)
+    check_out(out)
     where, start = machine(device, "auto"), load(checkpoint, config)
     console = Console(highlight=False)
     data, run, report = out / "data", out / "run", out / "report"
     console.rule("1 of 5: export")
-    export_tiles(tiles, data, per_slide=per_slide, seed=seed)
+    done = export_and_tell(TilesFolder(tiles), data, Choice(per_slide=per_slide, seed=seed))
     console.rule("2 of 5: train")
     recipe = Recipe(epochs=epochs, learning_rate=lr, seed=seed)
     typer.echo(told(run_training(data, run, start, recipe, where), run))
@@ -60,3 +63,5 @@ def whole(
         f" IoU {served.before:.3f} -> {served.after:.3f} (model {served.model})"
     )
     typer.echo(f"Open {report / 'report.html'}")
+    if done.refused:
+        raise typer.Exit(INCOMPLETE)

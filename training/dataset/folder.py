@@ -4,7 +4,9 @@
 
     DIR/items.jsonl        one line per object, written when its two files are there
     DIR/splits.json        slide -> train, validation or test
+    DIR/sources.json       what was exported into it, and where that lies
     DIR/exports.jsonl      one line per export: source, choice, counts, seed, digest of the dataset afterwards
+    DIR/told/SOURCE.jsonl  what the last export of a source left out, could not read, or found gone: one line each
     DIR/windows/ID.jpg     1024 x 1024 RGB, twice the object's longer side
     DIR/masks/ID.png       1024 x 1024, 255 where the object is
 """
@@ -12,9 +14,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -23,41 +24,14 @@ import numpy.typing as npt
 
 from app.geometry.masks import BoolMask
 from app.geometry.windows import MODEL_SIDE_PX
-from training.dataset.splits import read_splits
+from training.dataset.bars import checked
+from training.dataset.item import Item, item_of
+from training.dataset.splits import check_splits, read_splits
 from training.errors import BrokenDataset
 
 Rgb = npt.NDArray[np.uint8]
 
 ITEMS, WINDOWS, MASKS = "items.jsonl", "windows", "masks"
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One object."""
-
-    id: str
-    """Unique in its dataset; the name of its files."""
-    dataset: str
-    """Where it came from: a project, or a folder."""
-    slide: str
-    """What must stay on one side of a split."""
-    annotation: str
-    object_type: str
-    """The term, or what the source calls it."""
-    window: tuple[int, int, int]
-    """x0, y0, side: slide frame, level-0 pixels."""
-    box: tuple[float, float, float, float]
-    """Tight box of the mask: x_min, y_min, x_max, y_max, continuous pixels of the 1024-px window."""
-    longer_px0: float
-    """The longer side of the object, level-0 pixels."""
-    area_px0: float
-    """Level-0 pixels."""
-    mpp: float | None
-    """Microns per level-0 pixel, where the source says."""
-    touches_edge: bool
-    """Whether the image ends where the object does."""
-    sha256: str
-    """Of the window's file and the mask's, one after the other."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +84,7 @@ class Dataset:
         BrokenDataset
             A file is missing, or is not what was exported.
         """
-        for item in items:
+        for item in checked(items):
             if digest_of_files(self.folder, item.id) != item.sha256:
                 raise BrokenDataset(f"The files of {item.id} in {self.folder} are not what was exported. {_REMEDY}")
 
@@ -128,8 +102,6 @@ def open_dataset(folder: Path) -> Dataset:
     Leakage
         The same pixels lie on two sides of the split.
     """
-    from training.dataset.splits import check_splits
-
     if not (folder / ITEMS).is_file():
         raise BrokenDataset(
             f"{folder} is no dataset: {ITEMS} is missing. `python -m training export --help` makes one."
@@ -143,34 +115,50 @@ def open_dataset(folder: Path) -> Dataset:
 
 
 def read_items(folder: Path) -> Iterator[Item]:
-    """Read the lines of a dataset; an unfinished last line, of an export that was cut off, does not count."""
-    text = (folder / ITEMS).read_text(encoding="utf-8")
-    lines = text.splitlines()
+    """Read the items of a dataset, in order.
+
+    A later line of the same object stands for an earlier one, whose export was stopped before it could take that one
+    out; an unfinished last line, of an export that was cut off, does not count.
+    """
+    found: dict[str, Item] = {}
+    for item in lines_of(folder):
+        if isinstance(item, Damaged):
+            raise BrokenDataset(
+                f"Line {item.number} of {folder / ITEMS} is damaged: {item.reason}."
+                " Give the export again: it makes that object anew."
+            )
+        found[item.identity] = item
+    yield from found.values()
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A line that holds no item."""
+
+    number: int
+    reason: str
+
+
+def lines_of(folder: Path) -> Iterator[Item | Damaged]:
+    """Go through the lines of a dataset, whatever they hold."""
+    raw = (folder / ITEMS).read_bytes()
+    lines = raw.split(b"\n")
     for number, line in enumerate(lines, start=1):
-        try:
-            yield _item(json.loads(line))
-        except (ValueError, TypeError, KeyError) as error:
-            if number == len(lines) and not text.endswith("\n"):
-                return
-            raise BrokenDataset(f"Line {number} of {folder / ITEMS} is damaged: {error}.") from error
+        if number == len(lines) and line and not _holds_item(line):
+            return  # cut off
+        if line:
+            yield _read_line(number, line)
 
 
-def line_of(item: Item) -> str:
-    """Give an item's line, with its end."""
-    return json.dumps(asdict(item)) + "\n"
+def _holds_item(line: bytes) -> bool:
+    return isinstance(_read_line(0, line), Item)
 
 
-def _item(values: dict[str, object]) -> Item:
-    x0, y0, side = (int(str(value)) for value in _list(values, "window", 3))
-    left, top, right, bottom = (float(str(value)) for value in _list(values, "box", 4))
-    return Item(**{**values, "window": (x0, y0, side), "box": (left, top, right, bottom)})  # type: ignore[arg-type]
-
-
-def _list(values: dict[str, object], name: str, count: int) -> list[object]:
-    found = values[name]
-    if not isinstance(found, list) or len(found) != count:
-        raise ValueError(f"{name} should be {count} numbers")
-    return found
+def _read_line(number: int, line: bytes) -> Item | Damaged:
+    try:
+        return item_of(line.decode("utf-8"))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        return Damaged(number, f"{type(error).__name__} {error}")
 
 
 def window_file(folder: Path, item_id: str) -> Path:

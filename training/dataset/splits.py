@@ -6,26 +6,20 @@ kept in a file and only ever grows: an export that finds new slides leaves the o
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from training.dataset.files import write_whole
+from training.dataset.item import Item
+from training.dataset.shares import SPLITS, Unit, shared_out
 from training.errors import BrokenDataset, Leakage
 
-if TYPE_CHECKING:
-    from training.dataset.folder import Item
-
-SPLITS = ("train", "validation", "test")
-SHARES = (0.70, 0.15, 0.15)
-"""Source: thesis, section 5.2."""
 FILE = "splits.json"
 
 
 def assign(items: Iterable[Item], known: Mapping[str, str], seed: int) -> dict[str, str]:
-    """Give every slide a side, within each dataset and object type by its number of objects.
+    """Give every slide a side: 70/15/15 of each dataset's objects, spread over its object types as slides allow.
 
     Parameters
     ----------
@@ -39,38 +33,39 @@ def assign(items: Iterable[Item], known: Mapping[str, str], seed: int) -> dict[s
     Returns
     -------
     dict
-        Slide to side. A group of three slides or more reaches every side.
+        Slide to side. Copies of a slide, under whatever name, are on one side, unless they had two before.
     """
-    types: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
-    for item in items:
-        types[item.slide][(item.dataset, item.object_type)] += 1
-    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for slide, counts in types.items():
-        groups[min(counts, key=lambda kind: (-counts[kind], kind))].append(slide)
     splits = dict(known)
-    for group in sorted(groups):
-        _assign_group(groups[group], {slide: types[slide].total() for slide in groups[group]}, splits, seed)
+    datasets: dict[str, list[Unit]] = {}
+    for unit in _units(list(items)):
+        side = next((known[slide] for slide in sorted(unit.slides) if slide in known), None)
+        datasets.setdefault(unit.dataset, []).append(unit._replace(side=side))
+    for name in sorted(datasets):
+        for unit, side in shared_out(datasets[name], seed):
+            for slide in unit.slides:
+                splits.setdefault(slide, side)
     return splits
 
 
-def _assign_group(slides: list[str], sizes: Mapping[str, int], splits: dict[str, str], seed: int) -> None:
-    """Put each slide where most is lacking, empty sides first."""
-    filled = Counter({side: 0 for side in SPLITS})
-    for slide in slides:
-        if slide in splits:
-            filled[splits[slide]] += sizes[slide]
-    new = sorted((slide for slide in slides if slide not in splits), key=lambda slide: _shuffle(seed, slide))
-    for slide in new:
-        total = filled.total() + sizes[slide]
-        lack = {side: share * total - filled[side] for side, share in zip(SPLITS, SHARES, strict=True)}
-        empty = [side for side in SPLITS if filled[side] == 0]
-        side = empty[0] if empty else max(SPLITS, key=lambda side: lack[side])
-        splits[slide] = side
-        filled[side] += sizes[slide]
+def _units(items: Sequence[Item]) -> list[Unit]:
+    """Gather the slides that must stay together, with their objects."""
+    together: dict[str, str] = {}
 
+    def first(name: str) -> str:
+        while together.setdefault(name, name) != name:
+            together[name] = name = together[together[name]]
+        return name
 
-def _shuffle(seed: int, slide: str) -> str:
-    return hashlib.sha256(f"{seed}:{slide}".encode()).hexdigest()
+    for item in items:
+        for sign in (f"image {item.image}" if item.image else "", f"window {item.sha256}"):
+            if sign:
+                together[first(sign)] = first(f"slide {item.slide}")
+    units: dict[str, Unit] = {}
+    for item in items:
+        unit = units.setdefault(first(f"slide {item.slide}"), Unit(item.dataset, set(), {}, None))
+        unit.slides.add(item.slide)
+        unit.counts[item.object_type] = unit.counts.get(item.object_type, 0) + 1
+    return list(units.values())
 
 
 def read_splits(folder: Path) -> dict[str, str]:
@@ -80,18 +75,19 @@ def read_splits(folder: Path) -> dict[str, str]:
         return {}
     try:
         splits = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BrokenDataset(f"{file} is damaged: {error}.") from error
-    if not isinstance(splits, dict) or not set(splits.values()) <= set(SPLITS):
-        raise BrokenDataset(f"{file} should map slides to {', '.join(SPLITS)}.")
+    except (ValueError, RecursionError) as error:
+        raise BrokenDataset(f"{file} is damaged: {error}. {_REMEDY}") from error
+    if not isinstance(splits, dict) or not all(side in SPLITS for side in splits.values()):
+        raise BrokenDataset(f"{file} should map slides to {', '.join(SPLITS)}. {_REMEDY}")
     return splits
+
+
+_REMEDY = "Put the copy of a backup there; or delete it and export again, which draws the sides anew."
 
 
 def write_splits(folder: Path, splits: Mapping[str, str]) -> None:
     """Write the split of a dataset folder."""
-    part = folder / f"{FILE}.part"
-    part.write_text(json.dumps(dict(sorted(splits.items())), indent=1) + "\n", encoding="utf-8")
-    part.replace(folder / FILE)
+    write_whole(folder / FILE, (json.dumps(dict(sorted(splits.items())), indent=1) + "\n").encode())
 
 
 def check_splits(items: Sequence[Item], splits: Mapping[str, str]) -> None:
@@ -102,16 +98,18 @@ def check_splits(items: Sequence[Item], splits: Mapping[str, str]) -> None:
     BrokenDataset
         A slide has no side.
     Leakage
-        The same pixels and mask lie on two sides, under other names.
+        The same slide, or the same pixels and mask, lie on two sides, under other names.
     """
     homeless = sorted({item.slide for item in items} - splits.keys())
     if homeless:
         raise BrokenDataset(f"{len(homeless)} slides have no side in {FILE}, as {homeless[0]}: export again.")
-    sides: dict[str, tuple[str, str]] = {}
+    sides: dict[str, tuple[str, Item]] = {}
     for item in items:
-        side, first = sides.setdefault(item.sha256, (splits[item.slide], item.id))
-        if side != splits[item.slide]:
-            raise Leakage(
-                f"{first} ({side}) and {item.id} ({splits[item.slide]}) are the same window: their slides are copies."
-                f" Put them on one side in {FILE}."
-            )
+        for sign in (f"window {item.sha256}", f"image {item.image}" if item.image else f"slide {item.slide}"):
+            side, other = sides.setdefault(sign, (splits[item.slide], item))
+            if side != splits[item.slide]:
+                raise Leakage(
+                    f"{other.id} ({side}) and {item.id} ({splits[item.slide]}) are"
+                    f" {'the same window' if sign.startswith('window') else 'of the same slide'}: their slides are"
+                    f" copies. Put {other.slide!r} and {item.slide!r} on one side in {FILE}."
+                )

@@ -61,7 +61,7 @@ class _Refining:
         spans.note({"refine.annotation_id": number})
 
         def work() -> Refinement:
-            refinement = verb()
+            refinement = self.verbs.record(request, claim, verb())
             if refinement.outcome == "changed":
                 log.info("%s", written(refinement))
             self.verbs.done("refine", refinement.outcome, refinement.timings_ms, response)

@@ -8,7 +8,9 @@ import type {
   CommandAnswer,
   ImageInstance,
   PimsInfo,
+  PredictedFeature,
   Refinement,
+  RefineOptions,
   StepAnswer,
   Term,
   User,
@@ -129,8 +131,12 @@ export class Api {
   remove = (id: number) => this.call<CommandAnswer>('DELETE', `/api/annotation/${id}.json`);
 
   /** The signal gives the refine up: the connection is closed, and the service writes nothing from then on. */
-  refine = (id: number, keepPoints: boolean, signal: AbortSignal) =>
-    this.call<{ annotation: Annotation; refinement: Refinement }>('POST', `/api/annotation/${id}/sam`, { keepPoints }, signal);
+  refine = (id: number, options: RefineOptions, signal?: AbortSignal) =>
+    this.call<{ annotation: Annotation; refinement: Refinement }>('POST', `/api/annotation/${id}/sam`, options, signal);
+
+  /** Outline a shape that is no annotation; null if nothing is found. */
+  predict = (prompts: object, signal: AbortSignal) =>
+    this.call<PredictedFeature | null>('POST', '/demo/prediction', prompts, signal);
 
   /** Undo or redo; gives the annotations that were changed by that: none if it had been done already. */
   async command(command: number, direction: 'undo' | 'redo'): Promise<Touched[]> {

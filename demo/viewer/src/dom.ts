@@ -54,6 +54,8 @@ export const icons = {
   download: '<path d="M12 4v11M7.5 11l4.5 4.5 4.5-4.500M4 20h16"/>',
   target: '<circle cx="12" cy="12" r="6.5"/><path d="M12 2.500v5M12 16.500v5M2.5 12h5M16.5 12h5"/>',
   compare: '<path d="M12 3v18M4 7h5v10H4zM15 7h5v10h-5z"/>',
+  accept: '<path d="M4.5 12.500l5 5L19.5 7"/>',
+  keep: '<path d="M4 8V4h4M16 4h4v4M20 16v4h-4M8 20H4v-4"/><circle cx="12" cy="12" r="2.500"/>',
   close: '<path d="M6 6l12 12M18 6L6 18"/>',
   plus: '<path d="M12 5v14M5 12h14"/>',
   minus: '<path d="M5 12h14"/>',

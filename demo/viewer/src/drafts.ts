@@ -2,7 +2,7 @@
 
 import { asProblem, Problem } from './api';
 import { isSamePlace } from './geometry';
-import type { Annotation } from './types';
+import type { Annotation, CommandAnswer } from './types';
 import { sentences } from './words';
 import type { Workbench } from './workbench';
 
@@ -14,6 +14,8 @@ export interface Draft {
   problem: Problem | null;
   /** An earlier try got no answer, so Core may have it. */
   mayBeStored: boolean;
+  /** Told what Core has made of it. */
+  stored: (answer: Pick<CommandAnswer, 'annotation' | 'command'>) => void;
 }
 
 export class Drafts {
@@ -23,10 +25,12 @@ export class Drafts {
 
   constructor(private readonly bench: Workbench) {}
 
-  add(image: number, user: number, location: string, label: string): Draft {
+  add(image: number, user: number, location: string, label: string, stored?: Draft['stored']): Draft {
     const now = Date.now();
     const more = { created: now, updated: now, term: [], nbComments: 0 };
-    const draft = { annotation: { id: --this.last, image, user, location, ...more }, label, problem: null, mayBeStored: false };
+    const annotation = { id: --this.last, image, user, location, ...more };
+    const remember: Draft['stored'] = (answer) => this.bench.undos.done(answer, `${label} drawn`);
+    const draft = { annotation, label, problem: null, mayBeStored: false, stored: stored ?? remember };
     this.open.set(draft.annotation.id, draft);
     return draft;
   }
@@ -40,6 +44,8 @@ export class Drafts {
   numberOf(id: number): number | null {
     return id > 0 ? id : (this.numbers.get(id) ?? null);
   }
+
+  has = (id: number): boolean => this.open.has(id);
 
   get isSaving(): boolean {
     return [...this.open.values()].some((draft) => draft.problem === null);
@@ -79,8 +85,8 @@ export class Drafts {
     try {
       const twin = draft.mayBeStored ? await this.twin(draft.annotation) : undefined;
       const answer = twin ? { annotation: twin, command: null } : await this.bench.api.create(image, location);
-      this.bench.undos.done(answer, `${draft.label} drawn`);
       this.replace(id, answer.annotation);
+      draft.stored(answer);
       this.bench.prepare(this.bench.selected);
     } catch (error) {
       this.unsaved(draft, asProblem(error));

@@ -135,6 +135,9 @@ export function isSamePlace(one: string, other: string): boolean {
   return a.every((edge, i) => Math.abs(edge - b[i]!) < 1);
 }
 
+/** Whether two locations say the same, to the digits that we write. */
+export const isSameShape = (one: string, other: string): boolean => writeLocation(readLocation(one)) === writeLocation(readLocation(other));
+
 /** Microns per pixel; what no microscope gives, such as a print's dots per inch, counts as none. */
 export const micronsOf = (physicalSize: number | null): number | null =>
   physicalSize !== null && physicalSize >= 0.01 && physicalSize <= 50 ? physicalSize : null;

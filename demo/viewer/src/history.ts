@@ -1,5 +1,6 @@
 /** What can be undone and redone: the numbers of Core's commands, newest last. */
 
+import type { Session } from './session';
 import type { Refinement } from './types';
 
 export interface Entry {
@@ -10,6 +11,8 @@ export interface Entry {
   annotation: number;
   /** What the service said, if this was a refine. */
   refinement?: Refinement;
+  /** By which clicks the outline came about, if it did. */
+  session?: Session;
 }
 
 export type Direction = 'undo' | 'redo';

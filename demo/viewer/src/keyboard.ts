@@ -15,16 +15,30 @@ export type Deed =
   | 'circle'
   | 'point'
   | 'line'
-  | 'modify';
+  | 'modify'
+  | 'correct'
+  | 'accept'
+  | 'next'
+  | 'keep'
+  | 'swap'
+  | 'less'
+  | 'more';
 
 /** As the help shows them. */
 export const KEYS: [keys: string, deed: Deed, text: string][] = [
   ['R', 'refine', 'Refine the selected shape with SAM'],
   ['C', 'compare', 'Hold to see the shape before the refine'],
-  ['Z', 'undo', 'Undo'],
+  ['Z', 'undo', 'Undo; with an open preview its last click'],
   ['Shift Z', 'redo', 'Redo'],
-  ['Delete', 'delete', 'Delete the selected annotation'],
-  ['Esc', 'escape', 'Stop drawing, cancel a refine, put the tool away, deselect'],
+  ['Delete', 'delete', 'Delete the selected annotation, discard the preview'],
+  ['Esc', 'escape', 'Stop drawing, discard the preview, cancel a refine, put the tool away, deselect'],
+  ['E', 'correct', 'Correct the selected outline by clicks'],
+  ['Enter', 'accept', 'Accept the preview'],
+  ['N', 'next', 'Next proposal; Tab on the slide too'],
+  ['X', 'swap', 'Plain clicks mark the object, or the background'],
+  ['K', 'keep', 'Keep the shape as you drew it'],
+  ['[', 'less', 'Fewer vertices'],
+  [']', 'more', 'More vertices'],
   ['V', 'select', 'Select'],
   ['B', 'rectangle', 'Rectangle'],
   ['G', 'polygon', 'Polygon'],
@@ -57,14 +71,17 @@ export function deedOf(press: Press): Deed | null {
     return key === 'z' ? (press.shiftKey ? 'redo' : 'undo') : null;
   }
   if (key === 'backspace') return 'delete';
+  if (key === 'tab') return 'next';
   const shifted = press.shiftKey && /^[a-z]$/.test(key) ? `shift+${key}` : key;
   return BY_KEY.get(shifted) ?? null;
 }
 
-export function keyboard(start: (deed: Deed) => void, end: (deed: Deed) => void): void {
+type Wanted = (deed: Deed, event: KeyboardEvent) => boolean;
+
+export function keyboard(start: (deed: Deed) => void, end: (deed: Deed) => void, isWanted: Wanted): void {
   document.addEventListener('keydown', (event) => {
     const deed = isTyping(event) ? null : deedOf(event);
-    if (!deed) return;
+    if (!deed || !isWanted(deed, event)) return;
     event.preventDefault();
     if (!event.repeat) start(deed);
   });
@@ -76,5 +93,5 @@ export function keyboard(start: (deed: Deed) => void, end: (deed: Deed) => void)
 
 function isTyping(event: KeyboardEvent): boolean {
   const at = event.target as Element;
-  return at.closest('input:not([type=checkbox]), textarea, select') !== null || document.querySelector('dialog[open]') !== null;
+  return at.closest('input:not([type=checkbox], [type=range]), textarea, select') !== null || document.querySelector('dialog[open]') !== null;
 }

@@ -4,26 +4,36 @@ import 'ol/ol.css';
 import './style.css';
 
 import { Api, Problem } from './api';
+import { Clicks } from './clicks';
+import { Deeds } from './deeds';
 import { byId, el, icon, icons } from './dom';
 import { flipY } from './geometry';
 import { featureCollection, save } from './geojson';
 import { type Deed, keyboard, KEYS } from './keyboard';
 import { annotationList } from './list';
-import { complain, notifications, quiet, tell } from './notifications';
+import { complain, notifications } from './notifications';
 import { Panel } from './panel';
 import { attempt, picker } from './picker';
+import { PreviewLayer } from './preview-layer';
+import { PreviewPanel } from './preview-panel';
 import { parseRoute, type Place, routeText } from './route';
 import { SlideMap } from './slidemap';
 import { statusLine } from './status';
+import { drawSwitch } from './switch';
 import { theme } from './theme';
 import { timingsPanel } from './timings';
-import { type Tool, toolNames, Tools } from './tools';
+import { toolbar } from './toolbar';
+import { Tools } from './tools';
 import { Workbench } from './workbench';
 
 const bench = new Workbench(new Api());
 const slides = new SlideMap(byId('map'), bench);
 const panel = new Panel(bench, slides);
 const tools = new Tools(slides, bench);
+const previewPanel = new PreviewPanel(bench);
+const layer = new PreviewLayer(slides, bench);
+const deeds = new Deeds(bench, slides, tools, panel, previewPanel, layer, new Clicks(slides, tools, bench));
+const start = (deed: Deed): void => deeds.start(deed);
 
 notifications(bench);
 annotationList(bench, slides);
@@ -31,11 +41,11 @@ timingsPanel(bench);
 statusLine(bench, slides);
 picker(bench);
 theme();
-toolbar();
+drawSwitch();
+toolbar(bench, tools, start);
 header();
 help();
-keyboard(start, (deed) => deed === 'compare' && panel.compare(false));
-byId('map').addEventListener('keydown', crosshair);
+keyboard(start, (deed) => deeds.end(deed), (deed, event) => deeds.isWanted(deed, event));
 void begin();
 
 async function begin(): Promise<void> {
@@ -82,42 +92,6 @@ function remember(): void {
   const [x = 0, y = 0] = flipY(centre, image.height);
   const place = { x, y, resolution };
   history.replaceState(null, '', routeText({ project: image.project, image: image.id, annotation: selected && selected.id > 0 ? selected.id : null, place }));
-}
-
-function toolbar(): void {
-  const bar = byId('tools');
-  const buttons = new Map<Tool, HTMLButtonElement>();
-  const keyOf = (deed: Deed): string => KEYS.find(([, each]) => each === deed)![0];
-  const button = (name: string, deed: Deed, drawing: string): HTMLButtonElement =>
-    el(
-      'button',
-      { type: 'button', class: 'tool', 'aria-label': name, title: `${name} (${keyOf(deed)})`, onclick: () => start(deed) },
-      icon(drawing),
-    );
-  for (const [tool, name] of Object.entries(toolNames) as [Tool, string][]) {
-    const made = button(name, tool, icons[tool]);
-    buttons.set(tool, made);
-    bar.append(made);
-    if (tool === 'select' || tool === 'line') bar.append(el('hr'));
-  }
-  const remove = button('Delete', 'delete', icons.remove);
-  const undo = button('Undo', 'undo', icons.undo);
-  const redo = button('Redo', 'redo', icons.redo);
-  bar.append(remove, el('hr'), undo, redo);
-
-  tools.onChange(() => {
-    buttons.forEach((each, tool) => each.setAttribute('aria-pressed', String(tool === tools.tool)));
-    document.body.dataset.tool = tools.tool;
-  });
-  bench.on('change', () => {
-    remove.disabled = !bench.selected;
-    const [last, undone] = [bench.undos.history.next('undo'), bench.undos.history.next('redo')];
-    undo.disabled = !last;
-    redo.disabled = !undone;
-    undo.title = `Undo (Z): ${last?.label ?? 'nothing'}`;
-    redo.title = `Redo (Shift Z): ${undone?.label ?? 'nothing'}`;
-  });
-  tools.use('select');
 }
 
 function header(): void {
@@ -189,44 +163,3 @@ function help(): void {
   );
   byId('help-button').addEventListener('click', () => start('help'));
 }
-
-/** Do what a key or a button asks for. */
-function start(deed: Deed): void {
-  if (tools.isDrawing && (deed === 'refine' || deed === 'delete')) {
-    return tell('info', 'You are still drawing', 'Finish the shape first, or press Esc to drop it.');
-  }
-  switch (deed) {
-    case 'refine':
-      return void bench.refines.start();
-    case 'undo':
-    case 'redo':
-      return void bench.undos.step(deed);
-    case 'delete':
-      return void bench.remove();
-    case 'compare':
-      return panel.compare(true);
-    case 'help':
-      return byId<HTMLDialogElement>('help-dialog').showModal();
-    case 'escape':
-      return escape();
-    default:
-      return tools.use(deed);
-  }
-}
-
-function escape(): void {
-  quiet();
-  if (tools.cancel()) return;
-  if (bench.selected && bench.refines.since(bench.selected.id) !== undefined) return bench.refines.giveUp(bench.selected.id);
-  if (tools.tool !== 'select') tools.use('select');
-  else bench.select(null);
-}
-
-/** Draw without a pointer: the arrow keys move the slide below the cross, Enter puts a corner, Shift Enter the last. */
-function crosshair(event: KeyboardEvent): void {
-  if (event.key !== 'Enter') return;
-  event.preventDefault();
-  if (tools.tool === 'select') bench.select(slides.at(slides.map.getPixelFromCoordinate(slides.view.getCenter()!)));
-  else tools.placeCorner(event.shiftKey);
-}
-

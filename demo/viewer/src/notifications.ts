@@ -20,9 +20,9 @@ export function tell(kind: Kind, title: string, detail?: string): void {
   setTimeout(() => card.remove(), kind === 'warning' ? 2 * STAYS_MS : STAYS_MS);
 }
 
-export function complain(problem: Problem, again?: () => void): void {
+export function complain(problem: Problem, again?: () => void, word = 'Try again'): void {
   const card = message('problem', problem.title, problem.detail);
-  if (again) card.querySelector('.text')!.append(retryButton(problem.retryAfterS ?? 0, card, again));
+  if (again) card.querySelector('.text')!.append(retryButton(problem.retryAfterS ?? 0, card, again, word));
   byId('statuses').replaceChildren();
   byId('alerts').replaceChildren(card);
 }
@@ -30,12 +30,12 @@ export function complain(problem: Problem, again?: () => void): void {
 export const quiet = (): void => byId('alerts').replaceChildren();
 
 /** A button that waits as long as the service asked for. */
-function retryButton(seconds: number, card: HTMLElement, again: () => void): HTMLButtonElement {
+function retryButton(seconds: number, card: HTMLElement, again: () => void, word: string): HTMLButtonElement {
   const button = el('button', { type: 'button', class: 'small' });
   let left = Math.ceil(seconds);
   const show = (): void => {
     button.disabled = left > 0;
-    button.textContent = left > 0 ? `Try again in ${left} s` : 'Try again';
+    button.textContent = left > 0 ? `${word} in ${left} s` : word;
     if (left-- > 0) setTimeout(show, 1000);
   };
   button.addEventListener('click', () => {

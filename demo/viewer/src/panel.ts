@@ -4,7 +4,7 @@ import { byId, el, icon, icons } from './dom';
 import { areaMeasure, areaOf, lengthMeasure, measureText, perimeterOf, readLocation } from './geometry';
 import type { SlideMap } from './slidemap';
 import type { Annotation } from './types';
-import { doubtsOf } from './words';
+import { confidenceOf, doubtsOf, isDoubtful } from './words';
 import type { Workbench } from './workbench';
 
 export function kindOf(location: string): string {
@@ -104,6 +104,7 @@ export class Panel {
     byId('copy-link').hidden = annotation.id < 0;
     byId('cancel-refine').hidden = !isBusy;
     this.refine.hidden = !can;
+    byId('correct').hidden = !can;
     this.refine.setAttribute('aria-busy', String(isBusy));
     this.refine.setAttribute('aria-disabled', String(isBusy));
     byId('keep-points-row').hidden = !can;
@@ -121,10 +122,11 @@ export class Panel {
       return;
     }
     const doubts = doubtsOf(refinement);
-    byId('score').classList.toggle('low', doubts.length > 0);
-    byId('score-value').textContent = refinement.score.toFixed(2);
-    byId('score-bar').style.width = `${Math.min(1, Math.max(0, refinement.score)) * 100}%`;
-    byId('score-note').textContent = `Outlined by the ${refinement.model.name} model`;
+    byId('score').classList.toggle('low', isDoubtful(refinement));
+    const confidence = confidenceOf(refinement);
+    byId('score-value').textContent = confidence.toFixed(2);
+    byId('score-bar').style.width = `${Math.min(1, Math.max(0, confidence)) * 100}%`;
+    byId('score-note').textContent = refinement.model ? `Outlined by the ${refinement.model.name} model` : 'Outlined from your shape and clicks';
     byId('doubts').replaceChildren(...doubts.map((doubt) => el('li', {}, doubt)));
   }
 

@@ -4,7 +4,7 @@ import { asProblem, Problem } from './api';
 import { readLocation } from './geometry';
 import type { Entry } from './history';
 import type { Annotation, Refinement, User } from './types';
-import { loadedAgain, summary } from './words';
+import { doubtsOf, loadedAgain, sentences, summary } from './words';
 import type { Workbench } from './workbench';
 
 /** When to look whether a refine that was given up has written after all, in milliseconds after one another. */
@@ -75,7 +75,8 @@ export class Refines {
     const { bench } = this;
     const { user } = bench;
     try {
-      const { annotation, refinement } = await bench.api.refine(target.id, bench.keepPoints, run.abort.signal);
+      const { annotation, refinement } = await bench.api.refine(target.id, { keepPoints: bench.keepPoints }, run.abort.signal);
+      if (refinement.preview) return this.doubted(target, refinement);
       this.refined(target, annotation, refinement);
       this.remember(annotation.id, refinement, user);
     } catch (error) {
@@ -85,12 +86,21 @@ export class Refines {
     }
   }
 
+  /** The service wants this outline to be looked at before it is written. */
+  private doubted(target: Annotation, refinement: Refinement): void {
+    const { bench } = this;
+    bench.emit('told', 'warning', 'Nothing was written yet', sentences(...doubtsOf(refinement)));
+    bench.select(target.id);
+    bench.previews.correct();
+  }
+
   private refined(target: Annotation, annotation: Annotation, refinement: Refinement): void {
     const { bench } = this;
     refinement.points_deleted.forEach((point) => bench.drop(point));
     bench.put(annotation);
     bench.timings = refinement.timings_ms;
     bench.refinements.set(annotation.id, refinement);
+    bench.previews.accepting.remember(annotation, { box: refinement.box ?? null });
     bench.emit('moved', annotation.id, readLocation(target.location), readLocation(annotation.location));
     bench.emit('told', ...summary(refinement));
   }

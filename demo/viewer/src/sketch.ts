@@ -14,6 +14,8 @@ export class TwoCorners extends PointerInteraction {
   constructor(
     private readonly preview: (corners: Coordinate[]) => void,
     private readonly finish: (corners: Coordinate[]) => void,
+    /** Whether a click places a corner; else only dragging draws. */
+    private readonly byClicks: () => boolean,
   ) {
     super();
   }
@@ -47,6 +49,8 @@ export class TwoCorners extends PointerInteraction {
       const corners = [this.first, event.coordinate];
       this.cancel();
       this.finish(corners);
+    } else if (!this.byClicks()) {
+      this.cancel();
     }
     return false;
   }

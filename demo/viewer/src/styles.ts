@@ -3,7 +3,7 @@
 import { asArray } from 'ol/color';
 import type { FeatureLike } from 'ol/Feature';
 import { type Geometry, MultiPoint } from 'ol/geom';
-import { Circle as Dot, Fill, Stroke, Style } from 'ol/style';
+import { Circle as Dot, Fill, RegularShape, Stroke, Style } from 'ol/style';
 
 import { verticesOf } from './geometry';
 
@@ -15,6 +15,8 @@ export const colours = {
   point: '#7c3aed',
   sketch: '#2457d6',
   unsaved: '#b3261e',
+  preview: '#0e7490',
+  doubtful: '#b45309',
 } as const;
 
 const SEAM = 'rgba(255, 255, 255, 0.85)';
@@ -58,3 +60,27 @@ export const beforeAloneStyle = outline(colours.before, 3, 0.1);
 export const boxStyle = new Style({ stroke: new Stroke({ color: colours.selected, width: 1, lineDash: [3, 4] }) });
 export const sketchStyle = [...outline(colours.sketch, 2, 0.08), dot(colours.sketch, 5)];
 export const vertexStyle = dot('#1b1b1f', 6);
+
+export type PreviewPart = 'shape' | 'waiting' | 'outline' | 'doubtful' | 'behind' | 'box' | 'object' | 'background';
+
+/** A disc with a sign on it, so that colour is not all that tells them apart. */
+function sign(colour: string, arms: number): Style[] {
+  const bar = (rotation: number): Style =>
+    new Style({
+      image: new RegularShape({ points: 2, radius: 5, rotation, stroke: new Stroke({ color: '#fff', width: 2.5 }) }),
+    });
+  return [dot(colour, 8.5), ...[Math.PI / 2, 0].slice(0, arms).map(bar)];
+}
+
+const byPart: Record<PreviewPart, Style | Style[]> = {
+  shape: outline(colours.sketch, 1.5, 0, [7, 5]),
+  waiting: outline(colours.sketch, 2, 0.08, [7, 5]),
+  outline: outline(colours.preview, 3, 0.12),
+  doubtful: outline(colours.doubtful, 3, 0.12, [12, 5]),
+  behind: outline(colours.preview, 2, 0.06, [3, 5]),
+  box: new Style({ stroke: new Stroke({ color: colours.sketch, width: 1, lineDash: [3, 4] }) }),
+  object: sign(colours.selected, 2),
+  background: sign(colours.unsaved, 1),
+};
+
+export const previewStyle = (feature: FeatureLike): Style | Style[] => byPart[feature.get('part') as PreviewPart];

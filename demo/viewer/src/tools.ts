@@ -13,8 +13,11 @@ import VectorSource from 'ol/source/Vector';
 import { cornersNeeded, shapeOf, type ShapeTool } from './geometry';
 import { TwoCorners } from './sketch';
 import type { SlideMap } from './slidemap';
+import { outlinesOnDraw } from './switch';
 import { sketchStyle, vertexStyle } from './styles';
 import type { Workbench } from './workbench';
+
+const DOT_PX = 5;
 
 export type Tool = 'select' | 'modify' | ShapeTool;
 
@@ -31,6 +34,8 @@ export const toolNames: Record<Tool, string> = {
 
 export class Tools {
   tool: Tool = 'select';
+  /** A tool that draws by clicks was chosen while a preview is open. */
+  private isInsisting = false;
   private active: Interaction[] = [];
   private corners: Coordinate[] = [];
   private stretched: Coordinate | null = null;
@@ -45,15 +50,16 @@ export class Tools {
     const { map } = slides;
     map.addLayer(new VectorLayer({ source: this.sketch, style: sketchStyle, zIndex: 5 }));
     map.on('click', (event) => {
-      if (this.tool === 'select' || this.tool === 'modify') bench.select(slides.at(event.pixel));
+      if (!this.givesClicks && (this.tool === 'select' || this.tool === 'modify')) bench.select(slides.at(event.pixel));
     });
     map.on('pointermove', (event) => {
       if (event.dragging) return;
-      const cursor = this.tool === 'select' ? (slides.at(event.pixel) === null ? 'grab' : 'pointer') : 'crosshair';
+      const cursor = this.tool === 'select' && !this.givesClicks ? (slides.at(event.pixel) === null ? 'grab' : 'pointer') : 'crosshair';
       slides.target.style.cursor = cursor;
     });
     map.on('postrender', () => this.stretch());
     bench.on('change', () => this.follow());
+    bench.on('preview', () => this.makeRoom());
     bench.on('slide', () => this.cancel());
   }
 
@@ -61,12 +67,19 @@ export class Tools {
     this.listeners.add(listener);
   }
 
+  /** Whether a click on the slide belongs to the open preview. */
+  get givesClicks(): boolean {
+    return !this.isInsisting && this.bench.previews.current !== null;
+  }
+
   use(tool: Tool): void {
+    this.isInsisting = clickTools.includes(tool);
     this.active.forEach((each) => this.slides.map.removeInteraction(each));
     this.tool = tool;
     this.active = this.interactionsOf(tool);
     this.active.forEach((each) => this.slides.map.addInteraction(each));
     this.cancel();
+    this.makeRoom();
     this.slides.edit(tool === 'modify');
     this.listeners.forEach((listener) => listener());
   }
@@ -107,7 +120,7 @@ export class Tools {
         return [this.modify()];
       case 'rectangle':
       case 'circle':
-        return [new TwoCorners((corners) => this.preview(corners), (corners) => this.finish(corners))];
+        return [new TwoCorners((corners) => this.preview(corners), (corners) => this.finish(corners), () => !this.givesClicks)];
       case 'point':
         return [this.draw(new Draw({ type: 'Point', style: sketchStyle }))];
       case 'line':
@@ -157,8 +170,18 @@ export class Tools {
     if (shape) this.store(shape);
   }
 
+  /** Give a shape to be outlined, if it has an area and that is wished, else to Core. A click is no shape. */
   private store(geometry: Geometry): void {
-    this.bench.draw(geometry, toolNames[this.tool]);
+    const { bench } = this;
+    if (this.givesClicks && this.tool === 'freehand' && isDot(geometry, this.slides)) return;
+    if (outlinesOnDraw() && bench.previews.draw(geometry, toolNames[this.tool])) this.isInsisting = false;
+    else bench.draw(geometry, toolNames[this.tool]);
+    this.makeRoom();
+  }
+
+  /** Tools that draw by clicks leave them to an open preview, until they are chosen anew. */
+  private makeRoom(): void {
+    for (const each of this.active) if (clickTools.includes(this.tool)) each.setActive(!this.givesClicks);
   }
 
   private follow(): void {
@@ -167,6 +190,14 @@ export class Tools {
     this.editable.clear();
     if (feature) this.editable.push(feature);
   }
+}
+
+const clickTools: Tool[] = ['polygon', 'point', 'line', 'modify'];
+
+/** Whether a shape is no larger than a hand that trembles. */
+function isDot(geometry: Geometry, { view }: SlideMap): boolean {
+  const [x0 = 0, y0 = 0, x1 = 0, y1 = 0] = geometry.getExtent();
+  return Math.hypot(x1 - x0, y1 - y0) < DOT_PX * (view.getResolution() ?? 1);
 }
 
 const isDrawing = (each: Interaction): boolean => each instanceof Draw && each.getOverlay().getSource()!.getFeatures().length > 0;

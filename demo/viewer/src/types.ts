@@ -1,5 +1,7 @@
 /** The parts of Core's and the service's answers that the viewer uses. */
 
+import type { Box, Choice, Click } from './session';
+
 export interface About {
   project: number;
   image: number;
@@ -69,8 +71,44 @@ export interface Refinement {
   commands?: number[];
   /** What the service is not sure of, in words. */
   doubts?: string[];
-  model: { name: string };
+  doubtful?: boolean;
+  /** 0 to 1; of older services there is the score alone. */
+  confidence?: number;
+  calibrated?: boolean;
+  proposals?: WireProposal[];
+  proposal?: Choice;
+  /** The box that was the prompt. */
+  box?: Box | null;
+  /** What exactly this outline is accepted by. */
+  preview?: string | null;
+  /** Not told of an outline that was made before its annotation. */
+  model?: { name: string };
   timings_ms: Record<string, number>;
+}
+
+export interface WireProposal {
+  index: 0 | 1 | 2;
+  score: number;
+  /** GeoJSON, platform frame. */
+  geometry: object | null;
+}
+
+/** What the service says of a shape that is no annotation. */
+export interface PredictedFeature {
+  geometry: object;
+  properties: Pick<Refinement, 'score' | 'confidence' | 'calibrated' | 'doubts' | 'doubtful' | 'proposals' | 'proposal' | 'box' | 'timings_ms'>;
+}
+
+/** As Core's addition takes them. */
+export interface RefineOptions {
+  keepPoints?: boolean;
+  dryRun?: boolean;
+  points?: 'auto' | 'all' | 'ignore';
+  box?: Box;
+  clicks?: Click[];
+  proposal?: Choice;
+  detail?: number;
+  preview?: string;
 }
 
 /** What Core answers to a create, an update or a delete. */

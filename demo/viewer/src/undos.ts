@@ -34,8 +34,16 @@ export class Undos {
         throw unfinished(asProblem(step.error), step, direction);
       }
       await shown;
+      this.follow(step.entry, direction);
       this.bench.emit('told', 'info', direction === 'undo' ? 'Undone' : 'Redone', step.entry.label);
     });
+  }
+
+  /** What was outlined by clicks is open again after its undo, with its clicks. */
+  private follow({ session }: Entry, direction: Direction): void {
+    if (!session) return;
+    if (direction === 'undo') this.bench.previews.reopen(session);
+    else this.bench.previews.closeAgain(session);
   }
 
   /** Show what an undo or a redo has changed, as Core has it now, and select what it was about. */

@@ -4,25 +4,15 @@ import type { Geometry } from 'ol/geom';
 
 import { type Api, asProblem, Problem } from './api';
 import { Drafts } from './drafts';
+import { Emitter } from './events';
 import { isArea, promptsOf, readLocation, writeLocation } from './geometry';
+import { Previews } from './previews';
 import { Refines } from './refines';
 import { sound } from './sound';
-import type { About, Annotation, ImageInstance, PimsInfo, Refinement, Term, User } from './types';
+import type { About, Annotation, ImageInstance, Refinement, Term, User } from './types';
 import { Undos } from './undos';
-import type { Kind } from './words';
 
-export interface Events {
-  /** Something of the state changed. */
-  change: () => void;
-  /** Another slide lies on the table. */
-  slide: (image: ImageInstance, info: PimsInfo) => void;
-  /** An outline has moved by itself. */
-  moved: (id: number, from: Geometry, to: Geometry) => void;
-  told: (kind: Kind, title: string, detail?: string) => void;
-  failed: (problem: Problem, again?: () => void) => void;
-}
-
-export class Workbench {
+export class Workbench extends Emitter {
   about!: About;
   user!: User;
   users = new Map<number, string>();
@@ -39,24 +29,13 @@ export class Workbench {
   readonly drafts = new Drafts(this);
   readonly refines = new Refines(this);
   readonly undos = new Undos(this);
+  readonly previews: Previews;
 
   private turn: Promise<unknown> = Promise.resolve();
-  private readonly listeners: { [E in keyof Events]: Set<Events[E]> } = {
-    change: new Set(),
-    slide: new Set(),
-    moved: new Set(),
-    told: new Set(),
-    failed: new Set(),
-  };
 
-  constructor(readonly api: Api) {}
-
-  on<E extends keyof Events>(event: E, listener: Events[E]): void {
-    this.listeners[event].add(listener);
-  }
-
-  emit<E extends keyof Events>(event: E, ...told: Parameters<Events[E]>): void {
-    for (const listener of this.listeners[event]) (listener as (...all: Parameters<Events[E]>) => void)(...told);
+  constructor(readonly api: Api) {
+    super();
+    this.previews = new Previews(this);
   }
 
   /** Ask the demo who and what there is, and log its first user in. */
@@ -78,6 +57,7 @@ export class Workbench {
       await this.api.enter(user.username);
       this.user = user;
       this.undos.history.clear(); // Core keeps a stack per user
+      this.emit('user');
       this.emit('change');
     });
   }
@@ -100,11 +80,11 @@ export class Workbench {
     this.emit('change');
   }
 
-  /** The points that will steer the refine of the selected shape. */
-  prompts(): Annotation[] {
-    if (!this.selected || !this.canRefine(this.selected)) return [];
+  /** The points that will steer the refine of a shape, the selected one as a rule. */
+  prompts(target: Annotation | null = this.selected): Annotation[] {
+    if (!target || !this.canRefine(target)) return [];
     const saved = [...this.annotations.values()].filter((each) => !this.drafts.problemOf(each.id));
-    return promptsOf(this.selected, saved, this.user.id);
+    return promptsOf(target, saved, this.user.id);
   }
 
   canRefine = ({ id, location }: Annotation): boolean => isArea(readLocation(location)) && !this.drafts.problemOf(id);

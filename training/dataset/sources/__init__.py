@@ -1,5 +1,5 @@
-"""Where outlined objects come from: one file per source, all with the same two doors."""
+"""Where outlined objects come from: one file per source, all with the same doors."""
 
-from training.dataset.sources.source import Source, SourceObject, SourceSlide
+from training.dataset.sources.source import Passed, Refused, Source, SourceObject, SourceSlide
 
-__all__ = ["Source", "SourceObject", "SourceSlide"]
+__all__ = ["Passed", "Refused", "Source", "SourceObject", "SourceSlide"]

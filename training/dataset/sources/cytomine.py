@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,15 @@ from app.geometry.frames import flip_geometry, flip_y
 from app.geometry.locations import has_no_area, read_location
 from app.geometry.windows import Window
 from training.dataset.sources.files import reduced
-from training.dataset.sources.source import SourceObject, SourceSlide
-from training.errors import BrokenSource
+from training.dataset.sources.source import Passed, Refused, SourceObject, SourceSlide
+from training.errors import BrokenSource, SourceGone
 
 WITHOUT_TERM = "without term"
 _REACH_S = 20.0
+_ODD = (TypeError, ValueError, AttributeError, KeyError)
+"""What comes of answers that are JSON, and not what Core should say."""
+_reached: list[str] = []
+"""Addresses that `connected` logged in to, the present one last; the client is one per process, too."""
 _LARGEST_WINDOW_PX0 = 4096
 """Larger windows come reduced: Core sends windows at full resolution only, crops at any."""
 
@@ -59,39 +64,68 @@ class CytomineProject:
         self._project = project
         self._wanted = wanted or Wanted()
         self._terms = {int(term.id): str(term.name) for term in _fetched(TermCollection(), "project", project)}
-        self._term_ids = [self._term_id(name) for name in self._wanted.terms]
+        self._term_ids = {self._term_id(name) for name in self._wanted.terms}
+        self._images = _fetched(ImageInstanceCollection(), "project", project)
 
     @property
     def name(self) -> str:
         """Tells projects apart."""
-        return f"project {self._project}"
+        return f"project {self._project}" + (", reviewed" if self._wanted.reviewed else "")
 
-    def slides(self) -> Iterator[SourceSlide]:
+    @property
+    def place(self) -> str:
+        """The address of the Cytomine, and the project."""
+        return f"{Cytomine.get_instance().host}#{self.name}"
+
+    def count(self) -> int:
+        """How many images there are."""
+        return len(self._images)
+
+    def slides(self) -> Iterator[SourceSlide | Refused]:
         """Go through the images that are deployed."""
-        for image in _fetched(ImageInstanceCollection(), "project", self._project):
-            if image.width and image.height:
-                mpp = getattr(image, "physicalSizeX", None)
-                number = str(image.id)
-                yield SourceSlide(number, number, int(image.width), int(image.height), float(mpp) if mpp else None)
-
-    def objects(self, slide: SourceSlide) -> Iterator[SourceObject]:
-        """Go through the wanted annotations of an image that have an area, oldest first."""
-        asked = AnnotationCollection(image=int(slide.id), showMeta=True, showWKT=True, showTerm=True)
-        asked.users = list(self._wanted.users) or None
-        asked.terms = self._term_ids or None
-        asked.reviewed = True if self._wanted.reviewed else None
-        found = asked.fetch()
-        if found is False:
-            raise BrokenSource(f"Core does not list the annotations of image {slide.id}.")
-        for annotation in sorted(found, key=lambda each: int(each.id)):
-            if has_no_area(annotation.location or ""):
+        for image in self._images:
+            number = str(image.id)
+            if not image.width or not image.height:
+                yield Refused(f"image {number}", "Core does not know its size: is it deployed?", number)
                 continue
+            mpp, original = getattr(image, "physicalSizeX", None), getattr(image, "baseImage", None)
+            copies = f"{Cytomine.get_instance().host}#{original}" if original else ""
+            size = (int(image.width), int(image.height))
+            yield SourceSlide(number, number, *size, float(mpp) if mpp else None, image=copies)
+
+    def objects(self, slide: SourceSlide) -> Iterator[SourceObject | Passed | Refused]:
+        """Go through all annotations of an image, oldest first; those that are not asked for say so."""
+        asked = AnnotationCollection(image=int(slide.id), showMeta=True, showWKT=True, showTerm=True)
+        asked.reviewed = True if self._wanted.reviewed else None
+        try:
+            found = _answered(asked.fetch)
+            ordered = sorted(found, key=lambda each: int(each.id))
+        except _ODD as error:  # also False, which the client gives for a refusal
+            raise BrokenSource(f"Core does not list the annotations of image {slide.id}") from error
+        for annotation in ordered:
             try:
-                shape = shapely.make_valid(flip_geometry(read_location(annotation.location or ""), slide.height))
-            except InvalidPrompt as error:
-                raise BrokenSource(f"Annotation {annotation.id}: {error.detail}") from error
-            if shape.area > 0:
-                yield SourceObject(str(annotation.id), self._type_of(annotation), shape)
+                yield self._record(annotation, slide)
+            except _ODD as error:
+                what = f"image {slide.id}, annotation {annotation.id}"
+                yield Refused(what, f"Core's answer about it is odd: {type(error).__name__} {error}")
+
+    def _record(self, annotation: Any, slide: SourceSlide) -> SourceObject | Passed | Refused:
+        name, location = str(annotation.id), annotation.location or ""
+        what = f"image {slide.id}, annotation {name}"
+        if has_no_area(location):
+            return Passed(what, "it has no area")
+        try:
+            shape = flip_geometry(read_location(location), slide.height)
+        except InvalidPrompt as error:
+            return Refused(what, error.detail.rstrip("."))
+        if shape.area == 0 and shape.geom_type == "Point":
+            return Passed(what, "it has no area")
+        return SourceObject(name, self._type_of(annotation), shape, f"annotation {name}", self._is_wanted(annotation))
+
+    def _is_wanted(self, annotation: Any) -> bool:
+        terms = {int(term) for term in annotation.term or []}
+        users = self._wanted.users
+        return (not self._term_ids or bool(terms & self._term_ids)) and (not users or annotation.user in users)
 
     def pixels(self, slide: SourceSlide, window: Window, side_px: int) -> npt.NDArray[np.uint8]:
         """Read the region of a window: as it is while it is small, else reduced by the image server."""
@@ -100,7 +134,8 @@ class CytomineProject:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "window.png"
             if max(region.width, region.height) <= _LARGEST_WINDOW_PX0:
-                done = image.window(region.left, region.top, region.width, region.height, dest_pattern=str(file))
+                size = (region.left, region.top, region.width, region.height)
+                done = _answered(partial(image.window, *size, dest_pattern=str(file)))
             else:
                 y_max, y_min = (flip_y(y, slide.height) for y in (region.top, region.top + region.height))
                 box = shapely.box(region.left, y_min, region.left + region.width, y_max)
@@ -110,10 +145,10 @@ class CytomineProject:
                     "maxSize": max(1, round(scale * max(region.width, region.height))),
                 }  # fmt: skip
                 route = f"imageinstance/{slide.id}/crop.png"
-                done = Cytomine.get_instance().download_file(route, str(file), True, asked)
+                done = _answered(partial(Cytomine.get_instance().download_file, route, str(file), True, asked))
             pixels = cv2.imread(str(file), cv2.IMREAD_COLOR) if done else None
         if pixels is None:
-            raise BrokenSource(f"Core does not send {region} of image {slide.id}.")
+            raise BrokenSource(f"Core does not send {region} of image {slide.id}")
         return reduced(np.ascontiguousarray(pixels[..., ::-1], np.uint8), window, side_px)
 
     def _type_of(self, annotation: Any) -> str:
@@ -144,9 +179,30 @@ def connected(host: str, public_key: str, private_key: str) -> Iterator[None]:
         with Cytomine(host, public_key, private_key, use_cache=False, configure_logging=False) as client:
             if not client.current_user:
                 raise BrokenSource(f"{host} does not accept these keys.")
+            _reached.append(address)
             yield
     except requests.RequestException as error:
         raise BrokenSource(f"{host} cannot be reached: {type(error).__name__}.") from error
+
+
+def _answered(ask: Callable[[], Any]) -> Any:
+    """Ask Core for something; a Core that does not answer anything any more ends the export.
+
+    Raises
+    ------
+    BrokenSource
+        This answer does not come.
+    SourceGone
+        Nor does any other.
+    """
+    try:
+        return ask()
+    except requests.RequestException as error:
+        try:
+            requests.get(f"{_reached[-1]}/server/ping", timeout=_REACH_S)
+        except requests.RequestException:
+            raise SourceGone(f"Core does not answer any more: {type(error).__name__}.") from error
+        raise BrokenSource(f"Core broke off its answer: {type(error).__name__}") from error
 
 
 def _fetched(collection: Any, filter_name: str, number: int) -> Sequence[Any]:

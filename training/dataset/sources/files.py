@@ -81,19 +81,3 @@ def open_pixels(file: Path, *, turned: bool = True) -> Pixels:
     except (NotASlide, OSError) as error:
         reason = str(error).removesuffix(".")
         raise BrokenSource(f"{file} cannot be read as an image or a slide: {reason}") from error
-
-
-def find_image(folder: Path, stem: str) -> Path:
-    """Find the image file that belongs to an annotation file or a name.
-
-    Raises
-    ------
-    BrokenSource
-        There is none.
-    """
-    named = folder / stem
-    candidates = [named, *(folder / f"{stem}{suffix}" for suffix in dict.fromkeys((*SLIDES, *IMAGES)))]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    raise BrokenSource(f"{folder} has no image for {stem}.")
