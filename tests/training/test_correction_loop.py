@@ -93,8 +93,20 @@ def test_the_corrected_outline_is_the_one_that_is_trained_on(tiles: Path, tmp_pa
         with Cytomine(cytomine.base_url, *keys, use_cache=False, configure_logging=False):
             drawn = Annotation(BOX.wkt, lab.image, id_project=lab.project).save()
         assert ": 1 new, 0 changed, 0 kept" in exported(lab, tmp_path)
-
-        begin = ("train", "--data", "data", "--checkpoint", "embedded", "--epochs", "1", "--batch", "4")
+        training(lab, tmp_path, "export", "tiles", str(tiles), "--out", "data", "--per-slide", "1")
+        begin = (
+            "train",
+            "--data",
+            "data",
+            "--checkpoint",
+            "embedded",
+            "--epochs",
+            "1",
+            "--batch",
+            "4",
+            "--subsets",
+            "1",
+        )
         training(lab, tmp_path, *begin, "--out", "first")
         training(lab, tmp_path, "package", "--run", "first", "--out", "model", "--name", "ours")
         first, _ = shown(lab, tmp_path)
