@@ -73,10 +73,8 @@ def cases(data: Path, most: int) -> list[Case]:
     montage = data / "slides" / "montage.tiff"
     glands = sorted((data / "tiles").glob("gland_*.mask.png"))
     found = {
-        "nucleus": [(montage, truth) for truth in _truths(montage.with_suffix(".mask.png"))],
-        "gland": [
-            (mask.with_name(mask.name.replace(".mask", "")), truth) for mask in glands for truth in _truths(mask)
-        ],
+        "nucleus": [(montage, truth) for truth in truths(montage.with_suffix(".mask.png"))],
+        "gland": [(mask.with_name(mask.name.replace(".mask", "")), truth) for mask in glands for truth in truths(mask)],
     }
     rng = np.random.default_rng(0)
     return [
@@ -102,7 +100,7 @@ def _roi(box: npt.NDArray[np.float64], slide: Slide) -> Roi:
     return Roi(*(float(side) for side in box)).clipped(slide.width, slide.height)
 
 
-def _truths(file: Path) -> Iterator[BaseGeometry]:
+def truths(file: Path) -> Iterator[BaseGeometry]:
     """Outline the objects of an instance mask that are large enough and not cut by its edge."""
     labels = np.asarray(cv2.imread(str(file), cv2.IMREAD_UNCHANGED)).astype(np.int32)
     height, width = labels.shape

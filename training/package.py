@@ -75,6 +75,7 @@ def package(run: Path, metrics: Path | None, about: About, folder: Path) -> Path
         "best_epoch": record["best_epoch"],
         "validation_iou": {"before": record["curve"][0]["iou"], "best": record["best_validation_iou"]},
         "metrics": measured,
+        **_judgement(metrics),
     }
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{about.name}.pt"
@@ -116,6 +117,12 @@ def _metrics(file: Path | None, sha256: str) -> dict[str, Any]:
         }
     except (OSError, ValueError, KeyError, IndexError) as error:
         raise BrokenRun(f"{file} holds no metrics of an evaluation: {error}.") from error
+
+
+def _judgement(file: Path | None) -> dict[str, Any]:
+    """Take over which mask to take and how far to trust it, if the evaluation has fitted that."""
+    content = json.loads(file.read_text(encoding="utf-8")) if file else {}
+    return {"judgement": content["judgement"]} if "judgement" in content else {}
 
 
 def model_card(card: dict[str, Any]) -> str:

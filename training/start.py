@@ -51,6 +51,8 @@ class Loaded:
     network: nn.Module
     config: str
     sha256: str
+    path: Path | None = None
+    """None where the weights are no file."""
 
 
 def load(checkpoint: str, config: str | None) -> Loaded:
@@ -67,7 +69,7 @@ def load(checkpoint: str, config: str | None) -> Loaded:
         torch.manual_seed(0)
         return Loaded("random", build_model(config), config, f"random weights of {config}, seed 0")
     found = _found(checkpoint, config)
-    return Loaded(found.name, load_checkpoint(found.path, found.config), found.config, found.sha256)
+    return Loaded(found.name, load_checkpoint(found.path, found.config), found.config, found.sha256, found.path)
 
 
 class _Found(NamedTuple):

@@ -12,7 +12,6 @@ from app.api.previews import Previews
 from app.api.schemas import FeatureBody, ModelBody, PlaceBody, ProposalBody, RefineResult, WindowBody
 from app.geometry.locations import read_location
 from app.geometry.windows import Window
-from app.usecases.doubts import doubts_of
 from app.usecases.ports import ModelInfo
 from app.usecases.predict_roi import Prediction
 from app.usecases.proposals import Proposal
@@ -69,14 +68,13 @@ def prediction_feature(prediction: Prediction) -> FeatureBody | None:
     )
 
 
-def crop_feature(refinement: CropRefinement, model: ModelInfo) -> FeatureBody:
+def crop_feature(refinement: CropRefinement) -> FeatureBody:
     """Shape a refinement of a crop."""
     return _feature(
         refinement.shape,
         changed=refinement.changed,
-        score=refinement.score,
-        doubts=list(doubts_of(model)),
         timings_ms=refinement.timings_ms,
+        **_told(refinement.account),
     )
 
 

@@ -20,13 +20,14 @@ import numpy as np
 import numpy.typing as npt
 
 from app.errors import InvalidSettings
+from app.geometry.glance import Glance
 from app.geometry.windows import Window, WindowGrid, window_at
 from app.segmenter.embedding import Sam2Embedding
 from app.usecases.ports import EncodedWindow, ModelInfo, Plane, Slide
 
 log = logging.getLogger(__name__)
 
-_FORMAT = 2
+_FORMAT = 3
 """Counts changes of what a file holds; those of other counts are not read."""
 _NAME = re.compile(r"(-?\d{1,10})_(-?\d{1,10})_([1-9]\d{0,9})\.npz", re.ASCII)
 """A window's place and side, level-0 pixels. Other files in the folder are none of ours."""
@@ -148,19 +149,23 @@ class EmbeddingFiles:
         return self._folder / hashlib.sha256(key.encode()).hexdigest()[:32]
 
     def _unpacked(self, window: Window, arrays: dict[str, npt.NDArray[Any]]) -> EncodedWindow:
-        features = tuple(arrays[f"level{at}"] for at in range(len(arrays) - 3))
+        features = tuple(arrays[f"level{at}"] for at in range(len(arrays) - 5))
         columns, rows = (int(side) for side in arrays["window_size"])
         height, width = (int(side) for side in arrays["shape"])
         embedding = Sam2Embedding(features, (columns, rows))
-        return EncodedWindow(window, embedding, WindowGrid(*(float(each) for each in arrays["grid"])), (height, width))
+        grid = WindowGrid(*(float(each) for each in arrays["grid"]))
+        glance = Glance(arrays["glance"], float(arrays["softness"])) if arrays["glance"].size else None
+        return EncodedWindow(window, embedding, grid, (height, width), glance)
 
 
 def _packed(encoded: EncodedWindow) -> dict[str, npt.NDArray[Any]]:
-    embedding, grid = cast(Sam2Embedding, encoded.embedding).on_host(), encoded.grid
+    embedding, grid, glance = cast(Sam2Embedding, encoded.embedding).on_host(), encoded.grid, encoded.glance
     return {
         "grid": np.array([grid.x0, grid.y0, grid.dx, grid.dy]),
         "shape": np.array(encoded.shape),
         "window_size": np.array(embedding.window_size),
+        "glance": glance.pixels if glance else np.empty(0, np.uint8),
+        "softness": np.array(glance.softness if glance else 0.0),
         **{f"level{at}": np.asarray(level) for at, level in enumerate(embedding.features)},
     }
 

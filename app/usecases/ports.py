@@ -14,6 +14,7 @@ from typing import Protocol
 
 from app.errors import CallerGone, ModelBusy
 from app.geometry.frames import Roi
+from app.geometry.glance import Glance
 from app.geometry.judgement import UNJUDGED, Judgement
 from app.geometry.masks import Masks
 from app.geometry.prompts import Prompts
@@ -199,6 +200,8 @@ class EncodedWindow:
     grid: WindowGrid
     shape: tuple[int, int]
     """(rows, columns) of the array that was encoded."""
+    glance: Glance | None = None
+    """At its pixels; None where they were not looked at."""
 
 
 class EmbeddingStore(Protocol):

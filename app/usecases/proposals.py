@@ -1,19 +1,19 @@
-"""Which of the decoder's masks is taken, and what the others would look like."""
+"""Which of the decoder's masks is taken, and what the others would look like (decision 0033)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
 from shapely import MultiPolygon, Polygon
 
-from app.geometry.masks import Masks
+from app.geometry.judgement import Judgement
+from app.geometry.masks import Masks, Taken
+from app.geometry.masks import Proposal as Choice
+from app.geometry.prompts import PointPrompt, prompt_kind
 
-Choice = Literal["best", "single", 0, 1, 2]
-"""best: the proposal of highest score; single: the decoder's mask for prompts that are not ambiguous; else an index."""
-Taken = Literal["single", 0, 1, 2]
+__all__ = ["INDICES", "Choice", "Proposal", "Taken", "take"]
+
 INDICES: tuple[Literal[0], Literal[1], Literal[2]] = (0, 1, 2)
 
 
@@ -27,17 +27,7 @@ class Proposal:
     """Platform frame, valid and inside the slide; None if it is empty."""
 
 
-@dataclass(frozen=True, slots=True)
-class TakenMask:
-    """The mask that becomes the outline."""
-
-    name: Taken
-    logits: npt.NDArray[np.float32]
-    """(h, w) float32: raw values over the whole window."""
-    score: float
-
-
-def take(masks: Masks, choice: Choice | None) -> TakenMask:
-    """Take the mask that was asked for; None leaves it to the checkpoint."""
-    index = choice if isinstance(choice, int) else masks.best
-    return TakenMask(INDICES[index], masks.logits[index], float(masks.scores[index]))
+def take(masks: Masks, choice: Choice | None, points: tuple[PointPrompt, ...], judgement: Judgement) -> Taken:
+    """Take the mask that was asked for; None leaves it to what the checkpoint's card says of such prompts."""
+    wanted = choice if choice is not None else judgement.proposal(prompt_kind([point.label for point in points]))
+    return masks.named(wanted)

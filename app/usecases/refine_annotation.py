@@ -6,7 +6,7 @@ old shape with all points, or the new shape with some of them left.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from shapely.geometry.base import BaseGeometry
@@ -174,7 +174,7 @@ class RefineAnnotation:
                     go_on=go_on,
                 )
             prompts = (*session.clicks, *(prompt_of(point, slide, self.background_term) for point in points))
-            return _Found(session, points, begun.outline(session.box, prompts, options.wish))
+            return _Found(session, points, begun.outline(session.box, prompts, _of_drawn(options, subject)))
 
     def _decide(
         self, annotation: Annotation, segmentation: Segmentation, options: RefineOptions
@@ -215,3 +215,8 @@ class RefineAnnotation:
             keep_points=options.keep_points,
             model_sha256=self.segment.segmenter.info.sha256,
         )
+
+
+def _of_drawn(options: RefineOptions, subject: _Subject) -> Wish:
+    """Say how large a shape was drawn; where a box is given, that is it."""
+    return options.wish if options.box else replace(options.wish, drawn_px0=subject.geometry.area)

@@ -17,7 +17,7 @@ from app.geometry.outlines import OutlineOptions
 from app.geometry.polygons import clip_to_slide, largest_polygon, polygonal
 from app.usecases.embeddings import Embeddings
 from app.usecases.ports import Claim, CropReader, Plane, Segmenter, Slide
-from app.usecases.segment_roi import SegmentRoi, Wish
+from app.usecases.segment_roi import Account, SegmentRoi, Wish
 from app.usecases.timings import Stopwatch
 
 OpenCrop = Callable[[bytes, Roi, Slide, int, Claim], CropReader]
@@ -32,7 +32,7 @@ class CropRefinement:
     shape: Polygon
     """Platform frame, valid, inside the slide; the shape that came, if the model found nothing."""
     changed: bool
-    score: float
+    account: Account
     timings_ms: dict[str, float]
 
 
@@ -78,8 +78,8 @@ class RefineCrop:
                 raise RoiOutsideSlide("No area of the location lies on the slide.")
         with stopwatch.step("window"):
             reader = self.open_crop(crop, envelope, slide, self.segmenter.input_side_px, claim)
-        segment = SegmentRoi(Embeddings(reader, self.segmenter, plan=reader.plan), self.segmenter)
+        segment = SegmentRoi(Embeddings(reader, self.segmenter, plan=reader.plan), self.segmenter, looks_again=False)
         with segment.begun(slide, Plane(), roi, stopwatch, claim) as begun:
-            found = begun.outline(roi, (), Wish(OutlineOptions(parts="largest")))
+            found = begun.outline(roi, (), Wish(OutlineOptions(parts="largest"), drawn_px0=drawn.area))
         shape = largest_polygon(drawn if found.shape is None else found.shape)
-        return CropRefinement(shape, found.shape is not None, found.account.score, stopwatch.timings_ms())
+        return CropRefinement(shape, found.shape is not None, found.account, stopwatch.timings_ms())

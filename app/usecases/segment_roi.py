@@ -15,17 +15,20 @@ import numpy.typing as npt
 from shapely import MultiPolygon, Polygon
 
 from app import spans
+from app.errors import DeviceOutOfMemory, ModelBusy
 from app.geometry.frames import Roi, flip_geometry
-from app.geometry.masks import Masks
+from app.geometry.masks import Taken
 from app.geometry.outlines import OutlineOptions, outline_of
 from app.geometry.polygons import clip_to_slide, polygonal
 from app.geometry.prompts import PointPrompt, prompts_in_window
+from app.geometry.signs import signs_of
 from app.geometry.windows import Window
-from app.usecases.doubts import Judged, judge
+from app.usecases.doubts import Evidence, Judged, judge
 from app.usecases.embeddings import Embeddings
+from app.usecases.look import MOST_LOOKS, Look, parts_of
 from app.usecases.ports import Claim, EncodedWindow, Plane, Segmenter, Slide
 from app.usecases.prompt_session import Bounds, platform_bounds
-from app.usecases.proposals import INDICES, Choice, Proposal, Taken, TakenMask, take
+from app.usecases.proposals import INDICES, Choice, Proposal, take
 from app.usecases.timings import Stopwatch
 
 
@@ -38,6 +41,8 @@ class Wish:
     """None: what the checkpoint is best at."""
     proposals: Literal["never", "if doubtful", "always"] = "never"
     """When the others are outlined too."""
+    drawn_px0: float | None = None
+    """Area of the shape that was drawn around the object, level-0 pixels; None: that of the box."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,8 @@ class BegunSegmentation:
     encoded: Future[EncodedWindow]
     segmenter: Segmenter
     stopwatch: Stopwatch
+    further: Callable[[Roi], EncodedWindow] | None = None
+    """Gives the window of another box; None where the pixels of one window are all there is."""
 
     def check(self) -> None:
         """Raise what has already kept the window from being encoded, for instance that the line is full."""
@@ -94,39 +101,73 @@ class BegunSegmentation:
         PlatformError, ModelError
             The window could not be read or encoded.
         """
-        encoded = self.encoded.result()
+        look = self._seen(box, points, wish)
+        with self.stopwatch.step("postprocess"):
+            shape = self._in_platform(look.shape)
+            account = self._account(look, box, wish)
+            told = wish.proposals == "always" or (wish.proposals == "if doubtful" and account.judged.doubtful)
+            proposals = tuple(self._proposals(look, wish.outline)) if told and shape else ()
+        spans.note({"refine.window.side_px0": look.encoded.window.side_px0, "refine.points": len(points)})
+        return Segmentation(shape, account, proposals)
+
+    def _seen(self, box: Roi | None, points: tuple[PointPrompt, ...], wish: Wish) -> Look:
+        """Look at the object; where the window cuts it off, look again from further away, as long as there is time."""
+        look = self._look(self.encoded.result(), box, points, wish)
+        for _ in range(1, MOST_LOOKS):
+            wider = look.further(self.slide)
+            if wider is None or self.further is None:
+                break
+            try:
+                again = self._look(self.further(wider), box, points, wish)
+            except (ModelBusy, DeviceOutOfMemory):
+                break  # what was seen is told, with its doubt
+            if again.shape is None:
+                break
+            look = again
+        return look
+
+    def _look(self, encoded: EncodedWindow, box: Roi | None, points: tuple[PointPrompt, ...], wish: Wish) -> Look:
         with self.stopwatch.step("decode"):
             masks = self.segmenter.decode(encoded.embedding, prompts_in_window(box, points, encoded.grid))
         with self.stopwatch.step("postprocess"):
-            taken = take(masks, wish.choice)
-            shape = self._outlined(taken.logits, wish.outline)
-            account = self._account(taken, box)
-            told = wish.proposals == "always" or (wish.proposals == "if doubtful" and account.judged.doubtful)
-            proposals = tuple(self._proposals(masks, wish.outline)) if told and shape else ()
-        spans.note({"refine.window.side_px0": encoded.window.side_px0, "refine.points": len(points)})
-        return Segmentation(shape, account, proposals)
+            taken = take(masks, wish.choice, points, self.segmenter.info.judgement)
+            shape = self._outlined(encoded, masks.of(taken).logits, wish.outline)
+        return Look(encoded, masks, taken, shape)
 
-    def _outlined(self, logits: npt.NDArray[np.float32], options: OutlineOptions) -> Polygon | MultiPolygon | None:
-        """Outline a mask, platform frame, inside the slide."""
-        encoded, slide = self.encoded.result(), self.slide
+    def _outlined(
+        self, encoded: EncodedWindow, logits: npt.NDArray[np.float32], options: OutlineOptions
+    ) -> Polygon | MultiPolygon | None:
+        """Outline a mask, slide frame, inside the slide."""
         shape = outline_of(logits, encoded.grid, encoded.shape, options)
-        shape = shape and clip_to_slide(shape, slide.width, slide.height)
-        return shape and polygonal(flip_geometry(shape, slide.height))
+        return shape and clip_to_slide(shape, self.slide.width, self.slide.height)
 
-    def _account(self, taken: TakenMask, box: Roi | None) -> Account:
-        encoded = self.encoded.result()
+    def _in_platform(self, shape: Polygon | MultiPolygon | None) -> Polygon | MultiPolygon | None:
+        return shape and polygonal(flip_geometry(shape, self.slide.height))
+
+    def _account(self, look: Look, box: Roi | None, wish: Wish) -> Account:
+        info = self.segmenter.info
+        drawn = wish.drawn_px0 if wish.drawn_px0 or box is None else box.width * box.height
+        evidence = Evidence(
+            info.judgement.confidence(signs_of(look.masks, look.taken)),
+            look.is_cut(self.slide),
+            parts_of(look.shape),
+            look.shape.area / drawn if look.shape and drawn else None,
+            look.sight(box),
+        )
         return Account(
-            score=taken.score,
-            proposal=taken.name,
-            judged=judge(taken.score, self.segmenter.info),
+            score=look.masks.of(look.taken).score,
+            proposal=look.taken,
+            judged=judge(evidence, info),
             box=None if box is None else platform_bounds(box, self.slide),
-            window=encoded.window,
-            downsample=encoded.window.downsample(max(encoded.shape)),
+            window=look.encoded.window,
+            downsample=look.encoded.window.downsample(max(look.encoded.shape)),
         )
 
-    def _proposals(self, masks: Masks, options: OutlineOptions) -> Iterator[Proposal]:
+    def _proposals(self, look: Look, options: OutlineOptions) -> Iterator[Proposal]:
         for index in INDICES:
-            yield Proposal(index, float(masks.scores[index]), self._outlined(masks.logits[index], options))
+            mask = look.masks.of(index)
+            shape = self._in_platform(self._outlined(look.encoded, mask.logits, options))
+            yield Proposal(index, mask.score, shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +176,8 @@ class SegmentRoi:
 
     embeddings: Embeddings
     segmenter: Segmenter
+    looks_again: bool = True
+    """Whether there are pixels beyond the box' window."""
 
     @contextmanager
     def begun(
@@ -158,9 +201,14 @@ class SegmentRoi:
         prompted = roi.around((point.x, point.y) for point in points)
         left = threading.Event()
         claim = replace(claim, given_up=_either(left.is_set, claim.given_up))
-        encoded = _started(lambda: self.embeddings.get(slide, plane, roi, stopwatch, claim, prompted))
+
+        def window(roi: Roi) -> EncodedWindow:
+            return self.embeddings.get(slide, plane, roi, stopwatch, claim, prompted)
+
+        encoded = _started(lambda: window(roi))
+        further = window if self.looks_again else None
         try:
-            yield BegunSegmentation(slide, encoded, self.segmenter, stopwatch)
+            yield BegunSegmentation(slide, encoded, self.segmenter, stopwatch, further)
         except BaseException:
             left.set()
             raise

@@ -4,7 +4,7 @@ import threading
 import pytest
 import shapely
 from fastapi.testclient import TestClient
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from app.errors import ModelBusy
 from app.geometry.polygons import iou
@@ -153,7 +153,7 @@ def test_the_embedded_model_is_called_a_demo(settings: Settings, gateway: FakeGa
 
     with TestClient(assemble(settings, gateway, DiscReader(), Embedded())) as client:
         body = client.get("/health").json()
-    assert "demo" in body["warning"]
+    assert body["warning"] == "The demo model is running; it is not meant for annotation work."
     assert body["gpu"] is True
 
 
@@ -163,7 +163,8 @@ def test_every_outline_of_the_demo_model_says_where_it_comes_from(settings: Sett
         def info(self):
             return type(super().info)("embedded", "embedded", "0" * 64, "float32", "cpu")
 
-    crop = Image.new("RGB", (160, 160), (40, 40, 40))
+    crop = Image.new("RGB", (320, 320), (255, 255, 255))
+    ImageDraw.Draw(crop).ellipse((100, 100, 220, 220), (40, 40, 40))
     content = io.BytesIO()
     crop.save(content, "PNG")
     fields = {"image_width": "1000", "image_height": "800", "location": BOX}

@@ -14,6 +14,7 @@ import pytest
 
 from app.errors import CallerGone, ModelBusy
 from app.geometry.frames import WindowXY
+from app.geometry.judgement import UNJUDGED
 from app.geometry.prompts import Prompts
 from app.geometry.windows import WindowGrid, WindowImage
 from app.segmenter.weights import choose
@@ -182,4 +183,4 @@ def test_the_masks_are_those_of_the_model(embedded: Segmenter) -> None:
 
 
 def test_how_to_judge_the_masks_comes_with_the_model(embedded: Segmenter) -> None:
-    assert embedded.info.judgement == choose(SETTINGS).judgement
+    assert embedded.info.judgement == choose(SETTINGS).judgement != UNJUDGED

@@ -25,7 +25,7 @@ def test_masks_that_agree_and_are_sharp_have_all_signs() -> None:
     signs = signs_of(masks_of(disc(20), disc(20), disc(20), single=disc(20)), 2)
     assert signs.score == pytest.approx(0.9)
     assert (signs.agreement, signs.inside) == (1.0, 1.0)
-    assert signs.stability > 0.95
+    assert signs.stability > 0.9
 
 
 def test_a_flat_slope_is_not_stable() -> None:

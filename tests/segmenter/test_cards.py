@@ -16,6 +16,7 @@ from app.geometry.judgement import SIGNS, Calibration, Judgement
 from app.geometry.signs import Signs
 from app.segmenter.weights import WeightsEntry, choose, verify
 from app.segmenter.weights.card import MOST_BYTES, read_card
+from app.segmenter.weights.choice import EMBEDDED_MODEL
 from app.segmenter.weights.judgement import MOST_KNOTS, read_judgement, write_judgement
 from app.settings import SegmenterSettings, Settings, WeightsSettings
 
@@ -164,3 +165,11 @@ def test_the_thesis_checkpoint_takes_the_best_of_three_unless_its_card_says_othe
     card.write_text(json.dumps({**JUDGED, "sha256": "0" * 64}))
     with pytest.raises(WeightsCorrupt, match="its card"):
         choose(asked, [entry])
+
+
+def test_the_embedded_models_card_is_calibrated() -> None:
+    found = choose(Settings(segmenter=SegmenterSettings(demo_model=True)))
+    card = read_card(EMBEDDED_MODEL)
+    assert card is not None
+    assert found.judgement == card.judgement
+    assert found.judgement.confidence(Signs(0.9, 0.9, 0.9, 1.0)).calibrated

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from app.errors import InvalidSettings
+from app.geometry.glance import glance_at
 from app.geometry.windows import WindowGrid, window_at
 from app.segmenter import embedding_files
 from app.segmenter.embedding import Sam2Embedding
@@ -47,6 +48,17 @@ def make(tmp_path: Path) -> Iterator[Make]:
         each.close()
 
 
+def test_a_glance_at_the_pixels_comes_back_too(make: Make) -> None:
+    looked = replace(encoded(), glance=glance_at(np.random.default_rng(0).integers(0, 255, (60, 64, 3), np.uint8)))
+    written(make(), looked)
+    found = make().read(SLIDE, Plane(), looked.window)
+    assert found is not None
+    assert found.glance is not None
+    assert looked.glance is not None
+    np.testing.assert_array_equal(found.glance.pixels, looked.glance.pixels)
+    assert found.glance.softness == looked.glance.softness
+
+
 def written(files: EmbeddingFiles, *windows: EncodedWindow) -> None:
     for window in windows:
         files.write(SLIDE, Plane(), window)
@@ -60,7 +72,7 @@ def test_another_replica_reads_what_one_has_written(make: Make) -> None:
     assert other.windows(SLIDE, Plane()) == [kept.window]
     found = other.read(SLIDE, Plane(), kept.window)
     assert found is not None
-    assert (found.window, found.grid, found.shape) == (kept.window, kept.grid, kept.shape)
+    assert (found.window, found.grid, found.shape, found.glance) == (kept.window, kept.grid, kept.shape, None)
     assert isinstance(found.embedding, Sam2Embedding)
     assert isinstance(kept.embedding, Sam2Embedding)
     assert found.embedding.window_size == (64, 60)

@@ -26,6 +26,14 @@ def evaluate(
     precision: Annotated[Precision, typer.Option(help="auto: bfloat16 on a GPU.")] = Precision.auto,
     device: Device = "auto",
     seed: Annotated[int, typer.Option(help="Of the prompts and of --limit.")] = 0,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate",
+            help="Write into the checkpoint's card which mask to take and how far to trust it. Only for data that it"
+            " was never trained on; the images that a card names as left out are found by themselves.",
+        ),
+    ] = False,
 ) -> None:
     """Evaluate a checkpoint with every kind of prompt, beside plain baselines, and write a report."""
     from training.cli.export import tell
@@ -44,5 +52,9 @@ def evaluate(
         loaded.append(load(name, its_config or None))
     dataset = dataset_of(data, out / "data", tell)
     split = split or ("test" if dataset == data else "all")
-    report = evaluate_and_report(dataset, loaded, where, split, limit, seed, out)
+    if calibrate and loaded[0].path is None:
+        raise typer.BadParameter("random weights have no card", param_hint="--calibrate")
+    report = evaluate_and_report(dataset, loaded, where, split, limit, seed, out, calibrate=calibrate)
     typer.echo(f"{report.metrics}, {report.html}: {report.headline}")
+    if report.card:
+        typer.echo(f"{report.card} says now which mask to take and how far to trust it.")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from app.geometry.masks import BoolMask, mask_in_model_frame
+from app.geometry.masks import BoolMask, Mask, Masks, mask_in_model_frame
 from training.model import Embeddings, chosen, decode, encode, gathered
 from training.prompts import Given
 from training.start import Machine
@@ -72,6 +72,14 @@ class Model:
         kept, score = chosen(logits, scores)
         mask = mask_in_model_frame(kept[0].float().cpu().numpy())
         return Found(mask, float(score[0]), time.perf_counter() - started)
+
+    @torch.inference_mode()
+    def masks(self, embeddings: Embeddings, given: Given) -> Masks:
+        """Decode one prompt into all that the service sees of it."""
+        with self.machine.autocast():
+            logits, scores = decode(self.network, embeddings, gathered([given], self.side).to(self.machine.device))
+        values, told = logits[0].float().cpu().numpy(), scores[0].float().cpu().numpy()
+        return Masks(values[1:], told[1:], Mask(values[0], float(told[0])))
 
     @torch.inference_mode()
     def automatic(self, embeddings: Embeddings) -> Found:

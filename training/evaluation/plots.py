@@ -13,7 +13,9 @@ import numpy.typing as npt
 
 from app.geometry.masks import BoolMask
 from training.dataset import Item
+from training.evaluation.calibrate import Judged
 from training.evaluation.evaluate import Row
+from training.evaluation.monotone import reliability
 from training.prompts import Given
 
 _OBJECT, _FOUND, _BOX = (60, 200, 60), (230, 40, 40), (240, 200, 0)
@@ -70,6 +72,22 @@ def trust_plot(rows: Sequence[Row], method: str, prompt: str) -> str:
     axes.plot([0, 1], [0, 1], color="gray", lw=1)
     axes.plot([row.values["score"] for row in some], [row.values["iou"] for row in some], ".")
     axes.set(xlabel="predicted IoU", ylabel="IoU", xlim=(0, 1), ylim=(0, 1))
+    axes.grid(alpha=0.3)
+    return _embedded(figure)
+
+
+def reliability_plot(judged: Judged) -> str:
+    """Draw what came over what was expected, for the raw score and for the calibration; large dots are many objects."""
+    figure, axes = _axes(4.6, 4.2)
+    axes.plot([0, 1], [0, 1], color="gray", lw=1)
+    alike = np.ones(len(judged.iou))
+    for values, name, mark in ((judged.score, "raw score", "s"), (judged.expected, "calibrated", "o")):
+        bins = reliability(values, judged.iou, alike, 20)
+        sizes = [8 + 160 * share for share, *_ in bins]
+        axes.scatter([told for _, told, _, _ in bins], [came for _, _, came, _ in bins], sizes, marker=mark, label=name,
+                     alpha=0.7)  # fmt: skip
+    axes.set(xlabel="expected IoU", ylabel="mean IoU", xlim=(0.4, 1), ylim=(0.4, 1))
+    axes.legend()
     axes.grid(alpha=0.3)
     return _embedded(figure)
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import jinja2
 
 from training.evaluation import plots
+from training.evaluation.calibrate import Judged
 from training.evaluation.evaluate import ALL_OBJECTS, ALL_RECIPES, AUTOMATIC, BOXES, Row, Summary
-from training.evaluation.tables import Table, mean, tables
+from training.evaluation.tables import Table, how_far, mean, tables, which_mask
 
 WORST = 12
 WORST_PROMPT = "loosened box"
@@ -38,7 +39,7 @@ class Facts:
 
 def write_report(
     file: Path, facts: Facts, summary: Summary, rows: Sequence[Row], items: Sequence[object], cases: Sequence[Case],
-    models: Sequence[str], baselines: Sequence[str],
+    models: Sequence[str], baselines: Sequence[str], judged: Judged | None = None,
 ) -> None:  # fmt: skip
     """Write the report.
 
@@ -50,6 +51,8 @@ def write_report(
         The worst, in this order.
     models, baselines : sequence of str
         Names of methods, the evaluated model first.
+    judged : Judged, optional
+        What was fitted for the card.
     """
     model = models[0]
     order = [recipe.name for recipe in ALL_RECIPES] + [AUTOMATIC]
@@ -62,6 +65,7 @@ def write_report(
         for method in [*models, *baselines]
     }
     made: list[Table] = tables(summary, models, baselines)
+    of_the_card = [which_mask(judged), how_far(judged)] if judged else []
     template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         (Path(__file__).parent / "report.html.jinja").read_text(encoding="utf-8")
     )
@@ -70,6 +74,8 @@ def write_report(
             facts=facts,
             first=made[0],
             others=made[1:],
+            of_the_card=of_the_card,
+            reliability_plot=plots.reliability_plot(judged) if judged else "",
             methods_plot=plots.methods_plot(means),
             prompts_plot=plots.prompts_plot(rows, model, order),
             sizes_plot=plots.sizes_plot(rows, items, model, WORST_PROMPT),  # type: ignore[arg-type]

@@ -15,6 +15,8 @@ import torch
 from training.dataset import Dataset, Item, open_dataset
 from training.errors import BrokenDataset, telling_of_full_disks
 from training.evaluation.baselines import BASELINES
+from training.evaluation.calibrate import Judged, judged, samples
+from training.evaluation.cards import judgement_on_a_card, left_out, write_card
 from training.evaluation.evaluate import MEAN_OF_DATASETS, Asked, evaluate, summary
 from training.evaluation.methods import Model
 from training.evaluation.report import Facts, write_report
@@ -34,20 +36,40 @@ class Report:
     html: Path
     headline: str
     model_sha256: str
+    card: Path | None = None
+    """Where the calibration was written."""
 
 
 def evaluate_and_report(
-    data: Path, loaded: Sequence[Loaded], machine: Machine, split: str, limit: int, seed: int, out: Path
+    data: Path,
+    loaded: Sequence[Loaded],
+    machine: Machine,
+    split: str,
+    limit: int,
+    seed: int,
+    out: Path,
+    *,
+    calibrate: bool = False,
 ) -> Report:
     """Evaluate checkpoints, the first one thoroughly, and write what was found.
+
+    Parameters
+    ----------
+    calibrate : bool
+        Also fit which masks of the first one to take and how far to trust them, and write that into its card. Where the
+        card names images that were left out of its training, and some are in the data, only those count.
 
     Raises
     ------
     BrokenDataset, NoSpace
         What was evaluated before stays.
+    WeightsCorrupt
+        The card that is to be written is that of another checkpoint.
     """
     dataset = open_dataset(data)
     everything = dataset.of(split)
+    if calibrate:
+        everything = unseen(everything, left_out(loaded[0].path))
     items = _some(everything, limit)
     if not items:
         raise BrokenDataset(f"The dataset {data} has nothing in its {split} split.")
@@ -56,6 +78,7 @@ def evaluate_and_report(
     models = tuple(
         Model(name, each.network.to(machine.device).eval(), machine) for name, each in zip(names, loaded, strict=True)
     )
+    fitted = judged(samples(dataset, items, models[0], seed)) if calibrate else None
     rows = evaluate(dataset, items, Asked(models, tuple(each.sha256 for each in loaded), seed), out)
     found = summary(rows, items)
     cases = worst_cases(dataset, items, rows, models[0], seed)
@@ -71,18 +94,30 @@ def evaluate_and_report(
         },
         "machine": {"device": str(machine.device), "mixed_precision": machine.mixed, "torch": torch.__version__},
         "by_object_type": _by_object_type(found[names[0]]),
+        **({"judgement": judgement_on_a_card(fitted)} if fitted else {}),
         "summary": found,
         "worst": [{"item": case.item, "iou": case.iou, "score": case.score} for case in cases],
     }  # fmt: skip
     with telling_of_full_disks(str(out)):
         metrics.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        write_report(html, facts, found, rows, items, cases, names, list(BASELINES))
+        write_report(html, facts, found, rows, items, cases, names, list(BASELINES), fitted)
+    card = write_card(loaded[0], fitted) if fitted else None
     values = {
         prompt: mean(found, names[0], prompt, MEAN_OF_DATASETS, "iou") for prompt in ("exact box", "loosened box")
     }
     plain = {prompt: mean(found, "plain box", prompt, MEAN_OF_DATASETS, "iou") for prompt in values}
     headline = ", ".join(f"{prompt} {plain[prompt]:.3f} -> {value:.3f}" for prompt, value in values.items())
-    return Report(metrics, html, f"mean IoU, plain -> {names[0]}: {headline}", loaded[0].sha256)
+    headline = f"mean IoU, plain -> {names[0]}: {headline}" + (_told(fitted) if fitted else "")
+    return Report(metrics, html, headline, loaded[0].sha256, card)
+
+
+def unseen(items: list[Item], left_out: frozenset[str]) -> list[Item]:
+    """Keep to the images that were left out of a training, if some of them are here; else all count."""
+    return [item for item in items if item.slide.rpartition("/")[2] in left_out] or items
+
+
+def _told(fitted: Judged) -> str:
+    return f"; expected calibration error {fitted.error:.3f} on {fitted.slides} slides"
 
 
 def _by_object_type(found: dict[str, Any]) -> dict[str, Any]:

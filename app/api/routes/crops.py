@@ -30,6 +30,6 @@ def routes(verbs: Verbs) -> APIRouter:
         refinement = verbs.crop(annotation_crop.file.read(), location, image_width, image_height, verbs.claim(request))
         outcome = "changed" if refinement.changed else "nothing found"
         verbs.done("crop", outcome, refinement.timings_ms, response)
-        return crop_feature(refinement, verbs.model)
+        return crop_feature(refinement)
 
     return router

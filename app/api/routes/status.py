@@ -32,7 +32,9 @@ class Status:
             gpu=model.device != "cpu",
             ready=self.is_ready(),
             model=model_body(model),
-            warning="The embedded demo model runs: not for annotation work." if model.origin == "embedded" else None,
+            warning="The demo model is running; it is not meant for annotation work."
+            if model.origin == "embedded"
+            else None,
         )
 
 

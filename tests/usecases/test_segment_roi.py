@@ -1,0 +1,210 @@
+"""Which mask, from how far away, and with which doubts: what the use case makes of a window."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+
+from app.errors import ModelBusy
+from app.geometry.frames import Roi, flip_y
+from app.geometry.judgement import Calibration, Judgement
+from app.geometry.masks import Mask, Masks
+from app.geometry.prompts import PointLabel, PointPrompt, Prompts
+from app.geometry.windows import Window, WindowImage
+from app.usecases import doubts
+from app.usecases.embeddings import Embeddings
+from app.usecases.look import MOST_LOOKS
+from app.usecases.ports import Claim, ModelInfo, Plane, Slide
+from app.usecases.proposals import Choice
+from app.usecases.segment_roi import Segmentation, SegmentRoi, Wish
+from app.usecases.timings import Stopwatch
+from tests.fakes.rooms import DarkEmbedding, DarkSegmenter, DiscReader
+
+SLIDE = Slide(5, 1000, 800, "slide.tif")
+BOX = Roi(430, 330, 570, 470)
+"""Around the disc of radius 60 at (500, 400)."""
+SMALL = Roi(480, 380, 520, 420)
+"""Inside of it: the window of twice its side is dark all over."""
+PLUS, MINUS = (PointPrompt(500, 400, label) for label in (PointLabel.FOREGROUND, PointLabel.BACKGROUND))
+
+
+@dataclass
+class Judged(DarkSegmenter):
+    """Finds all that is dark, box or not; its single mask is that of half the width."""
+
+    judgement: Judgement = field(default_factory=Judgement)
+    beyond: bool = False
+    """Whether the box bounds nothing."""
+
+    @property
+    def info(self) -> ModelInfo:
+        return replace(super().info, judgement=self.judgement)
+
+    def decode(self, embedding: DarkEmbedding, prompts: Prompts) -> Masks:
+        if self.beyond:
+            rows, columns = embedding.dark.shape
+            prompts = replace(prompts, box=np.array([[0, 0], [columns, rows]]))
+        masks = super().decode(embedding, prompts)
+        half = masks.logits[1].copy()
+        half[:, half.shape[1] // 2 :] = -5
+        return Masks(masks.logits, masks.scores, Mask(half, 0.8))
+
+
+def segmented(
+    segmenter: DarkSegmenter,
+    box: Roi = BOX,
+    points: tuple[PointPrompt, ...] = (),
+    wish: Wish = Wish(),
+    *,
+    reader: DiscReader | None = None,
+    looks_again: bool = True,
+    claim: Claim = Claim(),
+) -> Segmentation:
+    embeddings = Embeddings(reader or DiscReader(), segmenter, 2**20)  # type: ignore[arg-type]
+    segment = SegmentRoi(embeddings, segmenter, looks_again)  # type: ignore[arg-type]
+    with segment.begun(SLIDE, Plane(), box, Stopwatch(), claim, points) as begun:
+        return begun.outline(box, points, wish)
+
+
+@pytest.mark.parametrize(
+    ("takes", "points", "choice", "taken"),
+    [
+        ((), (), None, 1),
+        ((("box", "single"),), (), None, "single"),
+        ((("box", "single"),), (PLUS,), None, 1),
+        ((("1 negative", "single"),), (MINUS,), None, "single"),
+        ((("box", "single"),), (), "best", 1),
+        ((), (), "single", "single"),
+        ((("box", "single"),), (), 2, 2),
+    ],
+)
+def test_the_card_says_which_mask_and_a_request_overrides_it(
+    takes: tuple, points: tuple[PointPrompt, ...], choice: Choice | None, taken: object
+) -> None:
+    found = segmented(Judged(judgement=Judgement(takes)), points=points, wish=Wish(choice=choice))
+    assert found.account.proposal == taken
+    assert found.account.score == pytest.approx({"single": 0.8, 1: 0.9, 2: 0.2}[taken])  # type: ignore[index]
+    if taken in ("single", 1):
+        assert found.shape is not None
+        whole = np.pi * 60**2
+        assert found.shape.area == pytest.approx(whole / 2 if taken == "single" else whole, rel=0.05)
+
+
+def test_a_model_without_a_single_mask_answers_with_its_best() -> None:
+    assert segmented(DarkSegmenter(), wish=Wish(choice="single")).account.proposal == 1
+
+
+def test_a_good_outline_is_not_doubted() -> None:
+    judged = segmented(DarkSegmenter()).account.judged
+    assert (judged.doubts, judged.doubtful, judged.calibrated) == ((), False, False)
+    assert judged.confidence == pytest.approx(0.9)
+
+
+def test_the_confidence_is_what_the_card_makes_of_the_signs() -> None:
+    halved = Judgement((), Calibration((("score", 1.0),), ((0.0, 0.0), (1.0, 0.5))))
+    account = segmented(Judged(judgement=halved)).account
+    assert account.score == pytest.approx(0.9)
+    assert account.judged.confidence == pytest.approx(0.45)
+    assert account.judged.calibrated
+    assert account.judged.doubts == (doubts.LOW_CONFIDENCE,)
+
+
+def test_glass_is_told_also_where_the_window_is_remembered() -> None:
+    segmenter = DarkSegmenter()
+    embeddings = Embeddings(DiscReader(radius=0), segmenter, 2**20)
+    for _ in range(2):
+        with SegmentRoi(embeddings, segmenter).begun(SLIDE, Plane(), BOX, Stopwatch(), Claim()) as begun:
+            assert doubts.ONLY_GLASS in begun.outline(BOX, ()).account.judged.doubts
+    assert segmenter.encoded == 1
+
+
+def test_points_alone_are_judged_by_what_was_found() -> None:
+    class Everything(DarkSegmenter):
+        def decode(self, embedding: DarkEmbedding, prompts: Prompts) -> Masks:
+            rows, columns = embedding.dark.shape
+            return super().decode(embedding, replace(prompts, box=np.array([[0, 0], [columns, rows]])))
+
+    embeddings = Embeddings(DiscReader(), Everything(), 0)  # type: ignore[arg-type]
+    for radius, expected in ((60, ()), (0, ())):
+        embeddings = Embeddings(DiscReader(radius=radius), Everything(), 0)  # type: ignore[arg-type]
+        with SegmentRoi(embeddings, Everything()).begun(SLIDE, Plane(), BOX, Stopwatch(), Claim()) as begun:
+            found = begun.outline(None, (PLUS,))
+        assert (found.shape is not None) == bool(radius)
+        assert found.account.judged.doubts == expected
+
+
+def test_the_size_is_that_of_the_drawn_shape() -> None:
+    area = np.pi * 60**2
+    assert segmented(DarkSegmenter(), wish=Wish(drawn_px0=area * 20)).account.judged.doubts == (doubts.FAR_SMALLER,)
+    assert segmented(DarkSegmenter(), wish=Wish(drawn_px0=area / 3)).account.judged.doubts == (doubts.FAR_LARGER,)
+
+
+def test_what_the_window_cuts_off_is_looked_at_again_from_further_away() -> None:
+    segmenter = Judged(beyond=True)
+    found = segmented(segmenter, SMALL)
+    assert segmenter.encoded == 2
+    assert found.account.window.side_px0 == 160
+    assert found.shape is not None
+    assert found.shape.area == pytest.approx(np.pi * 60**2, rel=0.02)
+    x, y = found.shape.centroid.coords[0]
+    assert (x, y) == (pytest.approx(500, abs=1), pytest.approx(flip_y(400, 800), abs=1))
+    assert doubts.CUT not in found.account.judged.doubts
+
+
+def test_clicks_come_to_the_wider_window_without_encoding_anything() -> None:
+    segmenter = Judged(beyond=True)
+    embeddings = Embeddings(DiscReader(), segmenter, 2**20)  # type: ignore[arg-type]
+    for points in ((), (PLUS,), (PLUS, MINUS)):
+        with SegmentRoi(embeddings, segmenter).begun(  # type: ignore[arg-type]
+            SLIDE, Plane(), SMALL, Stopwatch(), Claim(), points
+        ) as begun:
+            assert begun.outline(SMALL, points).account.window.side_px0 == 160
+    assert segmenter.encoded == 2
+
+
+def test_it_is_not_looked_at_for_ever() -> None:
+    segmenter = Judged(beyond=True)
+    found = segmented(segmenter, Roi(499, 399, 501, 401), reader=DiscReader(radius=300))
+    assert segmenter.encoded == MOST_LOOKS
+    assert found.account.judged.doubts[-2:] == (doubts.CUT, doubts.FAR_LARGER)
+
+
+def test_the_slides_own_border_cuts_nothing_off() -> None:
+    segmenter = Judged(beyond=True)
+    found = segmented(segmenter, Roi(0, 0, 1000, 800), reader=DiscReader(radius=2000))
+    assert segmenter.encoded == 1
+    assert doubts.CUT not in found.account.judged.doubts
+
+
+def test_where_one_window_is_all_there_is_the_doubt_is_told() -> None:
+    segmenter = Judged(beyond=True)
+    assert doubts.CUT in segmented(segmenter, SMALL, looks_again=False).account.judged.doubts
+    assert segmenter.encoded == 1
+
+
+def test_without_time_for_another_look_the_first_one_counts() -> None:
+    class Slow(Judged):
+        def encode(self, image: WindowImage, claim: Claim) -> DarkEmbedding:
+            if self.encoded:
+                raise ModelBusy("Too late.", retry_after_s=1.0)
+            return super().encode(image, claim)
+
+    found = segmented(Slow(beyond=True), SMALL, claim=Claim(deadline=time.monotonic() + 60))
+    assert found.account.window.side_px0 == 80
+    assert doubts.CUT in found.account.judged.doubts
+
+
+def test_a_wider_window_in_which_nothing_is_found_is_forgotten() -> None:
+    @dataclass
+    class Near(DiscReader):
+        def read(self, slide: Slide, plane: Plane, window: Window, side_px: int, claim: Claim = Claim()) -> WindowImage:
+            image = super().read(slide, plane, window, side_px)
+            return image if window.side_px0 == 80 else replace(image, pixels=np.full_like(image.pixels, 255))
+
+    found = segmented(Judged(beyond=True), SMALL, reader=Near())
+    assert found.account.window.side_px0 == 80
+    assert found.shape is not None
+    assert doubts.CUT in found.account.judged.doubts

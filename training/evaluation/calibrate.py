@@ -1,0 +1,205 @@
+"""What belongs on a checkpoint's card: which of its masks to take, and how far to trust them (decisions 0033, 0034)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+from rich.progress import track
+
+from app.geometry.judgement import SIGNS, Judgement, Rule
+from app.geometry.masks import clean_mask, mask_in_model_frame
+from app.geometry.prompts import PointLabel, PromptKind, prompt_kind
+from app.geometry.signs import Signs, signs_of
+from training import prompts
+from training.dataset import Dataset, Item
+from training.errors import BrokenDataset
+from training.evaluation.methods import Model
+from training.evaluation.metrics import overlap
+from training.evaluation.monotone import Floats, calibration_error, fit, reliability
+from training.finetune.batches import item_rng
+from training.prompts import Recipe
+
+RECIPES = (
+    Recipe("exact box", box="exact"),
+    Recipe("box", box="jittered"),
+    Recipe("loosened box", box="loosened"),
+    Recipe("loosened box, 1 point (+)", box="loosened", positive=1),
+    Recipe("loosened box, 3 points (+)", box="loosened", positive=3),
+    Recipe("loosened box, 1 point (-)", box="loosened", negative=1),
+    Recipe("loosened box, 2 points (+), 1 point (-)", box="loosened", positive=2, negative=1),
+)
+FOLDS = 5
+LEAST_SLIDES = 4
+"""With fewer there is nothing to check a calibration on."""
+POPULATED = (0.75, 0.95)
+_GAIN = 0.01
+"""A sign has a weight if it takes away this share of the mean squared error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One prompt on one object."""
+
+    dataset: str
+    slide: str
+    kind: PromptKind
+    iou: dict[Rule, float]
+    """Of each mask that may be taken, after post-processing."""
+    signs: dict[Rule, Signs]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A judgement, and how it was measured."""
+
+    judgement: Judgement
+    masks: tuple[tuple[PromptKind, int, float, float, float], ...]
+    """Kind of prompts, how many, mean IoU of the best of three, what the single mask is better by, standard error."""
+    expected: Floats
+    """(n,) what was expected of each sample by a calibration that has not seen its slide."""
+    iou: Floats
+    """(n,) what came."""
+    score: Floats
+    """(n,) the raw score."""
+    weights: Floats
+    """(n,) every dataset counts alike."""
+    slides: int
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error, every object alike."""
+        return calibration_error(self.expected, self.iou, np.ones(len(self.iou)))
+
+    def about(self) -> dict[str, Any]:
+        """Tell how it was measured, for the card and metrics.json."""
+        alike = np.ones(len(self.iou))
+        low, high = POPULATED
+        return {
+            "prompts": len(self.iou),
+            "slides": self.slides,
+            "ece": round(self.error, 4),
+            "ece_datasets_alike": round(calibration_error(self.expected, self.iou, self.weights), 4),
+            "ece_of_the_score": round(calibration_error(self.score, self.iou, alike), 4),
+            "share_expected_in_0.75_to_0.95": round(
+                float(((self.expected >= low) & (self.expected <= high)).mean()), 3
+            ),
+            "reliability": [
+                [round(told, 4), round(came, 4), count]
+                for _, told, came, count in reliability(self.expected, self.iou, alike, 20)
+            ],
+            "masks": [
+                {"prompts": kind, "n": n, "best": round(best, 4), "single_minus_best": round(gain, 4),
+                 "standard_error": round(error, 4)}
+                for kind, n, best, gain, error in self.masks
+            ],
+        }  # fmt: skip
+
+
+def samples(dataset: Dataset, items: Sequence[Item], model: Model, seed: int) -> list[Sample]:
+    """Ask a model for every object with every kind of prompts that the service knows.
+
+    Raises
+    ------
+    BrokenDataset
+        A file is missing or damaged.
+    """
+    found = []
+    for item in track(items, "Calibrating"):
+        image, truth = dataset.image(item), dataset.mask(item)
+        embeddings, _ = model.encode(image)
+        for recipe in RECIPES:
+            given = prompts.draw(item_rng(seed, item, 2), recipe, truth, item.box)
+            masks = model.masks(embeddings, given)
+            kind = prompt_kind([PointLabel(int(label)) for label in given.labels])
+            taken = {rule: masks.named(rule) for rule in get_args(Rule)}
+            iou = {
+                rule: overlap(clean_mask(mask_in_model_frame(masks.of(name).logits)), truth)["iou"]
+                for rule, name in taken.items()
+            }
+            found.append(
+                Sample(item.dataset, item.slide, kind, iou, {rule: signs_of(masks, taken[rule]) for rule in taken})
+            )
+    return found
+
+
+def judged(found: Sequence[Sample]) -> Judged:
+    """Choose the masks, fit the calibration, and measure it slide by slide on what it was not fitted on.
+
+    Raises
+    ------
+    BrokenDataset
+        There are too few slides to tell.
+    """
+    slides = sorted({sample.slide for sample in found})
+    if len(slides) < LEAST_SLIDES:
+        raise BrokenDataset(
+            f"A calibration needs objects of {LEAST_SLIDES} slides at least, to be checked on slides that it was not"
+            f" fitted on; there are {len(slides)}."
+        )
+    masks = tuple(_compared(kind, [s for s in found if s.kind == kind]) for kind in get_args(PromptKind))
+    rules: dict[PromptKind, Rule] = {
+        kind: "single" if n and gain > error else "best" for kind, n, _, gain, error in masks
+    }
+    signs = np.array([[getattr(s.signs[rules[s.kind]], name) for name in SIGNS] for s in found])
+    iou = np.array([s.iou[rules[s.kind]] for s in found])
+    weights, folds = _alike([s.dataset for s in found]), _folds(found)
+    using = _worth(signs, iou, weights, folds)
+    expected = _crossed(signs, iou, weights, folds, using)
+    takes = tuple((kind, rules[kind]) for kind, n, *_ in masks if n)
+    whole = Judgement(takes, fit(signs, iou, weights, using))
+    return Judged(whole, masks, expected, iou, signs[:, SIGNS.index("score")], weights, len(slides))
+
+
+def _worth(signs: Floats, iou: Floats, weights: Floats, folds: Floats) -> tuple[str, ...]:
+    """Choose the signs that are worth a weight: the score, and each that makes slides which were not seen clearer."""
+
+    def missed(using: tuple[str, ...]) -> float:
+        return float(np.average((_crossed(signs, iou, weights, folds, using) - iou) ** 2, weights=weights))
+
+    using: tuple[str, ...] = ("score",)
+    error = missed(using)
+    while others := [name for name in SIGNS if name not in using]:
+        best, least = min(((name, missed((*using, name))) for name in others), key=lambda each: each[1])
+        if least > (1 - _GAIN) * error:
+            break
+        using, error = (*using, best), least
+    return using
+
+
+def _crossed(signs: Floats, iou: Floats, weights: Floats, folds: Floats, using: tuple[str, ...]) -> Floats:
+    """Tell what is expected of every sample by a calibration that has not seen its fold."""
+    expected = np.empty(len(iou))
+    for fold in np.unique(folds):
+        mine = folds == fold
+        calibration = fit(signs[~mine], iou[~mine], weights[~mine], using)
+        expected[mine] = [calibration(Signs(*each)) for each in signs[mine]]
+    return expected
+
+
+def _compared(kind: PromptKind, some: Sequence[Sample]) -> tuple[PromptKind, int, float, float, float]:
+    """Compare the single mask with the best of three, every dataset alike."""
+    if not some:
+        return kind, 0, 0.0, 0.0, 0.0
+    names = sorted({sample.dataset for sample in some})
+    gains = [np.array([s.iou["single"] - s.iou["best"] for s in some if s.dataset == name]) for name in names]
+    best = np.mean([np.mean([s.iou["best"] for s in some if s.dataset == name]) for name in names])
+    error = np.sqrt(sum(each.var() / len(each) for each in gains)) / len(gains)
+    return kind, len(some), float(best), float(np.mean([each.mean() for each in gains])), float(error)
+
+
+def _alike(datasets: Sequence[str]) -> Floats:
+    """Let every dataset count as much as another, whatever the number of its objects."""
+    counts = {name: datasets.count(name) for name in set(datasets)}
+    return np.array([1 / counts[name] / len(counts) for name in datasets])
+
+
+def _folds(found: Sequence[Sample]) -> Floats:
+    """Deal the slides of each dataset out, one fold after the other; all samples of a slide lie in one."""
+    places: dict[str, int] = {}
+    for name in sorted({sample.dataset for sample in found}):
+        for number, slide in enumerate(sorted({s.slide for s in found if s.dataset == name})):
+            places[slide] = (number + len(places)) % FOLDS
+    return np.array([places[sample.slide] for sample in found], np.float64)
