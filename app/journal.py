@@ -17,11 +17,21 @@ from typing import Self
 from pydantic import TypeAdapter, ValidationError
 
 from app.errors import InvalidSettings
-from app.usecases.ports import ModelInfo
 from app.usecases.recipe import Recipe
 from app.usecases.refinement import Refinement
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Which model made an outline, and on what."""
+
+    name: str
+    sha256: str
+    precision: str
+    engine: str
+    device: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +42,16 @@ class Entry:
     """ISO 8601, UTC."""
     annotation_id: int
     caller: int | None
-    model: ModelInfo
+    model: Maker
     recipe: Recipe
 
     @classmethod
     def of(cls, refinement: Refinement, recipe: Recipe) -> Self:
         """Make the line of a refinement that was written."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        return cls(now, refinement.annotation_id, refinement.caller, refinement.model, recipe)
+        model = refinement.model
+        maker = Maker(model.name, model.sha256, model.precision, model.engine, model.device)
+        return cls(now, refinement.annotation_id, refinement.caller, maker, recipe)
 
 
 _ADAPTER = TypeAdapter(Entry)

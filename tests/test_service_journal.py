@@ -51,7 +51,8 @@ def test_a_line_comes_back_as_it_was_written(tmp_path: Path, journal: Journal, r
     journal.write(refined)
     (entry,) = lines(tmp_path)
     assert entry.recipe == refined.recipe  # type: ignore[attr-defined]
-    assert (entry.annotation_id, entry.caller, entry.model) == (7, 61, refined.model)  # type: ignore[attr-defined]
+    assert (entry.annotation_id, entry.caller) == (7, 61)  # type: ignore[attr-defined]
+    assert entry.model.sha256 == refined.model.sha256  # type: ignore[attr-defined]
 
 
 def test_what_was_not_written_is_not_journalled(tmp_path: Path, journal: Journal, gateway: FakeGateway) -> None:

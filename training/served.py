@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import numpy as np
 import shapely
+from rich.console import Console
 
 from app.geometry.frames import flip_geometry
 from app.geometry.masks import BoolMask
@@ -72,7 +73,8 @@ def refine_through_the_service(checkpoint: Path, data: Path) -> Served:
         stderr=subprocess.DEVNULL,
     )
     try:
-        model = _wait(process, f"http://127.0.0.1:{port}/sam/ready", f"http://127.0.0.1:{port}/health")
+        with Console().status("Starting the service with the new model"):
+            model = _wait(process, f"http://127.0.0.1:{port}/sam/ready", f"http://127.0.0.1:{port}/health")
         started = time.monotonic()
         answer = _sent(f"http://127.0.0.1:{port}/sam/annotations/refine", {_HEADER: secret}, dataset, item)
         seconds = time.monotonic() - started

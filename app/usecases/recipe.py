@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from app.geometry.outlines import OutlineOptions
 from app.usecases.prompt_session import Bounds, Click
-from app.usecases.proposals import Taken
 from app.usecases.segment_roi import Account
 
 
@@ -24,8 +23,3 @@ class Recipe:
     account: Account
     location: str
     """WKT, platform frame: what came of it, before the platform had it."""
-
-    @property
-    def proposal(self) -> Taken:
-        """The mask that was taken, whatever had been asked for."""
-        return self.account.proposal

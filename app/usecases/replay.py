@@ -39,7 +39,8 @@ class Replay:
         session = session_of(box(*recipe.first_box), slide, None, recipe.clicks)
         points = tuple(PointPrompt(each.x, flip_y(each.y, slide.height), each.label) for each in recipe.points)
         window = recipe.account.window
-        segment = SegmentRoi(Embeddings(self.reader, self.segmenter, plan=lambda *_: window), self.segmenter)
+        embeddings = Embeddings(self.reader, self.segmenter, plan=lambda *_: window)
+        segment = SegmentRoi(embeddings, self.segmenter, looks_again=False)
         wish = Wish(recipe.options, recipe.account.proposal)
         with segment.begun(slide, plane, session.framed_by(slide), Stopwatch(), Claim()) as begun:
             shape = begun.outline(session.box, (*session.clicks, *points), wish).shape

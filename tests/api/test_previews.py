@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import base64
 import os
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -207,8 +211,6 @@ def test_a_preview_is_read_by_a_service_with_other_weights_and_refused(
     class Other(DarkSegmenter):
         @property
         def info(self):  # type: ignore[no-untyped-def]
-            from dataclasses import replace
-
             return replace(super().info, sha256="f" * 64)
 
     other = assemble(settings, gateway, DiscReader(), Other())
@@ -236,8 +238,6 @@ def test_a_restart_without_a_shared_key_forgets(gateway: FakeGateway) -> None:
 
 def test_a_long_preview_can_be_sent_back() -> None:
     vertices = ", ".join(f"{int.from_bytes(os.urandom(3))}.{at} {at * 7}" for at in range(2000))
-    from dataclasses import replace
-
     long = replace(PREVIEW, recipe=replace(RECIPE, location=f"POLYGON (({vertices}))"), points=(POINT,) * 1000)
     assert len(PREVIEWS.seal(long)) < ApiSettings().max_body_bytes / 8
 
@@ -248,3 +248,99 @@ def test_the_annotation_that_was_edited_stays(client: TestClient, gateway: FakeG
     answer = client.post(ROUTE, json={"preview": shown["preview"]})
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:cytomine-refine:annotation-changed")
     assert gateway.writes == []
+
+
+def test_previews_of_one_annotation_do_not_wait_for_each_other(settings: Settings, gateway: FakeGateway) -> None:
+    both_look = threading.Barrier(2, timeout=30)
+
+    class Meeting(DarkSegmenter):
+        """Goes on only when two requests are at the decoder at a time."""
+
+        def decode(self, embedding, prompts):  # type: ignore[no-untyped-def]
+            both_look.wait()
+            return super().decode(embedding, prompts)
+
+    app = assemble(settings, gateway, DiscReader(), Meeting())
+    with TestClient(app, headers={"X-Refine-Secret": SECRET}) as client, ThreadPoolExecutor(2) as pool:
+        bodies = [{"dry_run": True, "clicks": [{"x": x, "y": 400}]} for x in (490, 510)]
+        answers = list(pool.map(lambda body: client.post(ROUTE, json=body), bodies))
+    assert [answer.status_code for answer in answers] == [200, 200]
+
+
+DOUBTFUL = "/sam/annotations/8/refine"
+"""Of a shape far larger than the object in it."""
+
+
+@pytest.fixture
+def vague(gateway: FakeGateway) -> FakeGateway:
+    gateway.annotations[8] = annotation(8, "POLYGON ((10 10, 990 10, 990 790, 10 790, 10 10))")
+    return gateway
+
+
+def test_doubt_writes_as_ever_where_nobody_says_otherwise(client: TestClient, vague: FakeGateway) -> None:
+    result = client.post(DOUBTFUL, json={"points": "ignore"}).json()
+    assert (result["doubtful"], result["changed"], result["preview"]) == (True, True, None)
+    assert result["doubts"]
+
+
+def test_doubt_may_show_a_preview_in_place_of_writing(client: TestClient, vague: FakeGateway) -> None:
+    shown = client.post(DOUBTFUL, json={"points": "ignore", "doubtful": "preview"}).json()
+    assert (shown["doubtful"], shown["changed"], len(shown["proposals"])) == (True, False, 3)
+    assert "looked at" in shown["message"]
+    assert vague.writes == []
+    assert client.post(DOUBTFUL, json={"preview": shown["preview"]}).json()["changed"]
+    assert vague.annotations[8].location == shown["location"]
+
+
+def test_doubt_may_refuse(client: TestClient, vague: FakeGateway) -> None:
+    answer = client.post(DOUBTFUL, json={"points": "ignore", "doubtful": "refuse"})
+    assert answer.status_code == 422
+    problem = answer.json()
+    assert problem["type"] == "urn:cytomine-refine:doubtful"
+    assert problem["doubts"]
+    assert 0 <= problem["confidence"] <= 1
+    assert vague.writes == []
+    shown = client.post(DOUBTFUL, json={"points": "ignore", "doubtful": "refuse", "dry_run": True})
+    assert (shown.status_code, shown.json()["doubtful"]) == (200, True)
+
+
+@pytest.mark.parametrize("mode", ["preview", "refuse"])
+@pytest.mark.parametrize("path", [ROUTE, "/sam/autonomous_prediction?annotation_id=7"])
+def test_what_is_not_doubtful_is_written_whatever_doubt_would_do(
+    client: TestClient, gateway: FakeGateway, mode: str, path: str
+) -> None:
+    body = {"json": {"doubtful": mode}} if path == ROUTE else {}
+    result = client.post(path, **body).json()
+    assert (result["doubtful"], result["changed"]) == (False, True)
+
+
+@pytest.mark.parametrize("path", [DOUBTFUL, "/sam/autonomous_prediction?annotation_id=8&points=ignore"])
+def test_the_operator_says_what_doubt_does(vague: FakeGateway, path: str) -> None:
+    settings = Settings.model_validate({"api": {"shared_secret": SECRET}, "refine": {"doubtful": "preview"}})
+    app = assemble(settings, vague, DiscReader(), DarkSegmenter())
+    with TestClient(app, headers={"X-Refine-Secret": SECRET}) as client:
+        body = {"json": {"points": "ignore"}} if path == DOUBTFUL else {}
+        assert client.post(path, **body).json()["preview"]
+        assert vague.writes == []
+        if path == DOUBTFUL:
+            assert client.post(path, json={"points": "ignore", "doubtful": "write"}).json()["changed"]
+
+
+def test_what_the_operator_wants_noted_is_noted(gateway: FakeGateway, tmp_path: Path) -> None:
+    refine = {"provenance": True, "journal": tmp_path / "journal.jsonl"}
+    settings = Settings.model_validate({"api": {"shared_secret": SECRET}, "refine": refine})
+    app = assemble(settings, gateway, DiscReader(), DarkSegmenter())
+    with TestClient(app, headers={"X-Refine-Secret": SECRET}) as client:
+        result = client.post(ROUTE, json={"keep_points": True}).json()
+    assert (result["provenance"], result["commands"]) == ("noted", [88, 99])
+    assert len((tmp_path / "journal.jsonl").read_text().splitlines()) == 1
+
+
+def test_points_alone_are_enough_for_a_prediction(client: TestClient, vague: FakeGateway) -> None:
+    point = {"type": "Feature", "geometry": {"type": "Point", "coordinates": [500, 400]}}
+    body = {"image_id": 5, "points": [point], "size": 100}
+    answer = client.post("/sam/prediction", json=body)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["properties"]["box"] is None
+    for wrong in ({"image_id": 5, "points": [point]}, {"image_id": 5, "size": 100}):
+        assert client.post("/sam/prediction", json=wrong).status_code == 400

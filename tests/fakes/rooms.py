@@ -237,7 +237,7 @@ class DarkSegmenter:
 
     def decode(self, embedding: DarkEmbedding, prompts: Prompts) -> Masks:
         self.prompts.append(prompts)
-        (x0, y0), (x1, y1) = prompts.box
+        (x0, y0), (x1, y1) = prompts.box if len(prompts.box) else ((0, 0), embedding.dark.shape[::-1])
         rows, columns = np.indices(embedding.dark.shape) + 0.5
         inside = (columns > x0) & (columns < x1) & (rows > y0) & (rows < y1)
         best = np.where(embedding.dark & inside, 5.0, -5.0)

@@ -15,6 +15,7 @@ from shapely.affinity import translate
 
 from app.geometry.contours import trace_polygons
 from app.geometry.windows import Region, Window
+from demo.cytomine.faults import Fault
 from demo.cytomine.server import EmbeddedCytomine
 from tests.lab import DISC, DISC_X, DISC_Y, HEIGHT, WIDTH, Lab, settle
 from tests.training.conftest import write_tile
@@ -28,7 +29,7 @@ from training.dataset.sources.coco import CocoFile
 from training.dataset.sources.cytomine import WITHOUT_TERM, CytomineProject, Wanted, connected
 from training.dataset.sources.geojson import QuPathFolder
 from training.dataset.sources.tiles import TilesFolder
-from training.errors import BrokenDataset, BrokenSource, NoSpace
+from training.errors import BrokenDataset, BrokenSource, NoSpace, SourceGone
 
 RADIUS = 30
 PLACES = ((100, 80), (220, 150))
@@ -214,6 +215,66 @@ def test_a_cytomine_project(tmp_path: Path, lab: Lab) -> None:
     assert (dataset.mask(item) == truth).all()
     pixels = dataset.image(item).astype(float).mean(axis=2)
     assert abs(pixels[truth].mean() - pixels[~truth].mean()) > 40  # the disc lies where the annotation says
+
+
+def test_what_core_cannot_show_costs_itself_alone(tmp_path: Path, lab: Lab) -> None:
+    small = shapely.Point(DISC_X, DISC_Y).buffer(30)
+    fine, torn, hidden = lab.draw(DISC), lab.draw("POLYGON ((0 0, 9 9"), lab.draw(small)
+    window = Fault("status", path=r"/window", status=500, skip=1, times=None)
+    lab.cytomine.faults.add(window)
+    with connected(lab.cytomine.base_url, lab.alice.public_key, lab.alice.private_key):
+        done = export(CytomineProject(lab.project), tmp_path)
+        assert done.new == 1
+        assert sorted(int(note.what.split()[-1]) for note in done.refused) == [torn, hidden]
+        assert [item.annotation for item in open_dataset(tmp_path).items] == [str(fine)]
+        lab.cytomine.faults.clear()
+        assert export(CytomineProject(lab.project), tmp_path).new == 1
+
+
+def test_a_window_whose_answer_breaks_off_costs_itself_alone(tmp_path: Path, lab: Lab) -> None:
+    lab.draw(DISC)
+    lab.draw(shapely.Point(DISC_X, DISC_Y).buffer(30))
+    lab.cytomine.faults.add(Fault("drop", path=r"/window"))
+    with connected(lab.cytomine.base_url, lab.alice.public_key, lab.alice.private_key):
+        done = export(CytomineProject(lab.project), tmp_path)
+    assert (done.new, len(done.refused)) == (1, 1)
+    assert "Core broke off its answer" in done.refused[0].why
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_odd_answers_of_core_lose_nothing(tmp_path: Path, lab: Lab, seed: int) -> None:
+    lab.draw(DISC)
+    with connected(lab.cytomine.base_url, lab.alice.public_key, lab.alice.private_key):
+        assert export(CytomineProject(lab.project), tmp_path).new == 1
+        before = open_dataset(tmp_path).sha256
+        lab.cytomine.faults.add(Fault("odd", path=r"/annotation\.json", when="after", seed=seed))
+        done = export(CytomineProject(lab.project), tmp_path, Choice(prune=True))
+        assert done.seen + len(done.taken_out) > 0
+        if done.refused:
+            assert open_dataset(tmp_path).sha256 == before
+
+
+def test_a_core_that_goes_away_leaves_what_was_exported(tmp_path: Path, lab: Lab) -> None:
+    lab.draw(DISC)
+    lab.draw(shapely.Point(DISC_X, DISC_Y).buffer(30))
+    with connected(lab.cytomine.base_url, lab.alice.public_key, lab.alice.private_key):
+        source = CytomineProject(lab.project)
+        lab.cytomine.faults.add(Fault("drop", skip=2, times=None))  # after the list and one window
+        with pytest.raises(SourceGone, match="Core does not answer any more"):
+            export(source, tmp_path)
+    assert len(open_dataset(tmp_path).items) == 1
+
+
+def test_what_is_no_more_asked_for_is_not_gone(tmp_path: Path, lab: Lab) -> None:
+    store = lab.cytomine.store
+    gland, stroma = (store.add_term(lab.project, name) for name in ("gland", "stroma"))
+    lab.draw(DISC, terms=(gland,))
+    lab.draw(DISC, terms=(stroma,))
+    with connected(lab.cytomine.base_url, lab.alice.public_key, lab.alice.private_key):
+        for term in ("gland", "stroma"):
+            done = export(CytomineProject(lab.project, Wanted(terms=(term,))), tmp_path, Choice(prune=True))
+            assert (done.new, done.taken_out) == (1, [])
+    assert sorted(item.object_type for item in open_dataset(tmp_path).items) == ["gland", "stroma"]
 
 
 def test_reviewed_annotations_in_place_of_the_users(lab: Lab) -> None:

@@ -167,7 +167,9 @@ def test_every_word_of_the_component_is_translated_and_none_is_left_over(generat
     said = set(re.findall(r"'((?:notif-|button-)?refine-sam(?:-[a-z-]+)?)'", source))
     said |= {f"{name}-help" for name in ("refine-sam-object", "refine-sam-background")}
     said |= {f"shortcut-viewer-{name}" for name in shortcuts(generation)}
-    said |= {f"notif-refine-sam-{status}" for status in [*statuses[1].split(", "), "error", "not-public"]}
+    said |= {
+        f"notif-refine-sam-{status}" for status in [*statuses[1].split(", "), "error", "not-public", "preview-unfit"]
+    }
     assert said == {row[0] for row in rows(generation)}
 
 

@@ -38,13 +38,15 @@ def evaluate(
     """Evaluate a checkpoint with every kind of prompt, beside plain baselines, and write a report."""
     from training.cli.export import tell
     from training.dataset import SPLITS
-    from training.dataset.export import check_data, dataset_of
+    from training.dataset.export import dataset_of
+    from training.early import check_evaluation_data, check_out
     from training.evaluation.whole import evaluate_and_report
     from training.start import load, machine
 
     if split not in {*SPLITS, "all", None}:
         raise typer.BadParameter(f"choose among {', '.join(SPLITS)}, all", param_hint="--split")
-    check_data(data)
+    check_evaluation_data(data, split)
+    check_out(out)
     where = machine(device, precision.value)
     loaded = [load(checkpoint, config)]
     for other in against or []:

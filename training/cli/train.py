@@ -76,7 +76,7 @@ def train(
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
     """Fine-tune a checkpoint on a dataset; stop it with Ctrl-C, and go on with the same command."""
-    from training.dataset.export import check_data
+    from training.early import check_out, check_training_data
     from training.finetune.recipe import PROMPT_TYPES, Recipe
     from training.start import load, machine
 
@@ -85,7 +85,8 @@ def train(
         raise typer.BadParameter(
             f"choose among {', '.join(PROMPT_TYPES)}; negative never alone", param_hint="--prompts"
         )
-    check_data(data)
+    check_training_data(data)
+    check_out(out)
     where, start = machine(device, precision.value), load(checkpoint, config)
     recipe = Recipe(
         tune=tune.value, loss=loss.value, epochs=epochs, batch=batch or (16 if tune is Tuned.decoder else 4),
@@ -100,10 +101,12 @@ def run_training(data: Path, out: Path, start: Loaded, recipe: Recipe, where: Ma
     from training.cli.export import tell
     from training.dataset import open_dataset
     from training.dataset.export import dataset_of
+    from training.early import check_out, room_for_training
     from training.finetune.run import Origin
     from training.finetune.train import fine_tune
 
     dataset = open_dataset(dataset_of(data, out / "data", tell))
+    check_out(out, room_for_training(start.network, recipe, dataset, out))
     counts = Counter(dataset.splits[item.slide] for item in dataset.items)
     origin = Origin(start.name, start.sha256, start.config, data.name, dataset.sha256, dict(sorted(counts.items())))
     return fine_tune(start.network, recipe, dataset, origin, out, where)

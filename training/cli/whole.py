@@ -33,13 +33,15 @@ def whole(
     from training.cli.export import INCOMPLETE, export_and_tell
     from training.cli.package import package
     from training.cli.train import run_training, told
-    from training.dataset.export import Choice, check_data
+    from training.dataset.export import Choice
     from training.dataset.sources.tiles import TilesFolder
+    from training.early import check_out, check_training_data
     from training.finetune.recipe import Recipe
     from training.served import refine_through_the_service
     from training.start import load, machine
 
-    check_data(tiles)
+    check_training_data(tiles)
+    check_out(out)
     where, start = machine(device, "auto"), load(checkpoint, config)
     console = Console(highlight=False)
     data, run, report = out / "data", out / "run", out / "report"

@@ -242,7 +242,7 @@ class _Export:
 
 
 def _told(slide: SourceSlide, each: SourceObject) -> str:
-    name = f" ({each.annotation})" if each.annotation and each.annotation != each.place else ""
+    name = "" if each.place.endswith(each.annotation) else f" ({each.annotation})"
     return f"{slide.id}, {each.place or 'object'}{name}"
 
 

@@ -24,6 +24,7 @@ import numpy.typing as npt
 
 from app.geometry.masks import BoolMask
 from app.geometry.windows import MODEL_SIDE_PX
+from training.dataset.bars import checked
 from training.dataset.item import Item, item_of
 from training.dataset.splits import check_splits, read_splits
 from training.errors import BrokenDataset
@@ -83,7 +84,7 @@ class Dataset:
         BrokenDataset
             A file is missing, or is not what was exported.
         """
-        for item in items:
+        for item in checked(items):
             if digest_of_files(self.folder, item.id) != item.sha256:
                 raise BrokenDataset(f"The files of {item.id} in {self.folder} are not what was exported. {_REMEDY}")
 

@@ -58,8 +58,8 @@ def fine_tune(
     items, held_out = dataset.of("train"), _validated(dataset)
     if not items or not held_out:
         raise BrokenDataset("The dataset has nothing to train on, or nothing to validate with: it needs three slides.")
+    run = Run(folder, recipe, origin)  # another run's folder is refused before anything long
     dataset.check_files([*items, *held_out])
-    run = Run(folder, recipe, origin)
     torch.manual_seed(recipe.seed)
     model = model.to(machine.device)
     features = _features(model, recipe, dataset, [*items, *held_out], origin, folder, machine)

@@ -29,6 +29,10 @@ from training.errors import BrokenSource, SourceGone
 
 WITHOUT_TERM = "without term"
 _REACH_S = 20.0
+_ODD = (TypeError, ValueError, AttributeError, KeyError)
+"""What comes of answers that are JSON, and not what Core should say."""
+_reached: list[str] = []
+"""Addresses that `connected` logged in to, the present one last; the client is one per process, too."""
 _LARGEST_WINDOW_PX0 = 4096
 """Larger windows come reduced: Core sends windows at full resolution only, crops at any."""
 
@@ -93,11 +97,17 @@ class CytomineProject:
         """Go through all annotations of an image, oldest first; those that are not asked for say so."""
         asked = AnnotationCollection(image=int(slide.id), showMeta=True, showWKT=True, showTerm=True)
         asked.reviewed = True if self._wanted.reviewed else None
-        found = _answered(asked.fetch)
-        if found is False:
-            raise BrokenSource(f"Core does not list the annotations of image {slide.id}")
-        for annotation in sorted(found, key=lambda each: int(each.id)):
-            yield self._record(annotation, slide)
+        try:
+            found = _answered(asked.fetch)
+            ordered = sorted(found, key=lambda each: int(each.id))
+        except _ODD as error:  # also False, which the client gives for a refusal
+            raise BrokenSource(f"Core does not list the annotations of image {slide.id}") from error
+        for annotation in ordered:
+            try:
+                yield self._record(annotation, slide)
+            except _ODD as error:
+                what = f"image {slide.id}, annotation {annotation.id}"
+                yield Refused(what, f"Core's answer about it is odd: {type(error).__name__} {error}")
 
     def _record(self, annotation: Any, slide: SourceSlide) -> SourceObject | Passed | Refused:
         name, location = str(annotation.id), annotation.location or ""
@@ -169,17 +179,30 @@ def connected(host: str, public_key: str, private_key: str) -> Iterator[None]:
         with Cytomine(host, public_key, private_key, use_cache=False, configure_logging=False) as client:
             if not client.current_user:
                 raise BrokenSource(f"{host} does not accept these keys.")
+            _reached.append(address)
             yield
     except requests.RequestException as error:
         raise BrokenSource(f"{host} cannot be reached: {type(error).__name__}.") from error
 
 
 def _answered(ask: Callable[[], Any]) -> Any:
-    """Ask Core for something; one that does not answer any more ends the export."""
+    """Ask Core for something; a Core that does not answer anything any more ends the export.
+
+    Raises
+    ------
+    BrokenSource
+        This answer does not come.
+    SourceGone
+        Nor does any other.
+    """
     try:
         return ask()
     except requests.RequestException as error:
-        raise SourceGone(f"Core does not answer any more: {type(error).__name__}.") from error
+        try:
+            requests.get(f"{_reached[-1]}/server/ping", timeout=_REACH_S)
+        except requests.RequestException:
+            raise SourceGone(f"Core does not answer any more: {type(error).__name__}.") from error
+        raise BrokenSource(f"Core broke off its answer: {type(error).__name__}") from error
 
 
 def _fetched(collection: Any, filter_name: str, number: int) -> Sequence[Any]:

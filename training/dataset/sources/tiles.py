@@ -65,6 +65,10 @@ class TilesFolder:
         """How many masks there are."""
         return sum(1 for _ in self._tiles.glob(f"*{_MASK}"))
 
+    def groups(self) -> set[str]:
+        """Name what must stay together in a split, by the files' names alone; quick."""
+        return {_PART.sub("", mask.name.removesuffix(_MASK)) for mask in self._tiles.glob(f"*{_MASK}")}
+
     def slides(self) -> Iterator[SourceSlide | Refused]:
         """Go through the images."""
         for mask in sorted(self._tiles.glob(f"*{_MASK}")):

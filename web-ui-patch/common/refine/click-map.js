@@ -13,7 +13,6 @@ import {Circle, Fill, Stroke, Style, Text} from 'ol/style';
 import {BACKGROUND, OBJECT} from './click-session';
 
 const NEAR_PX = 10; // around a click, where another one removes it
-const ABOVE_ALL = 1000;
 const SIGNS = {[OBJECT]: ['+', '#1b7f3b'], [BACKGROUND]: ['−', '#b3261e']};
 
 const OUTLINE = [
@@ -45,9 +44,10 @@ export class ClickMap {
     this.clicks = [];
     this.isMenu = false;
     this.source = new VectorSource();
-    this.layer = new VectorLayer({source: this.source, zIndex: ABOVE_ALL, updateWhileInteracting: true});
+    this.layer = new VectorLayer({source: this.source, updateWhileInteracting: true});
     this.interaction = new Interaction({handleEvent: event => this.passesOn(event)});
-    map.addLayer(this.layer);
+    map.getViewport().style.cursor = 'crosshair';
+    this.layer.setMap(map); // not one of the map's own layers: those are under what the host shows as selected
     map.addInteraction(this.interaction); // the last one is asked first
   }
 
@@ -99,7 +99,8 @@ export class ClickMap {
 
   /** Give the map back as it was. */
   release() {
+    this.map.getViewport().style.cursor = '';
     this.map.removeInteraction(this.interaction);
-    this.map.removeLayer(this.layer);
+    this.layer.setMap(null);
   }
 }

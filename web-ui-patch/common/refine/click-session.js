@@ -16,7 +16,7 @@ const SINGLE = 'single'; // the service's name for the mask that is none of seve
 export class ClickSession {
   /**
    * @param {Object} service
-   * @param {function(Object, AbortSignal): Promise<Object>} service.ask refines with these options; gives an outcome
+   * @param {function(Object, ?AbortSignal): Promise<Object>} service.ask refines with these options; gives an outcome
    * @param {function(Error): void} service.complain is told of each preview that did not come
    * @param {Object} prompts what is asked with every preview, such as `box` and `points`
    * @param {?Object} answer a preview that is there already
@@ -176,7 +176,7 @@ export class ClickSession {
   }
 
   /**
-   * Write exactly the outline on the screen.
+   * Write exactly the outline on the screen. What is on its way to be written is never cancelled.
    *
    * @param {Object} options what may stand beside a preview
    * @returns {Promise<Object>} the outcome of the write
@@ -184,7 +184,7 @@ export class ClickSession {
   async accept(options) {
     this.isWriting = true;
     try {
-      return await this.ask({...options, preview: this.answer.preview}, this.abort.signal);
+      return await this.ask({...options, preview: this.answer.preview});
     } catch (error) {
       this.isWriting = false;
       throw error;

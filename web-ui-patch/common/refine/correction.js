@@ -103,7 +103,7 @@ class Correction {
       () => this.owner.$off('hook:beforeDestroy', close),
       this.owner.$watch(() => [session.geometry, session.clicks], ([geometry, clicks]) => map.show(geometry, clicks), {immediate: true}),
       listenToKeys({
-        'Enter': () => this.accept(), 'Escape': close, 'Tab': () => session.next(), 'n': () => session.next(), 'z': () => session.undo(), 'x': () => session.toggle()
+        'Enter': () => this.accept(), 'Escape': () => this.discard(), 'Tab': () => session.next(), 'n': () => session.next(), 'z': () => session.undo(), 'x': () => session.toggle()
       }),
       host.listen(this.owner, 'deleteAnnotation', ({id}) => id === this.annotation.id && close()),
       this.owner.$watch(whereabouts, close)
@@ -116,7 +116,7 @@ class Correction {
   showBar() {
     const bar = new (Vue.extend(ClickBar))({parent: this.owner, propsData: {session: this.session, say: key => this.owner.$t(key)}});
     bar.$on('accept', () => this.accept());
-    bar.$on('discard', () => this.close());
+    bar.$on('discard', () => this.discard());
     this.owner.$el.appendChild(bar.$mount().$el);
     this.ends.push(() => {
       bar.$el.remove();
@@ -136,12 +136,21 @@ class Correction {
     if (!this.session.canAccept) {
       return;
     }
+    let outcome;
     try {
-      const outcome = await this.session.accept(this.options);
-      this.close();
-      await this.does.written(outcome);
+      outcome = await this.session.accept(this.options);
     } catch (error) {
       this.refused(error);
+      return;
+    }
+    this.close();
+    await this.does.written(outcome);
+  }
+
+  /** What is being written cannot be left any more. */
+  discard() {
+    if (!this.session.isWriting) {
+      this.close();
     }
   }
 

@@ -13,6 +13,7 @@ import {host} from './refine-host';
 const KEEP_POINTS = 'refine-sam-keep-points';
 const STATUSES = [401, 403, 404, 409, 413, 422, 429, 502, 503, 504];
 const URN = 'urn:cytomine-refine:';
+const NAMED = ['not-public', 'preview-unfit'];
 // Told by whoever stands before the service and has lost sight of it.
 const LOST = ['service-absent', 'service-slow', 'service-nonsense'].map(type => URN + type);
 
@@ -52,10 +53,11 @@ export function problemOf(error) {
   };
 }
 
-/** A 403 is the user's only where Core refuses; one of the proxy is the administrator's. */
+/** A 403 is the user's only where Core refuses; one of the proxy is the administrator's. Some types say more than a status. */
 function keyOf(status, type) {
-  if (type === `${URN}not-public`) {
-    return 'not-public';
+  const named = NAMED.find(name => type === URN + name);
+  if (named) {
+    return named;
   }
   return STATUSES.includes(status) ? status : 'error';
 }
@@ -111,7 +113,8 @@ export default {
     shortkey(key) {
       const verb = {'tool-refine-sam': this.refine, 'tool-refine-sam-correct': this.correct}[key];
       const viewer = this.$store.getters['currentProject/currentViewer'];
-      if (verb && this.isShown && this.isInViewer && viewer && viewer.activeImage === this.viewerIndex()) {
+      const hasFocus = viewer && String(viewer.activeImage) === this.viewerIndex(); // a number until the first click
+      if (verb && this.isShown && this.isInViewer && hasFocus) {
         verb();
       }
     },

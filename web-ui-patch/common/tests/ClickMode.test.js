@@ -7,6 +7,7 @@ import http from 'http';
 import Vue from 'vue';
 import {createLocalVue, mount} from '@vue/test-utils';
 import Interaction from 'ol/interaction/Interaction';
+import VectorLayer from 'ol/layer/Vector';
 import Map from 'ol/Map';
 import View from 'ol/View';
 
@@ -29,6 +30,7 @@ let bus;
 let owner;
 let map;
 let hostHeard;
+const layers = new Set(); // those that are laid over a map
 
 /** What the service tells of a preview: an outline for each number of clicks, and three proposals. */
 function previewed({clicks = [], proposal}) {
@@ -91,6 +93,15 @@ function drawNowhere() {
   HTMLCanvasElement.prototype.getContext = function() {
     const canvas = this;
     return new Proxy({canvas}, {get: (target, name) => name in target ? target[name] : () => ({width: 1})});
+  };
+}
+
+/** Note what is laid over a map; the map itself does not tell. */
+function noteLayers() {
+  const {setMap} = VectorLayer.prototype;
+  VectorLayer.prototype.setMap = function(on) {
+    on ? layers.add(this) : layers.delete(this);
+    setMap.call(this, on);
   };
 }
 
@@ -166,7 +177,7 @@ async function until(condition) {
 
 const bar = () => document.querySelector('.refine-sam-bar');
 const inBar = name => bar().querySelector(`.refine-sam-${name}`);
-const marks = () => map.getLayers().getArray()
+const marks = () => [...layers]
   .flatMap(layer => layer.getSource().getFeatures())
   .map(feature => feature.getGeometry());
 const clicked = () => marks().filter(mark => mark.getType() === 'Point').map(mark => mark.getCoordinates());
@@ -208,6 +219,7 @@ async function settled(count) {
 describe('Correcting with clicks', () => {
   beforeAll(async () => {
     drawNowhere();
+    noteLayers();
     server = http.createServer((request, response) => {
       let body = '';
       request.on('data', part => {
@@ -324,10 +336,9 @@ describe('Correcting with clicks', () => {
     await settled(2);
     expect(hostHeard).not.toContain('click');
     expect(hostHeard).toContain('pointerdown'); // whoever drags the map still does
-    const layers = map.getLayers().getLength();
     expect(key('Escape').defaultPrevented).toBe(true);
     expect(bar()).toBe(null);
-    expect(map.getLayers().getLength()).toBe(layers - 1);
+    expect(layers.size).toBe(0);
     click(30, 30);
     expect(hostHeard).toContain('click');
     expect(key('z').defaultPrevented).toBe(false);
@@ -350,6 +361,24 @@ describe('Correcting with clicks', () => {
     expect(events('deleteAnnotation').map(({id}) => id)).toEqual([11]);
     const undo = committed.filter(([mutation]) => mutation === 'module/1/addAction');
     expect(undo.map(([, {annot}, commands]) => [annot.id, commands])).toEqual([[7, [88, 89]]]);
+  });
+
+  it('never cancels what is being written, whatever is pressed or closed', async () => {
+    for (const leaves of [() => key('Escape'), () => owner.destroy()]) {
+      await correcting();
+      held = [];
+      key('Enter');
+      await until(() => held.length === 1);
+      leaves();
+      held.shift()();
+      held = null;
+      await until(() => told.length > 0);
+      expect(told).toEqual([{type: 'success', text: '<notif-refine-sam-success>'}]);
+      expect(bar()).toBe(null);
+      owner.destroy();
+      told = [];
+    }
+    expect(events('editAnnotation')).toHaveLength(2);
   });
 
   it('begins the next correction with the first box, as long as the outline is the one that it gave', async () => {
@@ -390,7 +419,7 @@ describe('Correcting with clicks', () => {
     await correcting();
     key('Enter');
     await until(() => told.length > 0);
-    expect(told).toEqual([{type: 'error', text: '<notif-refine-sam-409> It was changed.'}]);
+    expect(told).toEqual([{type: 'error', text: '<notif-refine-sam-preview-unfit> It was changed.'}]);
     await settled(3);
     expect(asked[2].dryRun).toBe(true);
     expect(emitted).toEqual([]);
@@ -470,7 +499,7 @@ describe('Correcting with clicks', () => {
     await happens();
     await until(() => bar() === null);
     expect(map.getInteractions().getLength()).toBe(interactions - 1);
-    expect(map.getLayers().getLength()).toBe(0);
+    expect(layers.size).toBe(0);
     expect(key('Enter').defaultPrevented).toBe(false);
     held.shift()();
     await new Promise(resolve => setTimeout(resolve, 50));
@@ -507,7 +536,7 @@ describe('Correcting with clicks', () => {
     press('tool-refine-sam-correct');
     await until(() => asked.length === 2 && acceptable());
     expect(document.querySelectorAll('.refine-sam-bar')).toHaveLength(1);
-    expect(map.getLayers().getLength()).toBe(1);
+    expect(layers.size).toBe(1);
   });
 
   it('leaves keys to fields, dialogues, buttons and the host\'s shortcuts', async () => {

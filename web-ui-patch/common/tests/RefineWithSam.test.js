@@ -384,7 +384,7 @@ describe('RefineWithSam.vue', () => {
     panel({canEdit: false});
     panel().destroy();
     press();
-    const wrapper = panel({annotation: annotation({id: 8})});
+    const wrapper = panel({annotation: annotation({id: 8})}, {activeImage: 1});
     press();
     await until(() => told.length > 0);
     expect(asked.map(({url}) => url)).toEqual([is2026 ? '/api/annotations/8/refine' : '/api/annotation/8/sam']);
