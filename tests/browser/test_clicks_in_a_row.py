@@ -29,7 +29,7 @@ pytest.importorskip("playwright")
 from playwright.sync_api import expect
 
 GLASS = shapely.box(3000, 1760, 3150, 1900)
-"""Where the slide shows nothing."""
+"""Hardly anything but glass."""
 ASKED = {"method": "POST", "path": "/demo/prediction"}
 
 
