@@ -15,6 +15,7 @@ from rich.progress import Progress
 
 from app.segmenter.device import resolve_device, usable_cores
 from bench.ceilings import ceilings
+from bench.clicking import clicking
 from bench.crowd import crowd
 from bench.encode import encode
 from bench.machine import commit, machine
@@ -25,7 +26,7 @@ from bench.stage import Stage, staged
 from bench.startup import startup
 from bench.steps import steps
 
-QUESTIONS = ("encode", "steps", "request", "crowd", "startup")
+QUESTIONS = ("encode", "steps", "request", "clicks", "crowd", "startup")
 
 
 def main(
@@ -76,6 +77,7 @@ def _answer(
         "encode": lambda: encode(stage, device, runs, fastest),
         "steps": lambda: steps(stage, device, 5 * runs),
         "request": lambda: request(stage, runs),
+        "clicks": lambda: clicking(stage, runs),
         "crowd": lambda: crowd(stage, ((1, 40), (32, 40)) if quick else ((1, 40), (4, 60), (8, 60), (32, 300))),
         "startup": lambda: startup(stage, 3 if quick else 20),
     }[name]

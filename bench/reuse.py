@@ -22,8 +22,7 @@ from rich.progress import track
 from shapely.geometry.base import BaseGeometry
 
 from app.geometry.frames import Roi
-from app.geometry.masks import clean_mask, mask_in_model_frame
-from app.geometry.polygons import outline
+from app.geometry.outlines import outline_of
 from app.geometry.prompts import prompts_in_window
 from app.geometry.windows import CONTEXT_FACTOR, MODEL_SIDE_PX, Window, WindowGrid, WindowImage, window_at
 from app.segmenter.load import load_segmenter
@@ -127,8 +126,7 @@ def _iou(source: TilesFolder, segmenter: Segmenter, case: Case, scale: float, sh
     step = window.side_px0 / MODEL_SIDE_PX
     image = WindowImage(pixels, WindowGrid(window.x0, window.y0, step, step))
     masks = segmenter.decode(segmenter.encode(image, Claim()), prompts_in_window(case.roi, (), image.grid))
-    mask = clean_mask(mask_in_model_frame(masks.logits[masks.best]))
-    shape = outline(mask, image.grid, holes="fill", parts="all")
+    shape = outline_of(masks.logits[masks.best], image.grid, (MODEL_SIDE_PX, MODEL_SIDE_PX))
     if shape is None:
         return 0.0
     truth = shapely.make_valid(case.truth)

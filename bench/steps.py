@@ -11,8 +11,8 @@ from app.gateway.core import CoreGateway
 from app.gateway.http import CoreHttp
 from app.gateway.pims import PimsPixels
 from app.geometry.frames import Roi, flip_geometry
-from app.geometry.masks import clean_mask, mask_in_model_frame
-from app.geometry.polygons import clip_to_slide, outline, polygonal
+from app.geometry.outlines import outline_of
+from app.geometry.polygons import clip_to_slide, polygonal
 from app.geometry.prompts import PointLabel, Prompts
 from app.geometry.windows import MODEL_SIDE_PX, Window, WindowGrid, plan_window
 from app.imagery.decode import read_rgb
@@ -88,8 +88,8 @@ def _outlining(stage: Stage, runs: int) -> list[Row]:
         scale = window.side_px0 / MODEL_SIDE_PX
 
         def ours(window: Window, scale: float) -> None:
-            mask = clean_mask(mask_in_model_frame(logits))
-            shape = outline(mask, WindowGrid(window.x0, window.y0, scale, scale), holes="fill", parts="all")
+            side = (MODEL_SIDE_PX, MODEL_SIDE_PX)
+            shape = outline_of(logits, WindowGrid(window.x0, window.y0, scale, scale), side)
             clipped = shape and clip_to_slide(shape, slide.width, slide.height)
             polygonal(flip_geometry(clipped or shapely.Polygon(), slide.height))
 

@@ -102,9 +102,15 @@ def clean_mask(mask: BoolMask) -> BoolMask:
         Empty only if `mask` is: an object too thin for the opening goes without it.
     """
     raw = mask.astype(np.uint8)
-    opened = _open(raw, OPENING_PX)
-    closed = _close(opened if opened.any() else raw, CLOSING_PX)
-    return _without_small_components(closed)
+    left, top, width, height = cv2.boundingRect(raw)
+    if not width:
+        return mask.astype(np.bool_)  # OpenCV's labelling does not survive an array without pixels
+    rows = slice(max(0, top - CLOSING_PX), top + height + CLOSING_PX)  # farther away nothing happens
+    place = (rows, slice(max(0, left - CLOSING_PX), left + width + CLOSING_PX))
+    opened = _open(raw[place], OPENING_PX)
+    cleaned = np.zeros(mask.shape, np.bool_)
+    cleaned[place] = large_components(_close(opened if opened.any() else raw[place], CLOSING_PX))
+    return cleaned
 
 
 def _open(mask: _Bytes, size: int) -> _Bytes:
@@ -128,19 +134,24 @@ def _kernel(size: int) -> tuple[_Bytes, tuple[int, int], tuple[int, int]]:
     return np.ones((size, size), np.uint8), (first, first), (second, second)
 
 
-def _without_small_components(mask: _Bytes) -> BoolMask:
-    """Drop every component smaller than `SMALLEST_COMPONENT` of the largest."""
-    left, top, width, height = cv2.boundingRect(mask)
-    if not width:
-        return mask.astype(np.bool_)  # OpenCV's labelling does not survive an array without pixels
-    inside = mask[top : top + height, left : left + width]
-    components, labels, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
+def large_components(mask: _Bytes) -> BoolMask:
+    """Drop every component smaller than `SMALLEST_COMPONENT` of the largest.
+
+    Parameters
+    ----------
+    mask : (h, w) uint8
+        1 is object.
+
+    Returns
+    -------
+    (h, w) bool
+        Components are 8-connected.
+    """
+    components, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     if components <= 2:  # the background and at most one object
         return mask.astype(np.bool_)
     areas = stats[:, cv2.CC_STAT_AREA].astype(np.float64)
     areas[0] = 0  # the background
     keep = areas >= SMALLEST_COMPONENT * areas.max()
     keep[0] = False
-    kept = np.zeros(mask.shape, np.bool_)
-    kept[top : top + height, left : left + width] = keep[labels]
-    return kept
+    return np.asarray(keep[labels])

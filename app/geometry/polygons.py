@@ -1,109 +1,21 @@
-"""Polygons: from a clean mask to the shape that the platform stores and a person can edit."""
+"""Polygons: valid shapes inside the slide, whatever geometry comes in."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator
-from functools import cache
-from itertools import takewhile
 from typing import Literal
 
 import shapely
 from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
-from app.geometry.contours import trace_polygons
-from app.geometry.frames import FloatXY, WindowXY
-from app.geometry.masks import BoolMask
-from app.geometry.windows import WindowGrid
-
 Holes = Literal["fill", "keep"]
 Parts = Literal["all", "largest"]
 
-MOST_VERTICES = 200
-"""More than this is tedious to edit by hand; it is also Core's own default for new annotations."""
-_LEAST_VERTICES = 4
-"""Of a part, its first vertex counted twice."""
-LEAST_IOU = 0.99
-"""IoU with the mask that a simplified outline must keep."""
-TOLERANCES_PX = (0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
-"""Largest moves of an edge, model pixels. The first one takes away the stairs of the pixels and little else."""
 COORDINATE_STEP_PX0 = 2.0**-8
 """Stored coordinates are multiples of this many level-0 pixels: exact in binary, far finer than any mask."""
 _MAX_REPAIRED_VERTICES = 300
 """A star of that many vertices, whose edges all cross, takes 0.7 s to repair."""
-
-
-def outline(
-    mask: BoolMask, grid: WindowGrid, *, holes: Holes = "fill", parts: Parts = "all"
-) -> Polygon | MultiPolygon | None:
-    """Outline the object of a mask as a valid shape with few vertices.
-
-    Parameters
-    ----------
-    mask : (h, w) bool
-        Model frame.
-    grid : WindowGrid
-        Where the mask lies on its slide.
-    holes : {"fill", "keep"}
-        What becomes of background that the object surrounds.
-    parts : {"all", "largest"}
-        Which components to outline.
-
-    Returns
-    -------
-    Polygon, MultiPolygon or None
-        Slide frame, level-0 pixels; not clipped to the slide. IoU with the outlined components of at least `LEAST_IOU`.
-        None if the mask is empty.
-    """
-    polygons = trace_polygons(mask)
-    if not polygons:
-        return None
-    if parts == "largest":
-        polygons = polygons[:1]
-    if holes == "fill":
-        polygons = [Polygon(polygon.exterior) for polygon in polygons]
-    exact = polygonal(shapely.union_all(polygons))
-
-    def to_slide(points: FloatXY) -> FloatXY:
-        return grid.to_slide(WindowXY(points))
-
-    return polygonal(shapely.transform(simplify(exact), to_slide))
-
-
-def simplify(exact: BaseGeometry) -> BaseGeometry:
-    """Take vertices away until a person can edit the shape, but never more than `LEAST_IOU` allows.
-
-    Parameters
-    ----------
-    exact : Polygon or MultiPolygon
-        Model pixels, along pixel edges.
-
-    Returns
-    -------
-    Polygon or MultiPolygon
-        That of the first of the `TOLERANCES_PX` with at most `MOST_VERTICES`; that of the last one allowed, if larger
-        ones change too much; `exact` itself, if even the smallest one does.
-    """
-
-    @cache
-    def candidate(at: int) -> BaseGeometry:
-        return polygonal(exact.simplify(TOLERANCES_PX[at], preserve_topology=True)) or exact
-
-    def is_editable(at: int) -> bool:
-        return bool(shapely.get_num_coordinates(candidate(at)) <= MOST_VERTICES)
-
-    def is_allowed(at: int) -> bool:
-        return iou(candidate(at), exact) >= LEAST_IOU  # the dearest step
-
-    steps = range(len(TOLERANCES_PX))
-    if shapely.get_num_geometries(exact) * _LEAST_VERTICES <= MOST_VERTICES:  # else no tolerance is large enough
-        wanted = 0 if is_editable(0) else min(bisect_left(steps, True, lo=1, key=is_editable), steps[-1])
-        if is_allowed(wanted):
-            return candidate(wanted)
-        steps = steps[:wanted]
-    allowed = list(takewhile(is_allowed, steps))
-    return candidate(allowed[-1]) if allowed else exact
 
 
 def clip_to_slide(shape: BaseGeometry, slide_width: int, slide_height: int) -> Polygon | MultiPolygon | None:

@@ -18,8 +18,8 @@ from app import spans
 from app.errors import DeviceOutOfMemory, ModelBusy
 from app.geometry.frames import Roi, flip_geometry
 from app.geometry.masks import Taken
-from app.geometry.outlines import OutlineOptions, outline_of
-from app.geometry.polygons import clip_to_slide, polygonal
+from app.geometry.outlines import OutlineOptions, outline_on_slide
+from app.geometry.polygons import polygonal
 from app.geometry.prompts import PointPrompt, prompts_in_window
 from app.geometry.signs import signs_of
 from app.geometry.windows import Window
@@ -138,8 +138,8 @@ class BegunSegmentation:
         self, encoded: EncodedWindow, logits: npt.NDArray[np.float32], options: OutlineOptions
     ) -> Polygon | MultiPolygon | None:
         """Outline a mask, slide frame, inside the slide."""
-        shape = outline_of(logits, encoded.grid, encoded.shape, options)
-        return shape and clip_to_slide(shape, self.slide.width, self.slide.height)
+        size = (self.slide.width, self.slide.height)
+        return outline_on_slide(logits, encoded.grid, encoded.shape, options, size)
 
     def _in_platform(self, shape: Polygon | MultiPolygon | None) -> Polygon | MultiPolygon | None:
         return shape and polygonal(flip_geometry(shape, self.slide.height))

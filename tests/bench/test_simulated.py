@@ -12,8 +12,7 @@ import shapely
 
 from app.errors import ModelBusy
 from app.geometry.frames import Roi, SlideXY
-from app.geometry.masks import clean_mask, mask_in_model_frame
-from app.geometry.polygons import outline
+from app.geometry.outlines import outline_of
 from app.geometry.prompts import prompts_in_window
 from app.geometry.windows import WindowGrid, WindowImage, plan_window
 from app.usecases.ports import Claim
@@ -44,8 +43,7 @@ def test_the_outline_is_the_object_whatever_the_box(segmenter: SimulatedSegmente
     image = image_of(box, side_pxw)
     embedding = segmenter.encode(image, Claim())
     masks = segmenter.decode(embedding, prompts_in_window(box, (), image.grid))
-    mask = clean_mask(mask_in_model_frame(masks.logits[masks.best]))
-    shape = outline(mask, image.grid.resized((side_pxw, side_pxw), mask.shape), holes="fill", parts="all")
+    shape = outline_of(masks.logits[masks.best], image.grid, (side_pxw, side_pxw))
     assert shape is not None
     truth = shapely.box(thing.x_min, thing.y_min, thing.x_max, thing.y_max)
     assert shape.intersection(truth).area / shape.union(truth).area > 0.98
