@@ -127,7 +127,10 @@ def _add_slide(cytomine: EmbeddedCytomine, seeded: Seeded, file: Path, others: l
 
 
 def register(store: Store, project: int, owner: int, path: str, slide: SlideFile) -> int:
-    """Add a slide that lies in the image server's folder to a project; gives the image's number."""
+    """Add a slide that lies in the image server's folder to a project; gives the image's number.
+
+    Its channels count as one, so that the model sees them as people do: all of them, in their colours.
+    """
     return store.add_image(
         project,
         owner,
@@ -138,6 +141,7 @@ def register(store: Store, project: int, owner: int, path: str, slide: SlideFile
         magnification=slide.magnification,
         bits=slide.bits,
         samples=slide.samples,
+        planes=(1, *slide.planes[1:]),
     )
 
 

@@ -39,15 +39,21 @@ class View:
 
 
 def usual_view(slide: SlideFile) -> View:
-    """Give what is shown of a slide where nobody says more: every channel, the middle depth, the first time.
+    """Give what is shown of a slide where nobody says more: every channel of the middle plane.
 
     Slides of more than 8 bits are shown from their lowest to their highest value, channel by channel.
     """
     channels = tuple(range(slide.planes[0] * slide.samples))
-    z = min(round(slide.planes[1] / 2), slide.planes[1] - 1)
+    z, t = middle_plane(slide)
     full = (0, 2**slide.bits - 1)
     bounds = tuple(full if slide.bits <= 8 else extremes(slide, channel) for channel in channels)
-    return View(channels, z, 0, bounds)
+    return View(channels, z, t, bounds)
+
+
+def middle_plane(slide: SlideFile) -> tuple[int, int]:
+    """Give depth and time of the plane in the middle, as Core counts it: all times of a depth, then the next."""
+    _, depth, duration = slide.planes
+    return divmod(depth * duration // 2, duration)
 
 
 def as_seen(slide: SlideFile, region: Box, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
@@ -145,7 +151,7 @@ def _contrasted(layer: Layer, bounds: Bounds, bits: int, to_bits: int) -> Layer:
     if high > low:
         table[low:high] = np.linspace(0, 1, num=high - low)
     table[high:] = 1
-    return np.asarray(np.rint(table * (2**to_bits - 1)).astype(np.int64)[layer])
+    return np.asarray(np.rint(table * (2**to_bits - 1)).astype(np.uint8 if to_bits <= 8 else np.uint16)[layer])
 
 
 def _together(slide: SlideFile, layers: Sequence[Layer], channels: Sequence[int], bits: int) -> Pixels:
@@ -153,7 +159,7 @@ def _together(slide: SlideFile, layers: Sequence[Layer], channels: Sequence[int]
     if slide.samples == 3:
         return _coloured(layers, [_PRIMARIES[channel % 3] for channel in channels], bits)
     if len(layers) == 1:
-        return _typed(layers[0], bits)
+        return layers[0]
     colours = slide.colours or (_PRIMARIES if slide.planes[0] <= len(_PRIMARIES) else ())
     if colours:
         return _coloured(layers, [colours[channel] for channel in channels], bits)
@@ -163,7 +169,7 @@ def _together(slide: SlideFile, layers: Sequence[Layer], channels: Sequence[int]
 def _coloured(layers: Sequence[Layer], colours: Sequence[Colour], bits: int) -> Pixels:
     """Add layers up, each in its colour."""
     if list(colours) == list(_PRIMARIES):
-        return _typed(np.dstack(layers), bits)
+        return np.dstack(layers)
     total = np.zeros((*layers[0].shape, 3), np.int64)
     for layer, colour in zip(layers, colours, strict=True):
         for sample, share in enumerate(colour):

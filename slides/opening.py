@@ -11,6 +11,7 @@ from slides.errors import NotASlide
 from slides.plain import open_plain
 from slides.slide import SlideFile
 from slides.tiff import open_tiff
+from slides.tiff.lengths import lengths_fit
 from slides.vendor import PLAIN_TIFF, kind_of, open_vendor
 
 _MOST_OPEN = 16
@@ -79,15 +80,16 @@ def _opened(path: Path, turned: bool) -> SlideFile:
 
 def _by_its_kind(path: Path, turned: bool) -> SlideFile:
     kind = kind_of(path)
-    if kind not in {None, PLAIN_TIFF}:
-        return open_vendor(path)
     with path.open("rb") as stream:
-        if stream.read(4) not in _TIFF_STARTS:
-            return open_plain(path, turned=turned)
+        is_tiff = stream.read(4) in _TIFF_STARTS
+    if kind not in {None, PLAIN_TIFF} and (not is_tiff or lengths_fit(path)):
+        return open_vendor(path)
+    if not is_tiff:
+        return open_plain(path, turned=turned)
     try:
         return open_tiff(path, turned=turned)
     except NotASlide as reason:
         try:
-            return open_vendor(path) if kind else open_plain(path, turned=turned)
+            return open_vendor(path) if kind and lengths_fit(path) else open_plain(path, turned=turned)
         except NotASlide:
             raise reason from None

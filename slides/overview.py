@@ -1,10 +1,11 @@
-"""Levels that are too large to be read at once: in bands, and small copies of them that are kept."""
+"""Levels that are too large to be read at once: in blocks, and small copies of them that are kept."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from math import lcm
 
 import numpy as np
 
@@ -12,7 +13,8 @@ from slides.kept import Kept
 from slides.resampling import reduced_by
 from slides.source import Box, Piece, Pixels, Plane, Source, few
 
-_BAND_BYTES = 8 * 1024**2
+_BLOCK_PX = 1024
+_LARGEST_STEP_PX = 2048
 _THREADS = 4
 _LONGEST_PX = 3072
 """An overview's longer side, at most."""
@@ -39,33 +41,45 @@ def overview(source: Source, slide: int, level: int, size: tuple[int, int], plan
     """
     found = _OVERVIEWS.get((slide, level, plane))
     if found is None:
-        found = in_bands(source, level, Box(0, 0, *size), plane, overview_factor(*size))
+        found = in_blocks(source, level, Box(0, 0, *size), plane, overview_factor(*size))
         _OVERVIEWS.put((slide, level, plane), found, found.pixels.nbytes)
     return found
 
 
-def in_bands(source: Source, level: int, box: Box, plane: Plane, factor: int) -> Piece:
-    """Read a part of a level reduced by a whole factor, never holding more of it than some bands.
+def in_blocks(source: Source, level: int, box: Box, plane: Plane, factor: int) -> Piece:
+    """Read a part of a level reduced by a whole factor, never holding more of it than some blocks.
 
     Returns
     -------
     Piece
         Its pixels are reduced, its damaged boxes are the level's.
     """
+    blocks = list(_blocks(box, source.grain(level), factor))
 
-    def band(rows: tuple[int, int]) -> Piece:
-        top, height = rows
-        piece = source.region(level, box.left, top, box.width, height, plane)
+    def read(block: Box) -> Piece:
+        piece = source.region(level, block.left, block.top, block.width, block.height, plane)
         return Piece(reduced_by(piece.pixels, factor), piece.damaged)
 
+    pixels: Pixels | None = None
+    damaged: list[Box] = []
     with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
-        pieces = list(pool.map(band, _bands(box, factor)))
-    pixels: Pixels = np.concatenate([piece.pixels for piece in pieces])
-    return Piece(pixels, few([box for piece in pieces for box in piece.damaged]))
+        for block, piece in zip(blocks, pool.map(read, blocks), strict=True):
+            if pixels is None:
+                size = (-(-box.height // factor), -(-box.width // factor), *piece.pixels.shape[2:])
+                pixels = np.empty(size, piece.pixels.dtype)
+            top, left = (block.top - box.top) // factor, (block.left - box.left) // factor
+            height, width = piece.pixels.shape[:2]
+            pixels[top : top + height, left : left + width] = piece.pixels
+            damaged += piece.damaged
+    assert pixels is not None  # noqa: S101  a box has pixels
+    return Piece(pixels, few(damaged))
 
 
-def _bands(box: Box, factor: int) -> Iterator[tuple[int, int]]:
-    """Cut rows into bands of some megabytes, each a multiple of the factor but the last."""
-    rows = max(1, _BAND_BYTES // (box.width * 3) // factor) * factor
-    for top in range(box.top, box.bottom, rows):
-        yield top, min(rows, box.bottom - top)
+def _blocks(box: Box, grain: tuple[int, int], factor: int) -> Iterator[Box]:
+    """Cut a box into blocks of some megapixels: multiples of the factor, and where it can be of tiles or strips."""
+    steps = [lcm(side, factor) if lcm(side, factor) <= _LARGEST_STEP_PX else factor for side in grain]
+    width = box.width if grain[0] >= box.width else steps[0] * max(1, _BLOCK_PX // steps[0])
+    height = steps[1] * max(1, _BLOCK_PX**2 // width // steps[1])
+    for top in range(box.top, box.bottom, height):
+        for left in range(box.left, box.right, width):
+            yield Box(left, top, min(width, box.right - left), min(height, box.bottom - top))

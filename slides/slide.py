@@ -8,13 +8,13 @@ from itertools import count
 from math import ceil, floor
 
 from slides.errors import DamagedPixels
-from slides.overview import in_bands, overview, overview_factor
+from slides.overview import in_blocks, overview, overview_factor
 from slides.resampling import resampled
 from slides.source import Box, Piece, Pixels, Plane, Source
 
 Colour = tuple[int, int, int]
-_AT_ONCE_PX = 2048**2 - 1
-"""Larger parts of a level are read in bands, or from the level's overview."""
+_AT_ONCE_PX = 1_500_000
+"""Larger parts of a level are read in blocks, or from the level's overview."""
 _serials = count()
 
 
@@ -113,7 +113,7 @@ class SlideFile:
             return piece, (box.left, box.top), 1
         whole = overview_factor(*self.levels[level])
         if factor < whole:
-            return in_bands(self.pixels, level, box, plane, factor), (box.left, box.top), factor
+            return in_blocks(self.pixels, level, box, plane, factor), (box.left, box.top), factor
         with self._making:
             found = overview(self.pixels, self.serial, level, self.levels[level], plane)
         x, y = box.left // whole, box.top // whole

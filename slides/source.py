@@ -65,6 +65,10 @@ class Source(Protocol):
         """Read whole pixels of a level of a plane, in the level's own pixels; what cannot be read is filled."""
         ...
 
+    def grain(self, level: int) -> tuple[int, int]:
+        """Give width and height of what is read at once anyway: a tile, or a strip."""
+        ...
+
 
 def filled(pixels: Pixels, origin: tuple[int, int], boxes: tuple[Box, ...]) -> Piece:
     """Fill damaged boxes, given in the level's pixels; the array begins at `origin` there."""

@@ -48,6 +48,11 @@ class Turned:
         upright: Pixels = np.ascontiguousarray(pixels)  # type: ignore[assignment]
         return Piece(upright, damaged)
 
+    def grain(self, level: int) -> tuple[int, int]:
+        """Give the grain of the stored image, turned."""
+        width, height = self._source.grain(level)
+        return (height, width) if self._swapped else (width, height)
+
     def _transposed(self, box: Box) -> Box:
         return Box(box.top, box.left, box.height, box.width) if self._swapped else box
 

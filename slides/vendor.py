@@ -71,6 +71,12 @@ class _OpenSlidePixels:
         except (openslide.OpenSlideError, OSError, MemoryError):
             return self._in_blocks(level, box)
 
+    def grain(self, level: int) -> tuple[int, int]:
+        told = self._slide.properties
+        sides = [told.get(f"openslide.level[{level}].tile-{side}", "") for side in ("width", "height")]
+        width, height = (int(side) if side.isdigit() and 0 < int(side) <= _BLOCK_PX else _BLOCK_PX for side in sides)
+        return width, height
+
     def _in_blocks(self, level: int, box: Box) -> Piece:
         """Read what can be read of a region with a damaged part, with a handle of its own."""
         pixels = np.full((box.height, box.width, 3), 255, np.uint8)

@@ -77,6 +77,10 @@ class Tiff:
         damaged = list(dict.fromkeys(each for layer in layers for each in layer.damaged))
         return filled(pixels, (x, y), few(damaged))
 
+    def grain(self, level: int) -> tuple[int, int]:
+        """Give the size of a tile or strip; of strips that are not packed, a row."""
+        return self._levels[level].grain
+
     def _one(self, level: int, box: Box, plane: Plane) -> Piece:
         channel, sample = divmod(plane[0], self._samples.channels)
         raw, damaged = self._levels[level].read(self._order.page((channel, plane[1], plane[2])), box)

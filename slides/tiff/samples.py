@@ -69,10 +69,7 @@ def _gray(page: tifffile.TiffPage, stored: int, depth: int, wide: bool, *, white
 
     def scaled(raw: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Bring fewer than 8 bits to 8, and turn values where the lowest is white."""
-        if not wide and bits < 8:
-            raw = (raw.astype(np.uint16) * 255 // (2**bits - 1)).astype(np.uint8)
-        elif raw.dtype == np.bool_:
-            raw = raw.astype(np.uint8) * 255
+        raw = raw if wide else _of_eight_bits(raw, bits)
         return (2 ** min(max(bits, 8), 16) - 1) - raw if white else raw
 
     opacity = _opacity(page)
@@ -85,8 +82,9 @@ def _gray(page: tifffile.TiffPage, stored: int, depth: int, wide: bool, *, white
 
 def _coloured(page: tifffile.TiffPage, kind: str, stored: int, depth: int, name: str) -> Samples:
     opacity = _opacity(page)
+    bits = min(page.bitspersample) if isinstance(page.bitspersample, tuple) else int(page.bitspersample)
     ways: dict[str, tuple[int, Convert]] = {
-        "RGB": (3, _three),
+        "RGB": (3, lambda raw: _three(_of_eight_bits(raw, bits))),
         "SEPARATED": (4, lambda raw: from_cmyk(raw[..., :4])),
         "CIELAB": (3, lambda raw: from_lab(_eight(raw[..., :3]), signed=True)),
         "ICCLAB": (3, lambda raw: from_lab(_eight(raw[..., :3]), signed=False)),
@@ -96,9 +94,9 @@ def _coloured(page: tifffile.TiffPage, kind: str, stored: int, depth: int, name:
         colormap = np.asarray(page.colormap)
         return Samples(3, 8, lambda raw: from_palette(raw[..., 0], colormap))
     least, convert = ways.get(kind, (0, _three))
-    if least == 0 or stored < least:
+    if least == 0 or stored < least or (bits < 8 and kind != "RGB"):
         raise NotASlide(f"{name} has colours that no reader here knows: {kind} of {stored} samples.")
-    if kind == "RGB" and stored == 4 and opacity is not None:
+    if kind == "RGB" and stored == 4 and opacity is not None and bits >= 8:
         convert = _on_white(associated=opacity == _ASSOCIATED)
     return Samples(3, 8 if kind in {"CIELAB", "ICCLAB", "YCBCR"} else depth, convert)
 
@@ -120,6 +118,13 @@ def _luma(page: tifffile.TiffPage) -> Convert:
         red, green, blue = (top / bottom for top, bottom in zip(tag.value[::2], tag.value[1::2], strict=True))
         shares += [(red, green, blue)] if green > 0 else []
     return lambda raw: from_ycbcr(_eight(raw), shares[-1])
+
+
+def _of_eight_bits(raw: npt.NDArray[Any], bits: int) -> npt.NDArray[Any]:
+    """Bring values of fewer than 8 bits to 8."""
+    if raw.dtype == np.bool_:
+        return raw.astype(np.uint8) * 255
+    return (raw.astype(np.uint16) * 255 // (2**bits - 1)).astype(np.uint8) if bits < 8 else raw
 
 
 def _three(raw: npt.NDArray[Any]) -> Pixels:

@@ -85,9 +85,10 @@ class Segments:
                 f"{name} is packed in one piece of {self._cut[0]} x {self._cut[1]} pixels; convert it to a tiled TIFF."
             )
 
-    def count(self) -> int:
-        """How many planes there are pages for."""
-        return len(self._places)
+    @property
+    def grain(self) -> tuple[int, int]:
+        """What is read at once: a tile, a strip, or a row."""
+        return (int(self._cut[0]), 1 if self._plain else int(self._cut[1]))
 
     def read(self, plane: int, box: Box) -> tuple[Raw, list[Box]]:
         """Read a box of a plane; gives its pixels, and which parts of it could not be read."""

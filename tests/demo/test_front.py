@@ -20,6 +20,7 @@ from demo.cytomine.server import EmbeddedCytomine
 from demo.cytomine.store import Mask
 from demo.front import Front
 from demo.seeding import Seeded
+from tests.slides.writing import pyramid, spoil_tile, tissue
 
 MOST = 300_000
 NOBODY = "http://127.0.0.1:9/sam"
@@ -156,6 +157,20 @@ def test_what_is_refused_leaves_nothing(
     assert answer.json()["title"]
     assert "/" not in answer.json()["detail"]  # no path of this machine
     assert sorted(cytomine.slides.rglob("*")) == before
+
+
+def test_a_slide_with_a_damaged_place_is_added(visitor: httpx.Client, tmp_path: Path) -> None:
+    file = tmp_path / "a.tif"
+    pyramid(file, tissue(768, 768))
+    spoil_tile(file, 0)
+    token = enter(visitor)
+    answer = visitor.post("/demo/slides/a.tif", content=file.read_bytes(), headers=token)
+    assert answer.status_code == 201, answer.text
+    path = visitor.get(f"/api/imageinstance/{answer.json()['image']}.json", headers=token).json()["path"]
+    for left, status in ((0, 500), (300, 200)):
+        body = {"region": {"left": left, "top": left, "width": 200, "height": 200}, "level": 0}
+        window = visitor.post(f"/ims/image/{path}/window", json=body, headers={"Accept": "image/png"})
+        assert window.status_code == status
 
 
 def things_in(folder: Path) -> set[str]:

@@ -17,6 +17,7 @@ import pytest
 import shapely
 from PIL import Image
 
+from tests.lab import draw_image
 from tests.slides import place_drawn_slide
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -174,6 +175,21 @@ def test_a_slide_of_the_user(tmp_path: Path, shared_data: Path) -> None:
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["changed"]
     assert (result["iou_before"], result["iou_after"]) == (None, None)
+
+
+def test_a_slide_whose_name_has_signs(tmp_path: Path) -> None:
+    slide = tmp_path / "S1 #2 (50%20 H&E)? ä.png"
+    draw_image(slide)
+    done = subprocess.run(
+        command(free_port(), tmp_path / "out", "--once", "--slide", str(slide)),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "out" / "picture.png").is_file()
 
 
 def test_no_slide_is_said_so(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from demo.cytomine.pims.planes import chosen_view
 from demo.cytomine.pims.shapes import painted, read_shapes, region_of
 from demo.cytomine.pims.sizes import OUTPUT_LIMIT_PX, output_size, requested_region, safe_size
 from slides import Box, DamagedPixels, NotASlide, Pixels, Seen, SlideFile, open_slide
-from slides.display import shown
+from slides.display import middle_plane, shown
 
 TILE_PX = 256
 VERSION = "1.0.0"
@@ -140,7 +140,8 @@ class Pims:
             width = min(TILE_PX * factor, slide.width - left)
             height = min(TILE_PX * factor, slide.height - top)
             size = (max(1, -(-width // factor)), max(1, -(-height // factor)))
-            view = chosen_view({}, slide, displayed=True)
+            z, t = middle_plane(slide)  # the viewer shows the slice that Core takes for the image
+            view = chosen_view({"z_slices": z, "timepoints": t}, slide, displayed=True)
             seen = shown(slide, view, Box(left, top, width, height), size, bits=8)
             return seen.pixels, "image/jpeg", _damage(slide, seen)
 
