@@ -12,6 +12,7 @@ import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,6 +41,23 @@ _PANEL_PX = 320
 _ROOM = 2.5
 _MOST_CLICKS = 8
 """On one object; then the clicks are undone, which are outlines too."""
+
+
+_TAKE = """name => {
+    const outline = performance.getEntriesByName(name)[0]?.duration;
+    const asked = performance.getEntriesByType('resource').findLast(each => each.name.endsWith('/demo/prediction'));
+    const service = asked?.serverTiming.find(each => each.name === 'total')?.duration;
+    return outline && service !== undefined && { outline, request: asked.duration, service };
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Milliseconds of one outline."""
+
+    outline: float
+    request: float
+    service: float
 
 
 def main(
@@ -115,8 +133,12 @@ def _measure(address: str, sample: Sample, height: int, clicks: int) -> list[Row
         first = _drag(page, (x1 - x0) / resolution, (y1 - y0) / resolution)
         spent = _clicks(page, (x1 - x0) / resolution, (y1 - y0) / resolution, clicks)
         browser.close()
-    note = "click in the page to the frame after its outline"
-    return [row("the first outline of a box", [first], unit="ms"), row("a click", spent, unit="ms", note=note)]
+    return [
+        row("the first outline of a box", [first.outline], unit="ms"),
+        row("a click", [each.outline for each in spent], unit="ms", note="to the frame after its outline"),
+        row("of that, the request", [each.request for each in spent], unit="ms", note="as the browser sees it"),
+        row("of that, the service", [each.service for each in spent], unit="ms", note="by its Server-Timing"),
+    ]
 
 
 def _middle(page: Page) -> tuple[float, float]:
@@ -125,8 +147,8 @@ def _middle(page: Page) -> tuple[float, float]:
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
-def _drag(page: Page, width: float, height: float) -> float:
-    """Draw the box; gives milliseconds until its outline is seen."""
+def _drag(page: Page, width: float, height: float) -> Spent:
+    """Draw the box, and wait until its outline is seen."""
     x, y = _middle(page)
     page.keyboard.press("b")
     page.mouse.move(x - width / 2, y - height / 2)
@@ -136,10 +158,10 @@ def _drag(page: Page, width: float, height: float) -> float:
     return _measured(page)
 
 
-def _clicks(page: Page, width: float, height: float, count: int) -> list[float]:
-    """Click about, the same places each time; gives milliseconds of each."""
+def _clicks(page: Page, width: float, height: float, count: int) -> list[Spent]:
+    """Click about, at the same places each time."""
     rng, (x, y) = random.Random(7), _middle(page)  # noqa: S311  places, no secrets
-    spent: list[float] = []
+    spent: list[Spent] = []
     while len(spent) < count:
         for _ in range(min(_MOST_CLICKS, count - len(spent))):
             place = x + rng.uniform(-0.4, 0.4) * width, y + rng.uniform(-0.4, 0.4) * height
@@ -152,12 +174,11 @@ def _clicks(page: Page, width: float, height: float, count: int) -> list[float]:
     return spent
 
 
-def _measured(page: Page) -> float:
+def _measured(page: Page) -> Spent:
     """Wait for the page's next measure, and take it."""
-    script = "name => performance.getEntriesByName(name)[0]?.duration"
-    spent = page.wait_for_function(script, arg=MEASURE, timeout=120_000).json_value()
-    page.evaluate("name => performance.clearMeasures(name)", MEASURE)
-    return float(spent)
+    spent = page.wait_for_function(_TAKE, arg=MEASURE, timeout=120_000).json_value()
+    page.evaluate("name => { performance.clearMeasures(name); performance.clearResourceTimings(); }", MEASURE)
+    return Spent(**spent)
 
 
 if __name__ == "__main__":

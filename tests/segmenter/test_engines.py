@@ -244,6 +244,20 @@ def test_a_service_that_finds_its_traces_does_without_torch(folder: Path, weight
 
 
 @needs_openvino
+def test_without_torch_and_traces_the_service_says_what_to_do(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "REFINE_SEGMENTER__DEMO_MODEL": "true",
+        "REFINE_SEGMENTER__ENGINE": "openvino-float32",
+        "REFINE_SEGMENTER__ENGINE_FOLDER": str(tmp_path),
+        "REFINE_SEGMENTER__DEVICE": "cpu",
+    }
+    look = "import sys; sys.modules['torch'] = None; import app.main; app.main.create_app()"
+    done = subprocess.run([sys.executable, "-c", look], env=environment, capture_output=True, text=True, check=False)
+    assert "InvalidSettings: This image has no torch" in done.stderr
+
+
+@needs_openvino
 @quiet
 def test_int8_is_made_from_windows_checked_on_others_and_only_then_run(tmp_path: Path, weights: ChosenWeights) -> None:
     pytest.importorskip("nncf", reason="no NNCF (the extra int8)")

@@ -29,7 +29,7 @@ def started(*arguments: str) -> subprocess.Popen[str]:
 
 
 def wait_for(done: object, process: subprocess.Popen[str]) -> None:
-    for _ in range(1800):
+    for _ in range(6000):
         if done() or process.poll() is not None:  # type: ignore[operator]
             return
         time.sleep(0.05)
@@ -68,3 +68,20 @@ def test_an_export_is_stopped_and_goes_on(tiles: Path, tmp_path: Path) -> None:
     assert again.returncode == 0, errors
     kept = int(output.split(" kept")[0].split()[-1])
     assert kept >= 2
+
+
+def test_an_evaluation_is_stopped_and_keeps_what_it_found(dataset: Dataset, tmp_path: Path) -> None:
+    rows = tmp_path / "report" / "rows.jsonl"
+
+    def some() -> bool:
+        return rows.exists() and rows.read_text().count("\n") > 1
+
+    arguments = ("evaluate", "--data", str(dataset.folder), "--out", str(rows.parent), "--checkpoint", "embedded")
+    process = started(*arguments, "--split", "all")
+    wait_for(some, process)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert errors.splitlines()[-1] == "Stopped. What is finished is kept: the same command goes on from here."
+    assert "Traceback" not in errors
+    assert some()

@@ -28,6 +28,7 @@ from tests.training.drawn import (
 from training.cli import app
 from training.dataset import open_dataset
 from training.dataset.export import Choice, export
+from training.dataset.files import alone
 from training.dataset.folder import ITEMS, mask_file
 from training.dataset.item import line_of
 from training.dataset.sources.asap import AsapFolder
@@ -208,6 +209,13 @@ def test_a_killed_export_leaves_old_items_until_new_ones_are_whole(place: Path) 
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
     assert open_dataset(place / "data").sha256 == old.sha256
     assert run(place).changed == 1  # type: ignore[attr-defined]
+
+
+def test_one_export_at_a_time_writes_to_a_folder(place: Path) -> None:
+    run(place)
+    with alone(place / "data"), pytest.raises(BrokenDataset, match="Another export is writing to"):
+        run(place)
+    run(place)
 
 
 def test_the_older_of_two_lines_of_an_object_does_not_count(place: Path) -> None:

@@ -66,8 +66,8 @@ export class Previews {
   /** Show a session again whose outline was undone, or that was discarded. */
   reopen(session: Session): void {
     const { image, user, annotation, shape, label } = session;
-    const { past, future } = session;
-    this.reopened.set(session, this.open({ image, user, annotation, shape, label }, { ...sessions.promptsOfSession(session), past, future }));
+    const { past, future, own } = session;
+    this.reopened.set(session, this.open({ image, user, annotation, shape, label }, { ...sessions.promptsOfSession(session), past, future, own }));
   }
 
   /** Its outline was redone. */
