@@ -141,7 +141,8 @@ def test_a_card_is_calibrated_with_one_command_and_obeyed_by_the_service(dataset
     card = json.loads(checkpoint.with_suffix(".json").read_text())
     assert (card["name"], card["config"]) == ("lab", "embedded")
     measured = card["judgement"]["measured"]
-    assert measured["prompts"] == 10 * len(RECIPES)
+    objects = json.loads((out / "metrics.json").read_text())["data"]["objects"]
+    assert measured["prompts"] == objects * len(RECIPES)
     assert {each["prompts"] for each in measured["masks"]} == set(card["judgement"]["takes"])
     found = choose(Settings(segmenter=SegmenterSettings(checkpoint=checkpoint))).judgement
     assert found.confidence(Signs(0.9, 0.9, 0.9, 1.0)).calibrated
