@@ -194,6 +194,9 @@ def test_without_torch_the_fastest_of_the_converted_engines_is_used(
     assert fastest(tmp_path, SHA) == REFERENCE
     monkeypatch.setattr("app.segmenter.engines.choice.find_spec", lambda _: None)
     assert fastest(tmp_path, SHA) == "openvino-float32"
+    keep(tmp_path, SHA, [Measured("torch-float32", 1.0, 1.0, None), Measured("openvino-float32", 9.0, None, "slow")])
+    assert fastest(tmp_path, SHA) == "openvino-float32"
+    assert fastest(tmp_path, "1" * 64) == "openvino-float32"
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"fastest": "quantum"}'])
