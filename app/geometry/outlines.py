@@ -93,7 +93,7 @@ def outline_of(
     def to_slide(points: FloatXY) -> FloatXY:
         return placed.to_slide(WindowXY(points))
 
-    return drawn and polygonal(shapely.transform(drawn, to_slide))
+    return drawn and _mended(shapely.transform(drawn, to_slide))
 
 
 def outline_on_slide(
@@ -209,4 +209,9 @@ def _without_holes(component: Component) -> Polygon | MultiPolygon | None:
 
 
 def _area(ring: Ring) -> Polygon | MultiPolygon | None:
-    return polygonal(shapely.make_valid(Polygon(ring), method="structure", keep_collapsed=False))
+    return _mended(Polygon(ring))
+
+
+def _mended(shape: Polygon | MultiPolygon) -> Polygon | MultiPolygon | None:
+    """Make a shape valid whatever its size: those of masks do not cross themselves so often that it would take long."""
+    return polygonal(shapely.make_valid(shape, method="structure", keep_collapsed=False))
