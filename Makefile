@@ -22,7 +22,7 @@ VIEWER := demo/viewer
 PAGE   := $(VIEWER)/dist/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint test bench campaign capacity serve-ray test-scale test-core test-web test-deploy image openapi demo \
+.PHONY: help install format lint test bench campaign capacity serve-ray test-scale test-core test-web test-deploy image image-demo openapi demo \
     finetune embedded-model viewer test-browser
 
 help: ## List the targets
@@ -61,6 +61,11 @@ test-deploy: $(READY) ## Try the deployment in containers, image and all (root, 
 image: ## Build the image (ENGINE=docker, TAG=refine:cpu, TORCH_INDEX_URL=PyTorch's CPU wheels, WEIGHTS=baked)
 	$(ENGINE) build --build-arg TORCH_INDEX_URL="$(TORCH_INDEX_URL)" --build-arg WEIGHTS="$(WEIGHTS)" \
 	    --build-arg REVISION="$$(git rev-parse HEAD)" -t "$(TAG)" .
+
+image-demo: $(READY) viewer ## Build the demo's image (ENGINE=docker): docker run --rm -p 127.0.0.1:6001:6001 refine:demo
+	REFINE_SEGMENTER__ENGINE_FOLDER=out/engines REFINE_SEGMENTER__DEVICE=cpu REFINE_SEGMENTER__DEMO_MODEL=true \
+	    $(PY) -m app engines --no-int8
+	$(ENGINE) build --target demo --build-arg TORCH=none --build-arg EXTRAS=openvino,demo -t refine:demo .
 
 openapi: $(READY) ## Write the served contract to docs/api/openapi.json
 	PYTHONPATH=. $(PY) scripts/write_openapi.py

@@ -237,25 +237,20 @@ def _short(value: Any) -> Any:
 def _markdown(
     meta: dict[str, Any], chosen: float, tables: dict[str, list[dict[str, Any]]], found: Sequence[Outcome], plot: str
 ) -> str:
-    unseen = [each for each in found if each.is_real and not each.seen]
     lines = [
         "# Is doubt told where it is due?",
         "",
         "; ".join(f"{key}: {value}" for key, value in meta.items()) + ".",
         "",
         "Real objects are drawn as boxes 5 to 20 % looser than the object on each side, and as lassos around it, in"
-        " turn;"
-        f" out of focus are such shapes on tissue blurred by {', '.join(f'{blur:.0%}' for blur in BLURS)} of the box;"
-        " stroma are boxes in which no object was outlined. *To harm*: an outline whose IoU with the truth is more than"
-        f" {HARM} lower than the drawn shape's, or any outline where there is nothing. *Good*: IoU {GOOD} and more.",
+        f" turn; out of focus are such shapes on tissue blurred by {', '.join(f'{blur:.0%}' for blur in BLURS)} of a"
+        " box; stroma are boxes in which no object was outlined. *To harm*: an outline whose IoU with the truth is more"
+        f" than {HARM} lower than the drawn shape's, or any outline where there is nothing. *Good*: IoU {GOOD} up.",
         "",
         f"The bound of confidence is {LEAST_CONFIDENCE}; one half of the cases (patients, fields, parts of slides)"
         f" alone would choose {chosen}: the lowest with which at most 1 % of real objects, 1 % of glass, and 5 % of all"
         " that is nothing (its three kinds alike) are written to harm without doubt.",
-        "",
-        f"Expected calibration error of the confidence through the service: {_error(unseen):.3f} on the"
-        f" {len(unseen)} objects of images that were left out of training, of which"
-        f" {np.mean([0.75 <= each.confidence <= 0.95 for each in unseen]):.0%} were given 0.75 to 0.95.",
+        *_calibration([each for each in found if each.is_real and not each.seen]),
     ]
     head = "| | n | nothing found | doubted | good ones doubted | to harm | to harm, without doubt |"
     for title, table in tables.items():
@@ -267,17 +262,25 @@ def _markdown(
             lines.append(f"| {row['group']} | {row['n']} | {' | '.join([*cells, good, *harm])} |")
     lines += ["", "## Which doubts", "", "| doubt | real | glass | stroma | out of focus |", "|---|---|---|---|---|"]
     for doubt in dict.fromkeys(words for each in found for words in each.doubts if words != DEMO_MODEL):
-        shares = [
-            np.mean([doubt in each.doubts for each in found if (each.is_real if kind == "real" else each.kind == kind)])
-            for kind in ("real", *NOTHING)
-        ]
-        lines.append(f"| {doubt} | " + " | ".join(f"{each:.1%}" for each in shares) + " |")
+        told = [[doubt in each.doubts for each in _of(found, kind)] for kind in ("real", *NOTHING)]
+        lines.append(f"| {doubt} | " + " | ".join(f"{np.mean(each):.1%}" if each else "-" for each in told) + " |")
     return "\n".join([*lines, "", f"![Confidence, IoU and doubt]({plot})", ""])
 
 
-def _error(some: Sequence[Outcome]) -> float:
-    told, came = (np.array([getattr(each, name) for each in some]) for name in ("confidence", "after"))
-    return calibration_error(told, came, np.ones(len(some)))
+def _of(found: Sequence[Outcome], kind: str) -> list[Outcome]:
+    return [each for each in found if (each.is_real if kind == "real" else each.kind == kind)]
+
+
+def _calibration(unseen: Sequence[Outcome]) -> list[str]:
+    if not unseen:
+        return []
+    told, came = (np.array([getattr(each, name) for each in unseen]) for name in ("confidence", "after"))
+    return [
+        "",
+        "Expected calibration error of the confidence through the service:"
+        f" {calibration_error(told, came, np.ones(len(told))):.3f} on the {len(told)} objects of images that were left"
+        f" out of training, of which {np.mean((told >= 0.75) & (told <= 0.95)):.0%} were given 0.75 to 0.95.",
+    ]
 
 
 def _draw(found: Sequence[Outcome], file: Path) -> None:
@@ -290,9 +293,8 @@ def _draw(found: Sequence[Outcome], file: Path) -> None:
     left.axvline(LEAST_CONFIDENCE, color="#888888", linewidth=0.8, linestyle=":")
     left.set(title="Real objects", xlabel="confidence", ylabel="IoU with the truth", xlim=(0.4, 1), ylim=(0, 1))
     left.legend(loc="lower left")
-    kinds = ("real", *NOTHING)
-    for kind in kinds:
-        some = [each for each in found if (each.is_real if kind == "real" else each.kind == kind)]
+    for kind in ("real", *NOTHING):
+        some = _of(found, kind)
         right.plot(BOUNDS, [share(some, bound, harm=False) for bound in BOUNDS], label=kind)
     right.axvline(LEAST_CONFIDENCE, color="#888888", linewidth=0.8, linestyle=":")
     right.set(title="Share doubted", xlabel="bound of confidence", ylim=(0, 1.02))

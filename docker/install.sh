@@ -22,13 +22,27 @@ dependencies() {
     fi
     python3 docker/requirements.py "$EXTRAS" "$@" > "$VENV/requirements.txt"
     pip install -q -c constraints.txt -r "$VENV/requirements.txt"
+    if [ -n "$TORCH_INDEX_URL" ] && ls -d "$VENV"/lib/python3*/site-packages/nvidia > /dev/null 2>&1; then
+        echo "TORCH_INDEX_URL gave a build of torch with CUDA libraries: name PyTorch's index of CPU wheels." >&2
+        exit 1
+    fi
 }
 
 project() {
     pip install -q --no-deps .
     pip uninstall -q -y pip
     find "$VENV" -name '__pycache__' -type d -prune -exec rm -rf {} +
-    find "$VENV" -path '*/torch/test' -type d -prune -exec rm -rf {} +
+    # What only building against torch needs, and OpenVINO's readers of other devices and formats.
+    find "$VENV" \( -path '*/torch/test' -o -path '*/torch/include' \) -type d -prune -exec rm -rf {} +
+    find "$VENV" -path '*/openvino/libs/*' \( -name '*intel_gpu*' -o -name '*intel_npu*' -o -name cache.json \
+        -o -name '*_onnx_*' -o -name '*_paddle_*' -o -name '*_tensorflow_*' -o -name '*_gguf_*' \) -delete
+}
+
+# A bill of materials of what is in $VENV, for those who look for weaknesses in it.
+bill() {
+    python3 -m venv /bill
+    /bill/bin/python -m pip install -q -c constraints.txt cyclonedx-bom
+    /bill/bin/cyclonedx-py environment --output-reproducible --output-file /bill.cdx.json "$VENV/bin/python"
 }
 
 "$1"

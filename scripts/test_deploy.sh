@@ -73,7 +73,7 @@ build -f "$context/standin.Dockerfile" -t localhost/refine-deploy:standin "$cont
 build -f "$context/nginx.Dockerfile" -t localhost/refine-deploy:nginx "$context"
 
 # The image has no torch: the demo model is converted here, as an operator converts a checkpoint with the full image.
-engines="$CACHE/engines-$(cat app/segmenter/embedded/* constraints.txt | sha256sum | cut -c1-16)"
+engines="$CACHE/engines-$(cat app/segmenter/embedded/* app/segmenter/engines/*.py constraints.txt | sha256sum | cut -c1-16)"
 if ! ls "$engines"/*.json > /dev/null 2>&1; then
     REFINE_SEGMENTER__ENGINE_FOLDER="$engines" REFINE_SEGMENTER__DEVICE=cpu REFINE_SEGMENTER__DEMO_MODEL=true PYTHONPATH=. \
         "$VENV/bin/python" -m app engines --no-int8 > out/engines.log 2>&1 || { cat out/engines.log; exit 1; }

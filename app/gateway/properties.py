@@ -8,7 +8,7 @@ from typing import Any
 from cytomine.models import Annotation as ClientAnnotation
 
 from app.gateway.http import CoreHttp
-from app.gateway.records import reading, records_of
+from app.gateway.records import domain_of, id_of, reading, records_of
 
 
 class CoreProperties:
@@ -34,10 +34,11 @@ class CoreProperties:
             Core refuses or fails.
         """
         with reading("annotation"):
-            domain = str(self._http.get(ClientAnnotation(id=annotation_id).uri())["class"])
+            domain = domain_of(self._http.get(ClientAnnotation(id=annotation_id).uri()))
         place = f"domain/{domain}/{annotation_id}/property"
         with reading("list of properties"):
-            known = [record["id"] for record in records_of(self._http.get(f"{place}.json")) if record["key"] == key]
+            listed = records_of(self._http.get(f"{place}.json"))
+            known = [id_of(record) for record in listed if record["key"] == key]
         body = {"domainClassName": domain, "domainIdent": annotation_id, "key": key, "value": value}
         if known:
             return self._http.put(f"{place}/{known[0]}.json", json.dumps({**body, "id": known[0]}))

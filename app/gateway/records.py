@@ -86,6 +86,19 @@ def _are_ids(values: object) -> bool:
     return isinstance(values, list) and all(type(value) is int for value in values)
 
 
+def id_of(record: Mapping[str, Any]) -> int:
+    """Read a record's id; raises `KeyError` or `TypeError`."""
+    return _integer(record["id"])
+
+
+def domain_of(record: Mapping[str, Any]) -> str:
+    """Read the platform's class of an annotation, which becomes a part of paths; raises `KeyError` or `ValueError`."""
+    name = str(record["class"])
+    if not _CLASS.fullmatch(name):
+        raise ValueError("no user annotation")
+    return name
+
+
 def ids_of(values: object) -> frozenset[int]:
     """Read a list of ids; raises `TypeError`."""
     if not isinstance(values, list):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
+from app.geometry.choices import PromptKind, Proposal
 
-from app.geometry.masks import Proposal
-from app.geometry.prompts import PromptKind
-from app.geometry.signs import Signs
+if TYPE_CHECKING:
+    from app.geometry.signs import Signs  # knows arrays; whoever reads a card need not
 
 Rule = Literal["best", "single"]
 SIGNS = ("score", "stability", "agreement", "inside")
@@ -27,9 +27,13 @@ class Calibration:
 
     def __call__(self, signs: Signs) -> float:
         """Give the IoU that is to be expected, 0 to 1; straight between the knots, level past them."""
-        place = sum(weight * getattr(signs, name) for name, weight in self.weights)
-        places, values = zip(*self.knots, strict=True)
-        return float(np.clip(np.interp(place, places, values), 0.0, 1.0))
+        place: float = sum(weight * getattr(signs, name) for name, weight in self.weights)
+        if place <= self.knots[0][0]:
+            return self.knots[0][1]
+        for (before, low), (after, high) in pairwise(self.knots):
+            if place < after:
+                return low + (high - low) * ((place - before) / (after - before))
+        return self.knots[-1][1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ components of at least a tenth of the largest. They run at the model's scale, wh
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from app.geometry.choices import Proposal, Taken
 from app.geometry.windows import MODEL_SIDE_PX
 
 BoolMask = npt.NDArray[np.bool_]
@@ -23,12 +23,6 @@ OPENING_PX = 10
 CLOSING_PX = 20
 SMALLEST_COMPONENT = 0.1
 """Share of the largest component's area."""
-
-
-Taken = Literal["single", 0, 1, 2]
-"""A mask of the decoder: that of its single-mask token, or one of its three proposals."""
-Proposal = Literal["best", "single", 0, 1, 2]
-"""What may be asked for: the proposal of the highest score, or a mask by its name."""
 
 
 @dataclass(frozen=True, slots=True)

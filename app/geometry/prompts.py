@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Literal
 
 import numpy as np
 
+from app.geometry.choices import PromptKind
 from app.geometry.frames import Roi, SlideXY, WindowXY
 from app.geometry.windows import WindowGrid
-
-PromptKind = Literal["box", "1 positive", "2+ positive", "1 negative", "2+ with negative"]
-"""Prompts by number and kind: a box alone, or with points, of which the last two kinds have one on the background."""
 
 
 class PointLabel(IntEnum):

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.geometry.masks import BoolMask, Masks, Taken
+from app.geometry.choices import Taken
+from app.geometry.masks import BoolMask, Masks
 
 STABILITY_SHIFT = 4.0
 """By how much the threshold is shifted either way, raw values. SAM's generator of masks takes 1; with 4 the sign tells

@@ -9,9 +9,10 @@ import numpy.typing as npt
 import shapely
 from shapely import MultiPolygon, Polygon
 
+from app.geometry.choices import Taken
 from app.geometry.frames import Roi
 from app.geometry.glance import Sight, sight_of
-from app.geometry.masks import Masks, Taken
+from app.geometry.masks import Masks
 from app.geometry.windows import Window
 from app.usecases.ports import EncodedWindow, Slide
 

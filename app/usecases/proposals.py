@@ -7,9 +7,10 @@ from typing import Literal
 
 from shapely import MultiPolygon, Polygon
 
+from app.geometry.choices import Proposal as Choice
+from app.geometry.choices import Taken
 from app.geometry.judgement import Judgement
-from app.geometry.masks import Masks, Taken
-from app.geometry.masks import Proposal as Choice
+from app.geometry.masks import Masks
 from app.geometry.prompts import PointPrompt, prompt_kind
 
 __all__ = ["INDICES", "Choice", "Proposal", "Taken", "take"]

@@ -16,8 +16,8 @@ from shapely import MultiPolygon, Polygon
 
 from app import spans
 from app.errors import DeviceOutOfMemory, ModelBusy
+from app.geometry.choices import Taken
 from app.geometry.frames import Roi, flip_geometry
-from app.geometry.masks import Taken
 from app.geometry.outlines import OutlineOptions, outline_on_slide
 from app.geometry.polygons import polygonal
 from app.geometry.prompts import PointPrompt, prompts_in_window

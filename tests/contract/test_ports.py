@@ -35,6 +35,8 @@ class World:
     change: Callable[[int, str], None]
     add_notes: tuple[Callable[[int], object], ...]
     """Ways to hang something on an annotation; each must keep it from being a plain point."""
+    properties: Callable[[int], list[tuple[str, str]]]
+    """Keys and texts that hang on an annotation."""
 
 
 def fake_world() -> World:
@@ -49,7 +51,10 @@ def fake_world() -> World:
     def change(number: int, location: str) -> None:
         gateway.annotations[number] = annotation(number, location, updated="2")
 
-    return World(gateway, 5, 7, 61, 62, 800, add_point, change, (gateway.notes.add,))
+    def properties(number: int) -> list[tuple[str, str]]:
+        return [(key, text) for (of, key), text in gateway.properties.items() if of == number]
+
+    return World(gateway, 5, 7, 61, 62, 800, add_point, change, (gateway.notes.add,), properties)
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +76,11 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     def add_point(x: float, y: float, user: int) -> int:
         return store.add_annotation(lab.image, user, f"POINT ({x} {y})")
 
+    def properties(number: int) -> list[tuple[str, str]]:
+        with store.transaction() as db:
+            rows = db.execute("SELECT key, value FROM properties WHERE annotation = ?", (number,)).fetchall()
+        return [(row["key"], row["value"]) for row in rows]
+
     yield World(
         CoreGateway(http),
         lab.image,
@@ -87,6 +97,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
             lambda number: store.add_attached_file(number, "a mitosis.png"),
             lambda number: store.add_link([number, store.add_annotation(lab.image, lab.alice.id, "POINT (1 1)")]),
         ),
+        properties,
     )
     http.close()
 
@@ -169,6 +180,20 @@ def test_stores_and_deletes(world: World) -> None:
     world.gateway.delete(point)
     with pytest.raises(AnnotationNotFound):
         world.gateway.delete(point)
+
+
+def test_hangs_a_text_under_a_key_and_replaces_it(world: World) -> None:
+    before = world.gateway.annotation(world.annotation)
+    first = world.gateway.put_property(world.annotation, "made-by", "one")
+    assert world.properties(world.annotation) == [("made-by", "one")]
+    second = world.gateway.put_property(world.annotation, "made-by", '"two", ü')
+    assert world.properties(world.annotation) == [("made-by", '"two", ü')]
+    assert isinstance(first, int)
+    assert isinstance(second, int)
+    now = world.gateway.annotation(world.annotation)
+    assert (now.location, now.updated) == (before.location, before.updated)
+    with pytest.raises(AnnotationNotFound):
+        world.gateway.put_property(UNKNOWN, "made-by", "one")
 
 
 def test_storing_what_is_gone(world: World) -> None:

@@ -108,6 +108,13 @@ def test_properties(lab: Lab, core: Core) -> None:
     made = core.call(lab.alice, "POST", f"api/{path}.json", {"key": "grade", "value": "2"}).json()
     assert (made["printMessage"], made["callback"]["method"]) == (True, "be.cytomine.AddPropertyCommand")
     assert listed(core, lab, path) == listed(core, lab, f"annotation/{point}/property") == [made["property"]]
+    one = f"api/{path}/{made['property']['id']}.json"
+    assert core.call(lab.bob, "PUT", one, {"key": "grade"}).status_code == 400
+    edited = core.call(lab.alice, "PUT", one, {"key": "grade", "value": "3"}).json()
+    assert [each["value"] for each in listed(core, lab, path)] == ["3"]
+    assert core.call(lab.alice, "PUT", f"api/{path}/999999999.json", {"key": "a", "value": "b"}).status_code == 404
+    undone(core, lab, edited["command"])
+    assert listed(core, lab, path) == [made["property"]]
     undone(core, lab, made["command"])
     assert listed(core, lab, path) == []
 

@@ -83,21 +83,66 @@ def test_nginx_needs_no_name_that_its_image_does_not_set() -> None:
     assert needed == {"URLS_SCHEME", "RESOLVER"}
 
 
-def test_the_image_runs_as_nobody_and_has_no_build_tools() -> None:
-    last = DOCKERFILE.rpartition("\nFROM ")[2]
-    assert re.search(r"^USER \d+$", last, re.MULTILINE)
+def stage(name: str) -> str:
+    """Give a stage of the Dockerfile."""
+    found = re.search(rf"^FROM \S+ AS {name}\n(.*?)(?=^FROM |\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def copied() -> set[str]:
+    lines = re.findall(r"^COPY (?!--from)(?:--\S+ )*(.+) \S+$", DOCKERFILE, re.MULTILINE)
+    return {source for line in lines for source in line.split()}
+
+
+MADE = {"out/engines"}
+"""What `make image-demo` makes before it builds."""
+
+
+@pytest.mark.parametrize("name", ["service", "demo"])
+def test_the_image_runs_as_nobody_and_has_no_build_tools(name: str) -> None:
+    last = stage(name)
+    assert re.findall(r"^USER (\S+)$", last, re.MULTILINE)[-1] == "10001"
     assert "HEALTHCHECK" in last
     assert 'CMD ["' in last
     assert "pip" not in last
     assert "ADD " not in DOCKERFILE
-    for copied in re.findall(r"^COPY (?!--from)(?:--\S+ )*(.+) \S+$", DOCKERFILE, re.MULTILINE):
-        assert all((ROOT / source).exists() for source in copied.split())
+    assert all((ROOT / source).exists() for source in copied() - MADE)
+
+
+def test_the_service_is_what_is_built_unless_somebody_asks_for_the_demo() -> None:
+    assert DOCKERFILE.rpartition("\nFROM ")[2] == "service\n"
+
+
+def test_the_base_is_an_argument_and_named_on_the_image() -> None:
+    bases = set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)) - {"build", "service"}
+    assert bases == {"${BASE_IMAGE}"}
+    assert 'org.opencontainers.image.base.name="${BASE_IMAGE}"' in stage("service")
 
 
 def test_the_build_context_has_what_is_copied() -> None:
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    copied = re.findall(r"^COPY (?!--from)(?:--\S+ )*(.+) \S+$", DOCKERFILE, re.MULTILINE)
-    assert {source for line in copied for source in line.split()} == allowed
+    assert copied() == allowed
+
+
+def test_a_cpu_image_with_cuda_libraries_is_not_built(tmp_path: Path) -> None:
+    (tmp_path / "venv" / "lib" / "python3.11" / "site-packages" / "nvidia").mkdir(parents=True)
+    programs = tmp_path / "venv" / "bin"
+    programs.mkdir()
+    (programs / "python").symlink_to("/bin/true")
+    (tmp_path / "python3").symlink_to("/bin/true")
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "VENV": str(tmp_path / "venv")}
+    for index, status in (("https://index.example/cpu", 1), ("", 0)):
+        done = subprocess.run(
+            ["sh", "docker/install.sh", "dependencies"],
+            cwd=ROOT,
+            env={**environment, "TORCH_INDEX_URL": index},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == status, done.stderr
+        assert ("CUDA libraries" in done.stderr) == bool(status)
 
 
 def lint(tool: str, *files: Path) -> None:

@@ -222,6 +222,27 @@ def test_a_batch_is_taken_back_points_included(lab: Lab, tmp_path: Path) -> None
     assert "1 changed" in refined(lab, tmp_path, "--annotation", str(took))
 
 
+def test_a_doubtful_outline_is_left_and_listed_until_somebody_says_write(lab: Lab, tmp_path: Path) -> None:
+    sure, empty = lab.draw(BOX), lab.draw(shapely.box(40, 40, 180, 160))
+    asked = ("--project", str(lab.project), "--jobs", "1")
+    drawn = lab.location(empty)
+    said = refined(lab, tmp_path, *asked, "--dry-run", "--report", "dry.csv")
+    assert "1 would change, 1 would be left, doubtful" in said
+    said = refined(lab, tmp_path, *asked)
+    assert "1 changed, 1 left, doubtful" in said
+    assert f"with --doubtful write): {empty}" in said
+    assert lab.location(empty) == drawn
+    rows = {int(row["annotation"]): row for row in rows_of(tmp_path / "refined.csv")}
+    assert (rows[sure]["outcome"], rows[empty]["outcome"]) == ("changed", "doubtful")
+    assert rows[empty]["doubts"]
+    assert rows[empty]["commands"] == ""
+    refusing = app(lab, tmp_path, "refine", *asked, "--doubtful", "refuse")
+    assert refusing.returncode == 1
+    assert f"{empty}: 422 The outline is doubtful" in refusing.stderr
+    assert "1 changed" in refined(lab, tmp_path, *asked, "--doubtful", "write")
+    assert lab.location(empty) != drawn
+
+
 def test_the_client_takes_a_refine_back(lab: Lab, client: RefineClient) -> None:
     annotation, point = lab.draw(BOX), lab.point(DISC_X, DISC_Y)
     result = client.refine(annotation)

@@ -403,3 +403,39 @@ def test_keys_are_looked_up(gateway: CoreGateway, server: ScriptedServer) -> Non
     server.answers[path] = Answer(body={"publicKey": "a/b"})
     with pytest.raises(PlatformUnavailable):
         gateway.keys_of("a/b")
+
+
+PROPERTIES = f"/api/domain/{DOMAIN}/7/property"
+
+
+def test_a_text_takes_the_place_of_what_hangs_under_its_key(gateway: CoreGateway, server: ScriptedServer) -> None:
+    server.answers["/api/annotation/7.json"] = Answer(body=RECORD)
+    hanging = [{"id": 3, "key": "grade", "value": "2"}, {"id": 4, "key": "made-by", "value": "one"}]
+    server.answers[f"{PROPERTIES}.json"] = Answer(body={"collection": hanging})
+    server.answers[f"{PROPERTIES}/4.json"] = Answer(body={"command": 88})
+    assert gateway.put_property(7, "made-by", "two") == 88
+    *_, call = server.calls
+    assert (call.method, call.path) == ("PUT", f"{PROPERTIES}/4.json")
+    told = {"domainClassName": DOMAIN, "domainIdent": 7, "key": "made-by", "value": "two", "id": 4}
+    assert json.loads(call.body) == told
+
+
+@pytest.mark.parametrize(
+    ("record", "listed"),
+    [
+        ({**RECORD, "class": "../../user"}, {"collection": []}),
+        ({**RECORD, "class": None}, {"collection": []}),
+        (RECORD, {"collection": None}),
+        (RECORD, {"collection": [{"id": "4/../5", "key": "made-by"}]}),
+        (RECORD, {"collection": [{"id": True, "key": "made-by"}]}),
+        (RECORD, {"collection": [{"id": 4}]}),
+    ],
+)
+def test_where_core_tells_of_properties_oddly_none_is_written(
+    gateway: CoreGateway, server: ScriptedServer, record: dict[str, object], listed: dict[str, object]
+) -> None:
+    server.answers["/api/annotation/7.json"] = Answer(body=record)
+    server.answers[f"{PROPERTIES}.json"] = Answer(body=listed)
+    with pytest.raises(PlatformUnavailable, match="should be"):
+        gateway.put_property(7, "made-by", "two")
+    assert {call.method for call in server.calls} == {"GET"}

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.geometry.choices import PromptKind
 from app.geometry.judgement import SIGNS, Calibration, Judgement
-from app.geometry.prompts import PointLabel, PromptKind, prompt_kind
+from app.geometry.prompts import PointLabel, prompt_kind
 from app.geometry.signs import Signs
 
 PLUS, MINUS = PointLabel.FOREGROUND, PointLabel.BACKGROUND

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from app.geometry.masks import Mask, Masks, Taken
+from app.geometry.choices import Taken
+from app.geometry.masks import Mask, Masks
 from app.geometry.signs import signs_of
 
 

@@ -194,6 +194,9 @@ def test_without_torch_the_fastest_of_the_converted_engines_is_used(
     assert fastest(tmp_path, SHA) == REFERENCE
     monkeypatch.setattr("app.segmenter.engines.choice.find_spec", lambda _: None)
     assert fastest(tmp_path, SHA) == "openvino-float32"
+    keep(tmp_path, SHA, [Measured("torch-float32", 1.0, 1.0, None), Measured("openvino-float32", 9.0, None, "slow")])
+    assert fastest(tmp_path, SHA) == "openvino-float32"
+    assert fastest(tmp_path, "1" * 64) == "openvino-float32"
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"fastest": "quantum"}'])
@@ -241,6 +244,20 @@ def test_a_service_that_finds_its_traces_does_without_torch(folder: Path, weight
     look = "import sys, app.main; app.main.create_app(); print([n for n in ('torch', 'sam2') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", look], env=environment, capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+@needs_openvino
+def test_without_torch_and_traces_the_service_says_what_to_do(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "REFINE_SEGMENTER__DEMO_MODEL": "true",
+        "REFINE_SEGMENTER__ENGINE": "openvino-float32",
+        "REFINE_SEGMENTER__ENGINE_FOLDER": str(tmp_path),
+        "REFINE_SEGMENTER__DEVICE": "cpu",
+    }
+    look = "import sys; sys.modules['torch'] = None; import app.main; app.main.create_app()"
+    done = subprocess.run([sys.executable, "-c", look], env=environment, capture_output=True, text=True, check=False)
+    assert "InvalidSettings: This image has no torch" in done.stderr
 
 
 @needs_openvino

@@ -21,6 +21,7 @@ from PIL import Image
 
 from app.geometry.windows import window_at
 from demo.cytomine.pims import Pims, PimsAnswer
+from tests.slides.dicom import dicom
 from tests.slides.writing import aperio, gray, ome_pyramid, pyramid, tissue
 from training.dataset.sources.files import open_pixels
 from training.errors import BrokenSource
@@ -44,6 +45,7 @@ SEEDS: dict[str, Callable[[Path], None]] = {
                                                    photometric="minisblack", metadata={"axes": "CZYX"}),
     "imagej.tif": lambda file: tifffile.imwrite(file, np.stack([gray()] * 4), imagej=True),
     "scanner.svs": lambda file: aperio(file, tissue(480, 320)),
+    "frames.dcm": lambda file: dicom(file, tissue(480, 320)),
     "deep.tif": lambda file: tifffile.imwrite(file, gray().astype(np.uint16) * 9, photometric="minisblack",
                                               compression="deflate", rowsperstrip=16),
     "floats.tif": lambda file: tifffile.imwrite(file, gray().astype(np.float32), tile=(64, 64), compression="deflate"),

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from app.geometry.choices import PromptKind
 from app.geometry.judgement import SIGNS, Judgement
-from app.geometry.prompts import PromptKind
 from app.geometry.signs import Signs
 from app.segmenter.weights import choose
 from app.segmenter.weights.choice import EMBEDDED_MODEL

@@ -9,9 +9,10 @@ from typing import Any, get_args
 import numpy as np
 from rich.progress import track
 
+from app.geometry.choices import PromptKind
 from app.geometry.judgement import SIGNS, Judgement, Rule
 from app.geometry.masks import clean_mask, mask_in_model_frame
-from app.geometry.prompts import PointLabel, PromptKind, prompt_kind
+from app.geometry.prompts import PointLabel, prompt_kind
 from app.geometry.signs import Signs, signs_of
 from training import prompts
 from training.dataset import Dataset, Item

@@ -189,9 +189,9 @@ def _trace_what_is_missing(load: Callable[[], Any], folder: Path, sha256: str) -
     missing = [part for part in ("decoder", "encoder") if not traced_file(folder, sha256, part).exists()]
     if not missing:
         return
+    model = load()  # says so where there is no torch
     from app.segmenter.engines.tracing import trace_decoder, trace_encoder
 
-    model = load()
     for part in missing:
         trace = trace_decoder if part == "decoder" else trace_encoder
         trace(model, traced_file(folder, sha256, part))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any, get_args
 
+from app.geometry.choices import PromptKind
 from app.geometry.judgement import SIGNS, UNJUDGED, Calibration, Judgement, Rule
-from app.geometry.prompts import PromptKind
 
 MOST_KNOTS = 200
 _MOST_WEIGHT = 1000.0
