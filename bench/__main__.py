@@ -30,7 +30,9 @@ QUESTIONS = ("encode", "steps", "request", "clicks", "crowd", "startup")
 
 
 def main(
-    config: Annotated[str, typer.Option(help="Model config; its weights are random.")] = "sam2.1_hiera_b+",
+    config: Annotated[
+        str, typer.Option(help="Model config; its weights are random, but for the embedded model.")
+    ] = "sam2.1_hiera_b+",
     engine: Annotated[
         str,
         typer.Option(
@@ -61,7 +63,7 @@ def main(
         "commit": commit(),
         "date": today,
         "config": config,
-        "weights": "random",
+        "weights": "its own" if config == "embedded" else "random",
         "engine": engine,
         **machine(device),
     }

@@ -1,4 +1,8 @@
-"""How long from a click to its outline: previews over HTTP with one click more each time, on a window that is kept."""
+"""How long from a click to its outline: previews over HTTP with one click more each time, on a window that is kept.
+
+Random weights give torn masks that reach past their window, so that the service looks again from further away: the
+embedded model's own weights show what a click costs.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +36,15 @@ class _Drawn:
         ]
 
 
-def clicking(stage: Stage, runs: int) -> list[Row]:
+def clicking(stage: Stage, runs: int, people: int = PEOPLE) -> list[Row]:
     """Measure clicks by one person and by many at once; the reference of the former is a whole refine.
 
     Parameters
     ----------
     runs : int
         Boxes that one person corrects; each by eight clicks.
+    people : int
+        How many then do the same at once.
     """
     with stage.service() as service:
         refine(service, stage.draw())
@@ -47,19 +53,19 @@ def clicking(stage: Stage, runs: int) -> list[Row]:
             number = stage.draw(points=0)
             whole.append(timed(refine, service, number, dry_run=True))
             alone += _corrected(service, _drawn(stage, number))
-        many = [_drawn(stage, stage.draw(points=0)) for _ in range(PEOPLE)]
+        many = [_drawn(stage, stage.draw(points=0)) for _ in range(people)]
         for each in many:
             refine(service, each.annotation, dry_run=True)
-        with ThreadPoolExecutor(PEOPLE) as pool:
+        with ThreadPoolExecutor(people) as pool:
             crowded = [spent for one in pool.map(lambda each: _corrected(service, each), many) for spent in one]
-    return rows(whole, alone, crowded)
+    return rows(whole, alone, crowded, people)
 
 
-def rows(whole: Sequence[float], alone: Sequence[float], crowded: Sequence[float]) -> list[Row]:
+def rows(whole: Sequence[float], alone: Sequence[float], crowded: Sequence[float], people: int) -> list[Row]:
     """Compare the seconds of clicks with those of whole refines, and many people's with one's."""
     return [
         row("a click, one person", alone, whole, note="the reference is a whole refine of ours, for the first time"),
-        row(f"a click, {PEOPLE} people at once", crowded, alone, note="the reference is a click of one person"),
+        row(f"a click, {people} people at once", crowded, alone, note="the reference is a click of one person"),
     ]
 
 

@@ -15,6 +15,7 @@ import torch
 
 from app.memory import keep_what_is_loaded
 from app.segmenter.checkpoint import build_model
+from app.segmenter.weights.choice import EMBEDDED_MODEL
 from app.settings import PlatformSettings
 from bench.reference import Reference, open_reference
 from demo.cytomine.server import EmbeddedCytomine
@@ -125,14 +126,20 @@ def figure(service: Service, name: str) -> float:
     return float(found[1]) if found else 0.0
 
 
-@contextmanager
-def staged(folder: Path, config: str, engine: str) -> Iterator[Stage]:
-    """Set everything up in a folder, which keeps the slide, the weights and the compiled engines from run to run."""
-    folder.mkdir(parents=True, exist_ok=True)
+def _random(folder: Path, config: str) -> Path:
+    """Make a checkpoint of random weights, once."""
     checkpoint = folder / f"{config}-random.pt"
     if not checkpoint.exists():
         torch.manual_seed(0)
         torch.save({"model": build_model(config).state_dict()}, checkpoint)
+    return checkpoint
+
+
+@contextmanager
+def staged(folder: Path, config: str, engine: str) -> Iterator[Stage]:
+    """Set everything up in a folder, which keeps the slide, the weights and the compiled engines from run to run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoint = EMBEDDED_MODEL if config == "embedded" else _random(folder, config)
     for old in (*folder.glob("cytomine.sqlite*"), *folder.glob("seeded.json")):
         old.unlink()
     with ExitStack() as stack:

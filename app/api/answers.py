@@ -8,8 +8,8 @@ from typing import Any
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from app.api.bodies import FeatureBody, ModelBody, PlaceBody, ProposalBody, RefineResult, WindowBody
 from app.api.previews import Previews
-from app.api.schemas import FeatureBody, ModelBody, PlaceBody, ProposalBody, RefineResult, WindowBody
 from app.geometry.locations import read_location
 from app.geometry.windows import Window
 from app.usecases.ports import ModelInfo

@@ -18,8 +18,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import errors, spans
+from app.api.bodies import ProblemBody
 from app.api.request_id import request_id
-from app.api.schemas import ProblemBody
 
 log = logging.getLogger(__name__)
 

@@ -137,7 +137,7 @@ def test_a_run_leaves_a_page_with_every_mode(data: Path, tmp_path: Path) -> None
 
 
 def test_the_latency_of_clicks_stands_beside_that_of_a_refine() -> None:
-    alone, crowd = rows([2.0], [0.1, 0.2], [0.3, 0.3])
+    alone, crowd = rows([2.0], [0.1, 0.2], [0.3, 0.3], 10)
     assert alone.ratio == pytest.approx(0.075)
     assert crowd.ratio == pytest.approx(2.0)
     clicks = _Drawn(1, (0.0, 0.0, 100.0, 50.0)).clicks(8)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from app.geometry.windows import Region
+from bench.clicking import clicking
 from bench.crowd import _is_right
 from bench.reference import cleaned, polygon_of
 from bench.stage import Stage, figure, refine, staged
@@ -54,6 +55,13 @@ def test_a_refine_of_the_service_is_right_only_for_its_own_annotation(stage: Sta
         assert figure(service, 'refine_windows_total{source="encoder"}') == 1
         with pytest.raises(RuntimeError, match="annotation-not-found"):
             refine(service, 10**9)
+
+
+def test_clicks_are_measured_of_one_person_and_of_several_at_once(stage: Stage) -> None:
+    alone, crowd = clicking(stage, 1, people=2)
+    assert (alone.n, crowd.n) == (8, 16)
+    assert crowd.reference == alone.ours
+    assert alone.reference is not None
 
 
 def test_small_parts_are_taken_away_and_the_longest_outline_kept() -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from app.api.bodies import ProblemBody, RefineResult
 from app.api.problems import KINDS
-from app.api.schemas import ProblemBody, RefineRequest, RefineResult
+from app.api.schemas import RefineRequest
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs" / "api" / "examples"
 CLICKS = json.loads((EXAMPLES / "clicks.json").read_text())["exchanges"]

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, File, Form, Request, Response, UploadFile
 
 from app.api.answers import crop_feature
-from app.api.schemas import FeatureBody
+from app.api.bodies import FeatureBody
 from app.api.verbs import Verbs
 
 PATH = "/annotations/refine"

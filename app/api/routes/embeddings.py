@@ -6,7 +6,8 @@ from fastapi import APIRouter, Request
 
 from app.api.answers import planned_window
 from app.api.areas import area
-from app.api.schemas import EmbeddingsBody, EmbeddingsRequest
+from app.api.bodies import EmbeddingsBody
+from app.api.schemas import EmbeddingsRequest
 from app.api.verbs import Verbs, whose
 
 

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Request, Response
 
 from app.api.answers import prediction_feature
 from app.api.areas import area
-from app.api.schemas import FeatureBody, PredictionRequest, SmartPredictionRequest
+from app.api.bodies import FeatureBody
+from app.api.schemas import PredictionRequest, SmartPredictionRequest
 from app.api.verbs import Verbs
 from app.geometry.outlines import OutlineOptions
 from app.geometry.prompts import PointLabel

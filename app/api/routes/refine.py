@@ -11,7 +11,8 @@ from fastapi import APIRouter, Body, Path, Query, Request, Response
 
 from app import spans
 from app.api.answers import refine_result, server_timing, written
-from app.api.schemas import RefineRequest, RefineResult
+from app.api.bodies import RefineResult
+from app.api.schemas import RefineRequest
 from app.api.verbs import Verbs
 from app.geometry.polygons import Holes, Parts
 from app.geometry.prompts import PointLabel

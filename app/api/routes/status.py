@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from fastapi import APIRouter, Response
 
 from app.api.answers import model_body
+from app.api.bodies import HealthBody, ReadyBody
 from app.api.metrics import Metrics
 from app.api.problems import PROBLEMS
-from app.api.schemas import HealthBody, ReadyBody
 from app.errors import ModelNotReady
 from app.usecases.ports import ModelInfo
 

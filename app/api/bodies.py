@@ -1,0 +1,132 @@
+"""What travels over the wire to the caller: the answers, documented. The requests are in `app.api.schemas`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.usecases.proposals import Taken
+from app.usecases.refinement import Provenance
+
+
+class PlaceBody(BaseModel):
+    """A square of the slide frame (origin top left), level-0 pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+
+class WindowBody(PlaceBody):
+    """Where the model looked, and how coarsely."""
+
+    downsample: float
+
+
+class EmbeddingsBody(BaseModel):
+    """What is being prepared."""
+
+    window: PlaceBody
+
+
+class ModelBody(BaseModel):
+    """Which model gave the result."""
+
+    name: str
+    origin: str
+    checkpoint_sha256: str
+    precision: str
+    device: str
+
+
+class FeatureBody(BaseModel):
+    """A GeoJSON Feature of the platform frame."""
+
+    type: Literal["Feature"] = "Feature"
+    geometry: dict[str, Any]
+    properties: dict[str, Any]
+
+
+class ProposalBody(BaseModel):
+    """One of the model's three proposals."""
+
+    index: int
+    score: float
+    area_px0: float
+    geometry: dict[str, Any] | None = Field(description="GeoJSON, platform frame; null if there is nothing in it.")
+
+
+class RefineResult(BaseModel):
+    """What became of an annotation."""
+
+    message: str
+    annotation_id: int
+    changed: bool
+    location: str = Field(description="WKT as stored; with a dry run, as it would be.")
+    geojson: FeatureBody
+    previous_location: str
+    score: float = Field(description="The model's own estimate of the IoU, 0 to 1.")
+    confidence: float = Field(description="How sure the service is, 0 to 1; the score where nothing is calibrated.")
+    calibrated: bool = Field(description="Whether the confidence was measured for this checkpoint.")
+    doubts: list[str] = Field(description="Why this outline should be looked at twice, in words; to be shown with it.")
+    doubtful: bool = Field(description="Whether it should be looked at before it is written.")
+    proposal: Taken = Field(description="Which of the model's masks this is.")
+    proposals: list[ProposalBody] = Field(description="All three, where a preview is answered.")
+    box: list[float] | None = Field(description="The box that was the prompt, grown by clicks outside of it.")
+    preview: str | None = Field(
+        description="Where nothing was written, after a dry run or for doubt: what to send back to write the outline."
+    )
+    points_used: list[int]
+    points_deleted: list[int]
+    points_not_deleted: list[int] = Field(
+        description="Points that were used and stay: they changed meanwhile, the platform did not let us delete them, "
+        "or the time was up."
+    )
+    command: int | None = Field(description="Handle of the platform's undo; null if nothing was written.")
+    commands: list[int] = Field(
+        description="Handles of all that was done, in that order: the outline, then each deleted point. "
+        "To take a refine back whole, undo them from the last to the first."
+    )
+    provenance: Provenance | None = Field(
+        description="Where the operator wants it: whether a property of the annotation tells now where its outline "
+        "comes from. That it could not be noted changes nothing else."
+    )
+    model: ModelBody
+    window: WindowBody
+    timings_ms: dict[str, float]
+
+
+class ProblemBody(BaseModel):
+    """An RFC 9457 problem; facts follow as extra members.
+
+    One of them is `written`, where the platform had been asked to write: true if the outline was changed all the same,
+    null if that is not known. Without it nothing was written.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+
+
+class HealthBody(BaseModel):
+    """Alive, and what runs here."""
+
+    status: Literal["healthy"] = "healthy"
+    version: str
+    gpu: bool
+    ready: bool
+    model: ModelBody
+    warning: str | None = Field(description="Set while the embedded demo model runs.")
+
+
+class ReadyBody(BaseModel):
+    """The model is loaded and warmed up."""
+
+    status: Literal["ready"] = "ready"
