@@ -76,7 +76,7 @@ def test_it_prints_before_and_after_and_every_step(out: Path) -> None:
         "picture.png",
     ):
         assert text in printed
-    assert "not for annotation work" in printed
+    assert "not meant for annotation work" in printed
 
 
 def test_once_leaves_no_keys(out: Path) -> None:

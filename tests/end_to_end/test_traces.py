@@ -61,8 +61,9 @@ def test_a_refine_is_one_trace_with_its_steps(cytomine: EmbeddedCytomine, settin
     server = collector.named(ROUTE)
     assert server.parent_span_id.hex() == CALLER
     steps = ["validity", "box", "points", "window", "encode", "decode", "postprocess", "update"]
-    assert sorted(collector.children(server)) == sorted(steps)
-    assert len(collector.spans) == 1 + len(steps)
+    children = collector.children(server)
+    assert set(children) == set(steps)  # whatever is looked at and outlined more than once has a span each time
+    assert len(collector.spans) == 1 + len(children)
 
     said = attributes(server)
     expected = {
