@@ -9,17 +9,28 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 from opentelemetry import context, trace
 from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
 
-__all__ = ["ERROR", "Span", "Tracer", "event", "note", "request", "span", "traceparent"]
+__all__ = ["ERROR", "Notes", "Span", "Tracer", "event", "note", "overheard", "request", "retell", "span", "traceparent"]
 
 ERROR = StatusCode.ERROR
 _TRACER = context.create_key("refine-tracer")
+_NOTES = context.create_key("refine-notes")
 _W3C = TraceContextTextMapPropagator()
+
+
+@dataclass(slots=True)
+class Notes:
+    """What was noted in a process that does not have the request's span; it can be pickled."""
+
+    facts: dict[str, AttributeValue] = field(default_factory=dict)
+    moments: dict[str, float] = field(default_factory=dict)
+    """Of each event, how many seconds before the end of the work it was."""
 
 
 @contextmanager
@@ -57,6 +68,8 @@ def note(facts: Mapping[str, AttributeValue]) -> None:
     current = trace.get_current_span()
     if current.is_recording():
         current.set_attributes(facts)
+    elif (notes := context.get_value(_NOTES)) is not None:
+        notes.facts.update(facts)  # type: ignore[attr-defined]
 
 
 def event(name: str, ago_s: float) -> None:
@@ -64,6 +77,26 @@ def event(name: str, ago_s: float) -> None:
     current = trace.get_current_span()
     if current.is_recording():
         current.add_event(name, timestamp=time.time_ns() - int(ago_s * 1e9))
+    elif (notes := context.get_value(_NOTES)) is not None:
+        notes.moments[name] = ago_s  # type: ignore[attr-defined]
+
+
+@contextmanager
+def overheard() -> Iterator[Notes]:
+    """Collect what is noted inside the block, for a span that lies in another process."""
+    notes = Notes()
+    token = context.attach(context.set_value(_NOTES, notes))
+    try:
+        yield notes
+    finally:
+        context.detach(token)
+
+
+def retell(notes: Notes) -> None:
+    """Write on the current span what was noted elsewhere; events are late by the time that the notes travelled."""
+    note(notes.facts)
+    for name, ago_s in notes.moments.items():
+        event(name, ago_s)
 
 
 def traceparent() -> dict[str, str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.geometry.masks import Masks
+from app.spans import Notes
 from app.usecases.ports import Claim, Embedding, ModelInfo, QueueLoad
 
 
@@ -45,6 +46,8 @@ class Encoded:
 
     info: ModelInfo
     embedding: Embedding
+    notes: Notes = field(default_factory=Notes)
+    """For the trace of the request: how long the window waited."""
 
 
 @dataclass(frozen=True, slots=True)

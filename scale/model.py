@@ -15,6 +15,7 @@ import ray
 from ray import serve
 from ray.exceptions import GetTimeoutError, RayError
 
+from app import spans
 from app.api.logs import log_to_stderr
 from app.api.metrics import Metrics
 from app.errors import ModelNotReady, ServiceError
@@ -135,7 +136,7 @@ class Model:
             event.set()
 
     def _encode(self, image: WindowImage, ticket: Ticket) -> Encoded | ServiceError:
-        with self._ticket(ticket) as given_up:
+        with self._ticket(ticket) as given_up, spans.overheard() as notes:
             try:
                 segmenter = self._segmenter()
                 own = WindowImage(image.pixels.copy(), image.grid)  # what came is shared memory, and read-only
@@ -143,7 +144,7 @@ class Model:
             except ServiceError as error:
                 return error
         on_host = getattr(embedding, "on_host", None)
-        return Encoded(segmenter.info, on_host() if on_host else embedding)
+        return Encoded(segmenter.info, on_host() if on_host else embedding, notes)
 
     def _decode(self, at: ray.ObjectRef[Encoded], prompts: Prompts) -> Answer:
         try:

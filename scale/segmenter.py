@@ -27,6 +27,7 @@ from ray.exceptions import (
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, ReplicaUnavailableError
 from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
+from app import spans
 from app.errors import CallerGone, ModelBusy, ModelNotReady, ServiceError
 from app.geometry.masks import Masks
 from app.geometry.prompts import Prompts
@@ -139,6 +140,7 @@ class RaySegmenter:
             response, answer = self._ask(claim, "encode", image)
         encoded = cast(Encoded, answer)
         self._info = encoded.info
+        spans.retell(encoded.notes)
         nbytes = encoded.embedding.nbytes + image.pixels.nbytes
         return RemoteEmbedding(response._to_object_ref_sync(), encoded.info, nbytes, image)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from app.main import create_app
 from app.settings import Settings, TracesSettings
 from demo.cytomine.faults import Fault
 from demo.cytomine.server import EmbeddedCytomine
-from tests.lab import BOX, DISC_X, DISC_Y, HEADERS, Lab, free_port, serving, settings_for, settle
+from tests.lab import BOX, DISC_X, DISC_Y, HEADERS, Lab, free_port, in_one_process, serving, settings_for, settle
 
 pytest.importorskip("opentelemetry.sdk", reason="the extra traces is not installed")
 from tests.fakes.collector import attributes, collecting
@@ -123,8 +124,8 @@ def test_work_ahead_of_the_click_belongs_to_the_request_that_wished_for_it(
         body = {"annotation_id": number}
         httpx.post(f"{url}/sam/embeddings", json=body, headers=HEADERS, trust_env=False).raise_for_status()
         give_up = time.monotonic() + 20
-        made = b'refine_windows_total{source="encoder"} 1'
-        while made not in httpx.get(f"{url}/metrics", trust_env=False).content:
+        made = re.compile(r'^refine_windows_total\{(replica="[^"]*",)?source="encoder"\} 1', re.MULTILINE)
+        while not made.search(httpx.get(f"{url}/metrics", trust_env=False).text):
             assert time.monotonic() < give_up
             time.sleep(0.05)
         assert refine(url, number).status_code == 200
@@ -145,6 +146,7 @@ def test_the_callers_choice_counts_before_the_share(
     assert bool(collector.spans) == (sampled == "01")
 
 
+@in_one_process  # a replica's log lies in Ray's own files
 def test_a_collector_that_is_away_costs_one_line(
     cytomine: EmbeddedCytomine, settings: Settings, capfd: pytest.CaptureFixture[str]
 ) -> None:
