@@ -40,7 +40,7 @@ def neighbours(stage: Stage, count: int) -> list[shapely.Polygon]:
     return sorted(glands, key=lambda each: each.centroid.distance(middle))[:count]
 
 
-def test_ten_objects_in_a_row_take_eleven_actions(clicker: Viewer, stage: Stage) -> None:
+def test_ten_objects_in_a_row_take_one_drag_each(clicker: Viewer, stage: Stage) -> None:
     """One drag each, and Enter after the last; two more actions where one click mends an outline."""
     stage.clear()
     truths = neighbours(stage, 10)

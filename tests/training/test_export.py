@@ -19,6 +19,7 @@ from demo.cytomine.faults import Fault
 from demo.cytomine.server import EmbeddedCytomine
 from tests.lab import DISC, DISC_X, DISC_Y, HEIGHT, WIDTH, Lab, settle
 from tests.training.conftest import write_tile
+from tests.training.drawn import compressed, runs_of
 from training.dataset import Dataset, open_dataset
 from training.dataset.export import Choice, export, painted
 from training.dataset.folder import ITEMS, mask_file, window_file
@@ -128,28 +129,13 @@ def test_qupath(tmp_path: Path, packed: bool) -> None:
     assert {item.annotation for item in dataset.items} == {"uuid-1", "uuid-2"}
 
 
-def compressed(runs: list[int]) -> str:
-    """Write run lengths as COCO's tools do."""
-    text = ""
-    for place, run in enumerate(runs):
-        value = run - (runs[place - 2] if place > 2 else 0)
-        more = True
-        while more:
-            bits, value = value & 0x1F, value >> 5
-            more = value not in (0, -1) or (value == 0) == bool(bits & 0x10)
-            text += chr((bits | (0x20 if more else 0)) + 48)
-    return text
-
-
 @pytest.mark.parametrize("form", ["polygon", "runs", "compressed"])
 def test_coco(tmp_path: Path, form: str) -> None:
     image, labels = draw_pair()
     cv2.imwrite(str(tmp_path / "a.png"), image[..., ::-1])
     annotations = []
     for number in (1, 2):
-        column = (labels == number).T.ravel()
-        runs = np.diff(np.flatnonzero(np.diff(column.astype(int), prepend=0, append=0)), prepend=0).tolist()
-        runs.append(column.size - sum(runs))
+        runs = runs_of(labels == number)
         polygon = np.asarray(trace_polygons(labels == number)[0].exterior.coords).ravel().tolist()
         segmentation = {
             "polygon": [polygon],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,7 +19,7 @@ from training.dataset.sources.source import Passed, Refused, SourceObject, Sourc
 from training.errors import BrokenSource
 
 
-class AnnotatedFolder:
+class AnnotatedFolder(ABC):
     """A folder of annotation files and the images that they outline.
 
     Parameters
@@ -70,9 +71,9 @@ class AnnotatedFolder:
         """Read the region of a window."""
         return self._open(slide, turned=slide.id in self._turned).read(window, side_px)
 
+    @abstractmethod
     def objects(self, slide: SourceSlide) -> Iterator[SourceObject | Passed | Refused]:
         """Go through the records of a slide."""
-        raise NotImplementedError
 
     def _open(self, slide: SourceSlide, *, turned: bool) -> Pixels:
         return open_pixels(find_image(self._images, slide.group), turned=turned)
