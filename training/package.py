@@ -18,7 +18,7 @@ from app.segmenter.weights.checks import file_sha256
 from training.errors import BrokenRun, telling_of_full_disks
 from training.evaluation.evaluate import MEAN_OF_DATASETS
 from training.finetune.run import BEST
-from training.start import RECORD
+from training.models.opening import RECORD
 
 _SHOWN_PROMPTS = ("exact box", "box", "loosened box", "loosened box, 1 point (+)")
 

@@ -16,7 +16,7 @@ from app.geometry.masks import BoolMask
 from training import prompts
 from training.dataset import Dataset, Item
 from training.finetune.recipe import MOST_POINTS, Recipe, recipe_of, subsets
-from training.model import PromptBatch, gathered
+from training.models import PromptBatch, gathered
 
 LOSS_SIDE = 256
 """Side of the masks that the loss compares, pixels."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
 
 from training import prompts
+from training.models.promptable import Tuned
 
-Tuned = Literal["decoder", "lora", "all"]
 PROMPT_TYPES = ("box", "mask", "positive", "negative")
 MOST_POINTS = 5
 
