@@ -18,9 +18,10 @@ from training.errors import BrokenDataset
 from training.finetune.batches import LOSS_SIDE, Batch, Batches, item_rng, truth_of
 from training.finetune.embeddings import Store, precomputed
 from training.finetune.epoch_curves import Curves
-from training.finetune.losses import LOSSES, best_of_proposals, iou
+from training.finetune.losses import iou, weighed
 from training.finetune.recipe import Recipe
 from training.finetune.run import BEST, LAST, Origin, Run, trained
+from training.mask_prompts import of_values
 from training.models import Embeddings, Promptable, chosen, gathered
 from training.start import Machine
 
@@ -60,6 +61,7 @@ def fine_tune(
     dataset.check_files([*items, *held_out])
     torch.manual_seed(recipe.seed)
     model.network.to(machine.device)
+    model.mask_prompts = of_values(recipe.mask_values)
     features = _features(model, recipe, dataset, [*items, *held_out], origin, folder, machine)
     model.freeze(recipe.tune, recipe.lora_rank)
     learning = trained(model.network).values()
@@ -172,25 +174,29 @@ class _Trainer:
     ) -> None:
         self.model, self.optimizer = model, optimizer
         self._recipe, self._features, self._machine = recipe, features, machine
-        self._loss = LOSSES[recipe.loss]
         self._side = model.side
 
-    def step(self, batch: Batch) -> float:
+    def step(self, batches: list[Batch]) -> float:
         """Learn from every kind of prompts of a batch; gives the mean loss."""
         self.model.network.train()
-        truth = batch.truth.to(self._machine.device)
+        weights = torch.tensor([float(len(batch.items)) for batch in batches], device=self._machine.device)
         with self._machine.autocast():
-            embeddings = self.model.prepare(self._features(batch.items))
-            losses = []
-            for given in batch.prompts:
-                logits, scores = self.model.decode(embeddings, given.to(self._machine.device))
-                losses.append(best_of_proposals(self._loss, logits[:, 1:].float(), scores[:, 1:].float(), truth))
-            loss = torch.stack(losses).mean()
+            losses = torch.stack([self._loss(batch) for batch in batches])
+            loss = (losses * weights).sum() / weights.sum()
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(trained(self.model.network).values(), 1.0)
         self.optimizer.step()
         return float(loss.detach())
+
+    def _loss(self, batch: Batch) -> Tensor:
+        truth = batch.truth.to(self._machine.device)
+        embeddings = self.model.prepare(self._features(batch.items))
+        losses = []
+        for given in batch.prompts:
+            logits, scores = self.model.decode(embeddings, given.to(self._machine.device))
+            losses.append(weighed(self._recipe, logits[:, 1:].float(), scores[:, 1:].float(), truth))
+        return torch.stack(losses).mean()
 
     @torch.inference_mode()
     def validate(self, dataset: Dataset, items: list[Item]) -> dict[str, float]:

@@ -17,16 +17,13 @@ from app.segmenter.weights import REGISTRY, WeightsEntry, check_file, file_sha25
 from app.segmenter.weights.card import check_card, config_of, read_card
 from app.segmenter.weights.choice import EMBEDDED_MODEL
 from app.settings import read_settings
-from training.models.promptable import MaskScale, Promptable
+from training.mask_prompts import CARD_MEMBER, OF_THE_THESIS, UNTOLD, MaskPrompts, mask_prompts_of, read_mask_prompts
+from training.models.promptable import Promptable
 from training.models.sam2 import Sam2
 
 RECORD = "run.json"
 """What a training's folder says of itself."""
-THESIS_CONFIG = "sam2.1_hiera_b+"
-THESIS_WEIGHTS = "thesis"
-"""Name of the published checkpoint whose mask prompts were 0 and 1; source: the author's code."""
-MASK_PROMPT = "mask_prompt"
-"""Key of a checkpoint: the scale of its mask prompts."""
+THESIS, THESIS_CONFIG = "thesis", "sam2.1_hiera_b+"
 
 
 @dataclass(frozen=True)
@@ -45,6 +42,11 @@ class Loaded:
         """All parameters of the model."""
         return self.model.network
 
+    @property
+    def mask_prompts(self) -> MaskPrompts:
+        """As the checkpoint learned them."""
+        return self.model.mask_prompts
+
 
 def open_model(checkpoint: str, config: str | None = None) -> Loaded:
     """Load a checkpoint by the name of a pulled one, as a file, or as ``embedded``; or ``random`` weights.
@@ -61,7 +63,7 @@ def open_model(checkpoint: str, config: str | None = None) -> Loaded:
         return Loaded("random", Sam2(build_model(config)), config, f"random weights of {config}, seed 0")
     found = _found(checkpoint, config)
     network = load_checkpoint(found.path, found.config)
-    return Loaded(found.name, Sam2(network, mask_scale_of(found.path)), found.config, found.sha256, found.path)
+    return Loaded(found.name, Sam2(network, _mask_prompts(found)), found.config, found.sha256, found.path)
 
 
 class _Found(NamedTuple):
@@ -108,20 +110,15 @@ def _config_of_run(folder: Path) -> str | None:
         return None
 
 
-def mask_scale_of(path: Path) -> MaskScale:
-    """Find how the mask prompts of a checkpoint that loads were scaled in its training.
-
-    Raises
-    ------
-    WeightsCorrupt
-        It names a scale that there is not.
-    """
-    thesis = find_name(THESIS_WEIGHTS)
-    if thesis is not None and path.stat().st_size == thesis.size_bytes and file_sha256(path) == thesis.sha256:
-        return MaskScale.SHARES
-    content: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zipfile(path))
-    name = content.get(MASK_PROMPT, MaskScale.LOGITS.name.lower())
+def _mask_prompts(found: _Found) -> MaskPrompts:
+    """Find how a checkpoint that loads learned mask prompts: its card says it, or the file itself."""
+    if found.name == THESIS:
+        return OF_THE_THESIS
+    on_its_card = mask_prompts_of(found.path)
+    if on_its_card != UNTOLD:
+        return on_its_card
+    content: Any = torch.load(found.path, map_location="cpu", weights_only=True, mmap=is_zipfile(found.path))
     try:
-        return MaskScale[str(name).upper()]
-    except KeyError as error:
-        raise WeightsCorrupt(f"The checkpoint {path} has mask prompts of an unknown scale: {name!r}.") from error
+        return read_mask_prompts(content.get(CARD_MEMBER))
+    except ValueError as error:
+        raise WeightsCorrupt(f"The checkpoint {found.path} is damaged: {error}.") from error

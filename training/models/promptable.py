@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
+
+from training.mask_prompts import MaskPrompts
 
 PADDING = -1
 """Label of a place among the points that holds none; the prompt encoders of both SAMs know it."""
@@ -17,20 +18,6 @@ Tuned = Literal["decoder", "lora", "all"]
 
 ScoreError = Literal["absolute", "squared"]
 """How a model's own training weighs the error of its predicted IoU."""
-
-
-class MaskScale(Enum):
-    """Values of a mask prompt outside and inside of the object, as a checkpoint has learned them."""
-
-    LOGITS = (-6.9, 6.9)
-    """As raw values of a decoder: the logits of 0.001 and 0.999. What both SAMs were published for."""
-    SHARES = (0.0, 1.0)
-    """The mask itself; what the thesis' checkpoints were fine-tuned with."""
-
-    def values(self, shares: Tensor) -> Tensor:
-        """Bring shares of object, 0 to 1, to this scale."""
-        outside, inside = self.value
-        return outside + shares * (inside - outside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +70,9 @@ class Promptable(Protocol):
     window; `decode` runs for every prompt.
     """
 
+    mask_prompts: MaskPrompts
+    """How mask prompts enter; as the checkpoint learned them, or as the training that is at work teaches them."""
+
     @property
     def network(self) -> nn.Module:
         """All of its parameters, those that never learn too."""
@@ -90,10 +80,6 @@ class Promptable(Protocol):
     @property
     def side(self) -> int:
         """Of the input that prompts are measured in, pixels."""
-
-    @property
-    def mask_scale(self) -> MaskScale:
-        """How mask prompts enter."""
 
     @property
     def score_error(self) -> ScoreError:

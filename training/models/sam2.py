@@ -13,16 +13,17 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from training.mask_prompts import CARD_MEMBER, UNTOLD, MaskPrompts
 from training.models.lora import add_lora, merge_lora
 from training.models.pixels import IMAGENET
-from training.models.promptable import PADDING, Embeddings, MaskScale, PromptBatch, ScoreError, Tuned
+from training.models.promptable import PADDING, Embeddings, PromptBatch, ScoreError, Tuned
 
 _CORNERS = (2, 3)
 _UNUSED = ("memory_attention", "memory_encoder", "obj_ptr_proj", "obj_ptr_tpos_proj", "mask_downsample")
 """What only videos need."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Sam2:
     """A SAM 2.1 as a `Promptable`.
 
@@ -30,12 +31,12 @@ class Sam2:
     ----------
     network : SAM2Base
         Of any size; changed by training.
-    mask_scale : MaskScale
-        What its checkpoint has learned.
+    mask_prompts : MaskPrompts
+        As its checkpoint learned them.
     """
 
     network: nn.Module
-    mask_scale: MaskScale = MaskScale.LOGITS
+    mask_prompts: MaskPrompts = UNTOLD
     score_error: ScoreError = "absolute"
     tunes: tuple[Tuned, ...] = ("decoder", "lora", "all")
 
@@ -74,7 +75,7 @@ class Sam2:
         coordinates = torch.cat([prompts.boxes.view(-1, 2, 2), prompts.points], 1) - 0.5
         corners = torch.tensor([_CORNERS], dtype=prompts.labels.dtype, device=prompts.labels.device)
         corners = torch.where(prompts.boxed[:, None], corners, PADDING)
-        masks = None if prompts.masks is None else self.mask_scale.values(prompts.masks)
+        masks = None if prompts.masks is None else self.mask_prompts.values(prompts.masks)
         sparse, dense = net.sam_prompt_encoder(
             points=(coordinates, torch.cat([corners, prompts.labels], 1)), boxes=None, masks=masks
         )
@@ -106,4 +107,4 @@ class Sam2:
         merged = copy.deepcopy(self.network).cpu()
         merge_lora(cast(Any, merged).image_encoder.trunk.blocks)
         state = {key: value.contiguous() for key, value in merged.state_dict().items()}
-        return {"model": state, "mask_prompt": self.mask_scale.name.lower()}
+        return {"model": state, CARD_MEMBER: self.mask_prompts.on_a_card()}
