@@ -10,7 +10,8 @@ from training.tables.entry import Arm
 SAM, SAM2 = Arm("sam_vit_b"), Arm("sam2.1_hiera_b+")
 SAM_ENCODERS = {"vit_b": SAM, "vit_l": Arm("sam_vit_l"), "vit_h": Arm("sam_vit_h")}
 SAM2_ENCODERS = {
-    "hiera_t": Arm("sam2.1_hiera_t"), "hiera_s": Arm("sam2.1_hiera_s"), "hiera_b": SAM2, "hiera_l": Arm("sam2.1_hiera_l"),
+    "hiera_t": Arm("sam2.1_hiera_t"), "hiera_s": Arm("sam2.1_hiera_s"), "hiera_b": SAM2,
+    "hiera_l": Arm("sam2.1_hiera_l"),
 }  # fmt: skip
 BOTH = {"SAM": SAM, "SAM2": SAM2}
 
