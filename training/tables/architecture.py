@@ -43,7 +43,7 @@ def architecture_of(name: str, loaded: Loaded) -> Architecture:
     ]  # fmt: skip
     with torch.inference_mode():
         found = model.encode(torch.zeros(1, 3, model.side, model.side))
-    shapes = ", ".join("×".join(map(str, tensor.shape[1:])) for tensor in (found.image, *found.further))
+    shapes = ", ".join(" x ".join(map(str, tensor.shape[1:])) for tensor in (found.image, *found.further))
     return Architecture(name, tuple(part for part in parts if part.parameters), shapes)
 
 

@@ -21,7 +21,10 @@ SMALL = (
     " about the models that the thesis speaks of."
 )
 RANDOM = "Random weights gave some of these numbers: they show that this can be run, and nothing else."
-NO_MASKS = "The checkpoint of {model} never learned mask prompts: lines in which it is asked with masks say nothing about masks."
+NO_MASKS = (
+    "The checkpoint of {model} never learned mask prompts: lines in which it is asked with masks say nothing about"
+    " masks."
+)
 SEEN = (
     "No unseen data was named (--unseen): this was measured on the test split of the data that the models learned from."
 )

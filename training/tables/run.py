@@ -20,7 +20,7 @@ from training.tables.architecture import Architecture, architecture_of
 from training.tables.draw import Drawing
 from training.tables.entry import Arm, Entry, Line
 from training.tables.facts import Facts
-from training.tables.learning import EMBEDDINGS, Opened, School
+from training.tables.learning import EMBEDDINGS, Opened, School, only
 from training.tables.lines import arms_of, lines_of
 from training.tables.measure import Asker, Ledger, Window, ledger_of, measure
 from training.tables.page import Results, write_page
@@ -78,7 +78,7 @@ def run(job: Job) -> Path:
     BrokenDataset, BrokenRun, NoSpace
         Nothing that was done before is lost.
     """
-    entry, learned_from = job.entry, _only(job.dataset, job.datasets)
+    entry, learned_from = job.entry, only(job.dataset, job.datasets)
     names = job.datasets or tuple(sorted({item.dataset for item in learned_from.items}))
     lines = lines_of(entry, names)
     data, items = _measured_on(job, learned_from)
@@ -117,7 +117,7 @@ def _ask(this: _Run, arm: Arm, lines: Sequence[Line], drawing: Drawing) -> None:
 
 
 def _windows(this: _Run, opened: Opened, model: Model) -> Callable[[Item], Window]:
-    """Give the way from an object to its window: encoded once for all tables, unless the encoder is timed, or learned."""
+    """Give the way from an object to its window: encoded once for all, unless the encoder learned or is timed."""
     job, data, device = this.job, this.data, this.job.machine.device
     timed = "seconds" in job.entry.metrics
     if opened.encoder_sha256 is None or timed:
@@ -149,22 +149,6 @@ def _measured_on(job: Job, learned_from: Dataset) -> tuple[Dataset, list[Item]]:
     if not items:
         raise BrokenDataset(f"The dataset {data.folder} has nothing in its {split} split.")
     return data, items
-
-
-def _only(dataset: Dataset, names: Sequence[str]) -> Dataset:
-    """Keep some parts of a dataset.
-
-    Raises
-    ------
-    BrokenDataset
-        It has none of that name.
-    """
-    there = sorted({item.dataset for item in dataset.items})
-    missing = [name for name in names if name not in there]
-    if missing:
-        raise BrokenDataset(f"{dataset.folder} has no dataset {missing[0]!r}: it has {', '.join(there)}.")
-    items = tuple(item for item in dataset.items if not names or item.dataset in names)
-    return Dataset(dataset.folder, items, dataset.splits)
 
 
 def _in_turn(items: Sequence[Item]) -> list[Item]:
