@@ -21,6 +21,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # Threads of a model that wait for one another burn the cores that other tests need.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ["REFINE_SEGMENTER__DEMO_MODEL"] = "true"  # what runs in most tests; those of the refusal say otherwise
+FIRST = ("browser", "scale", "training", "segmenter", "end_to_end", "bench", "doctor", "demo")
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -45,13 +46,21 @@ def shared_data() -> Path:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give the tests of a file to one process, with the servers that they share, and all that need Ray to one, too."""
+    """Give the tests of a file to one process, with the servers that they share, and all that need Ray to one, too.
+
+    The rooms that take longest begin, so that all processes end at about the same time.
+    """
     if not config.pluginmanager.hasplugin("xdist"):
         return
+    items.sort(key=lambda item: FIRST.index(_room(item)) if _room(item) in FIRST else len(FIRST))
     for item in items:
         file = item.path.relative_to(Path(__file__).parent)
-        on_ray = file.parts[0] == "scale" or file.name.endswith("_on_ray.py")
+        on_ray = _room(item) == "scale" or file.name.endswith("_on_ray.py")
         item.add_marker(pytest.mark.xdist_group("ray" if on_ray else str(file)))
+
+
+def _room(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).parts[0]
 
 
 @pytest.hookimpl(trylast=True)
