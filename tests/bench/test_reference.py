@@ -28,6 +28,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield stage
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch, from inside the package's own predictor
 def test_it_writes_the_shape_and_deletes_the_points(stage: Stage) -> None:
     number = stage.draw(points=2)
