@@ -55,7 +55,7 @@ def write_report(
         What was fitted for the card.
     """
     model = models[0]
-    order = [recipe.name for recipe in ALL_RECIPES] + [AUTOMATIC]
+    order = [*dict.fromkeys(recipe.name for recipe in ALL_RECIPES), AUTOMATIC]
     means = {
         method: {
             prompt: value
