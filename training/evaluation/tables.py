@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from training.evaluation.calibrate import Judged
 from training.evaluation.evaluate import (
     ALL_OBJECTS,
     AUTOMATIC,
@@ -31,8 +30,8 @@ _LABELS = {
     "compactness": "Compactness", "solidity": "Solidity", "perimeter_smoothness": "Perimeter smoothness",
     "components": "Connected components",
     "first_compactness": "Compactness, first outline", "first_solidity": "Solidity, first outline",
-    "first_perimeter_smoothness": "Perimeter smoothness, first outline", "size_retention": "Size retention", "seconds": "Time (s)",
-    "score": "Predicted IoU",
+    "first_perimeter_smoothness": "Perimeter smoothness, first outline", "size_retention": "Size retention",
+    "seconds": "Time (s)", "score": "Predicted IoU",
 }  # fmt: skip
 
 
@@ -189,8 +188,8 @@ def _postprocessing(summary: Summary, model: str) -> Table:
             cells += [_cell(mean(summary, model, prompt, ALL_OBJECTS, metric))]
         rows.append((_LABELS[metric], *cells))
     note = (
-        "Opening, closing, and the components that matter, as the service does it. The author measured shapes by the first"
-        " outline of a mask alone, with a coarser polygon; the text speaks of the whole mask. Both are here."
+        "Opening, closing, and the components that matter, as the service does it. The author measured shapes by the"
+        " first outline of a mask alone, with a coarser polygon; the text speaks of the whole mask. Both are here."
     )
     head = ("Metric", "box", "box (post-pro)", TYPES, f"{TYPES} (post-pro)")
     return Table("Post-processing (as the thesis' table 5.9)", note, head, tuple(rows))
@@ -244,33 +243,3 @@ def _encoders(summary: Summary, models: Sequence[str]) -> Table:
         ("Model", *map(_label, metrics)),
         tuple(rows),
     )
-
-
-def which_mask(judged: Judged) -> Table:
-    """Tell for every kind of prompts which mask the card takes, and why."""
-    rules = dict(judged.judgement.takes)
-    rows = [
-        (kind, str(n), f"{best:.3f}", f"{gain:+.4f} ({error:.4f})", rules[kind])
-        for kind, n, best, gain, error in judged.masks
-        if n
-    ]
-    note = (
-        "Mean IoU, every dataset alike; in brackets the standard error of the difference. The single mask is taken"
-        " where it is better by more than that; the card tells the service."
-    )
-    return Table("Which mask", note, ("Prompts", "n", "best of three", "single mask against it", "taken"), tuple(rows))
-
-
-def how_far(judged: Judged) -> Table:
-    """Tell how well the expected IoU is met, on slides that the map was not fitted on."""
-    about = judged.about()
-    rows = [
-        ("calibrated", f"{about['ece']:.4f}", f"{about['ece_datasets_alike']:.4f}"),
-        ("raw score", f"{about['ece_of_the_score']:.4f}", "-"),
-    ]
-    note = (
-        f"{about['prompts']} prompts on {about['slides']} slides; each slide is judged by a map that was fitted without"
-        f" it. {about['share_expected_in_0.75_to_0.95']:.0%} of the expected values lie between 0.75 and 0.95."
-    )
-    head = ("Expected calibration error, ten bins", "every object alike", "every dataset alike")
-    return Table("How far to trust it", note, head, tuple(rows))
