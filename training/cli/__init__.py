@@ -47,6 +47,7 @@ app.command("package")(package.package)
 app.command("pull")(pull.pull)
 app.command("whole")(whole.whole)
 app.command("tables")(tables.tables)
+app.command("table")(tables.table)
 app.command("embedded")(embedded.embedded)
 
 
