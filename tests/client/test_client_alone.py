@@ -24,8 +24,13 @@ LARGE = (*MODEL, "numpy", "requests", "shapely")
 )
 def test_it_runs_where_the_servers_libraries_are_missing(statement: str, without: tuple[str, ...]) -> None:
     missing = f"import sys; sys.modules.update(dict.fromkeys({without!r})); {statement}"
+    path = f"{ROOT}{os.pathsep}{ROOT / 'client'}"
     done = subprocess.run(
-        [sys.executable, "-c", missing], env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'client'}"}, capture_output=True, text=True,
-        check=False, timeout=120,
-    )  # fmt: skip
+        [sys.executable, "-c", missing],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
