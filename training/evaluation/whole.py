@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from training.models import Loaded
 
 
+NEVER_LEARNED = "this checkpoint never learned them, so rows with masks say nothing about masks"
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """Where an evaluation lies, and its sum in a line."""
@@ -71,7 +74,7 @@ def evaluate_and_report(
     everything = dataset.of(split)
     if calibrate:
         everything = unseen(everything, left_out(loaded[0].path))
-    items = _some(everything, limit)
+    items = some_of(everything, limit)
     if not items:
         raise BrokenDataset(f"The dataset {data} has nothing in its {split} split.")
     dataset.check_files(items)
@@ -130,7 +133,7 @@ def _by_object_type(found: dict[str, Any]) -> dict[str, Any]:
     return {kind: {prompt: groups[kind] for prompt, groups in found.items() if kind in groups} for kind in kinds}
 
 
-def _some(items: list[Item], limit: int) -> list[Item]:
+def some_of(items: list[Item], limit: int) -> list[Item]:
     """Take at most so many of each dataset, the same ones every time; 0 takes all."""
     if not limit:
         return items
@@ -159,6 +162,7 @@ def _facts(
         ("model", f"{loaded[0].name}, config {loaded[0].config}, sha256 {loaded[0].sha256}"),
         *((("beside", f"{each.name}, config {each.config}, sha256 {each.sha256}")) for each in loaded[1:]),
         ("data", f"{dataset.folder.name}, {split} split, sha256 {dataset.sha256}"),
+        *((("mask prompts", NEVER_LEARNED),) if loaded[0].mask_prompts.learned is False else ()),
         ("objects", ", ".join(f"{taken[name]} of {there[name]} of {name}" for name in sorted(taken))),
         ("slides", str(len({item.slide for item in items}))),
         ("computed", f"on {_device(machine)}, torch {torch.__version__}, seed {seed}"),
