@@ -128,7 +128,7 @@ def cover_of(shape: BaseGeometry, grid: WindowGrid, array: tuple[int, int], size
     for part in shapely.get_parts(shapely.transform(shape, to_window)):
         rings = [part.exterior, *part.interiors]
         cv2.fillPoly(drawn, [np.round(shapely.get_coordinates(ring) - 0.5).astype(np.int32) for ring in rings], 255)
-    return _shrunk(drawn / np.float32(255), size)
+    return _shrunk((drawn / 255).astype(np.float32), size)
 
 
 def cover_of_mask(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> FloatMap:

@@ -18,18 +18,10 @@ import shapely
 from shapely import MultiPolygon, Polygon
 
 from app.geometry.frames import FloatXY, WindowXY
-from app.geometry.masks import (
-    CLOSING_PX,
-    OPENING_PX,
-    BoolMask,
-    clean_mask,
-    extent_of,
-    large_components,
-    mask_in_model_frame,
-)
+from app.geometry.masks import CLOSING_PX, OPENING_PX, BoolMask, clean_mask, large_components, mask_in_model_frame
 from app.geometry.polygons import Holes, Parts, clip_to_slide, polygonal
 from app.geometry.rings import Component, Ring, balanced, components_of, corners, fewest, smoothed
-from app.geometry.windows import CONTEXT_FACTOR, WindowGrid
+from app.geometry.windows import WindowGrid
 
 Style = Literal["smooth", "thesis"]
 
@@ -102,33 +94,6 @@ def outline_of(
         return placed.to_slide(WindowXY(points))
 
     return drawn and _mended(shapely.transform(drawn, to_slide))
-
-
-def part_of(
-    logits: npt.NDArray[np.float32], grid: WindowGrid, shape: tuple[int, int]
-) -> tuple[npt.NDArray[np.float32], WindowGrid, tuple[int, int]]:
-    """Cut out the square that an object's own window would show, where it is small in a larger window.
-
-    Outlined from there, it is cleaned and smoothed at the scale at which every object is.
-
-    Parameters
-    ----------
-    logits, grid, shape
-        As `outline_of` takes them.
-
-    Returns
-    -------
-    logits, grid, shape
-        Of the part: `CONTEXT_FACTOR` times the object's longer side, as far as the window goes.
-    """
-    rows, columns = logits.shape
-    placed = grid.resized(shape, (rows, columns))
-    left, top, right, bottom = extent_of(logits > 0)
-    side = min(math.ceil(CONTEXT_FACTOR * max(right - left, bottom - top, 1)), rows, columns)
-    x = min(max((left + right - side) // 2, 0), columns - side)
-    y = min(max((top + bottom - side) // 2, 0), rows - side)
-    part = WindowGrid(placed.x0 + x * placed.dx, placed.y0 + y * placed.dy, placed.dx, placed.dy)
-    return logits[y : y + side, x : x + side], part, (side, side)
 
 
 def outline_on_slide(

@@ -62,7 +62,6 @@ class Sizes:
 class _Search:
     """What is known of a window while it is looked through."""
 
-    pattern: Pattern
     sizes: Sizes
     shape: tuple[int, int]
     """(rows, columns) of the window's array."""
@@ -75,7 +74,7 @@ class _Search:
     @property
     def place_px(self) -> float:
         """Side of a place, pixels of the window's array."""
-        return self.shape[1] / self.values.shape[1]
+        return float(self.shape[1] / self.values.shape[1])
 
     def places(self) -> FloatXY:
         """Give the places to prompt next, as x and y of the likeness' map."""
@@ -141,7 +140,7 @@ def find_similar(
         How large they are.
     """
     values = pattern.likeness(features)
-    search = _Search(pattern, sizes, shape, rules, values, np.zeros(values.shape, np.bool_))
+    search = _Search(sizes, shape, rules, values, np.zeros(values.shape, np.bool_))
     for _ in range(rules.rounds):
         places = search.places()
         if not len(places):

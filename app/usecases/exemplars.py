@@ -10,7 +10,7 @@ import shapely
 from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
-from app.errors import InvalidPrompt
+from app.errors import InvalidPrompt, RoiOutsideSlide
 from app.geometry.frames import flip_geometry
 from app.geometry.likeness import Pattern, Shown, cover_of, pattern_of
 from app.geometry.locations import read_location, roi_of
@@ -109,14 +109,13 @@ def on_slide(shape: BaseGeometry, slide: Slide) -> Polygon | MultiPolygon:
     NotRefinable
         Nothing of it has an area there.
     """
-    roi = roi_of(shape, slide.width, slide.height)
+    roi_of(shape, slide.width, slide.height)
     valid = polygonal(shape)
-    if valid is not None:
-        cut = shapely.intersection(flip_geometry(valid, slide.height), shapely.box(0, 0, slide.width, slide.height))
-        inside = polygonal(cut)
-        if inside is not None:
-            return inside
-    return shapely.box(roi.x_min, roi.y_min, roi.x_max, roi.y_max)
+    whole = shapely.box(0, 0, slide.width, slide.height)
+    inside = valid and polygonal(shapely.intersection(flip_geometry(valid, slide.height), whole))
+    if inside is None:
+        raise RoiOutsideSlide("No area of the shape lies on the slide.")
+    return inside
 
 
 def _around(shape: BaseGeometry, side: int, slide: Slide) -> Window:

@@ -12,8 +12,8 @@ from app.geometry.automatic import Candidate
 from app.geometry.frames import flip_geometry
 from app.geometry.glance import sight_of
 from app.geometry.masks import extent_of
-from app.geometry.outlines import OutlineOptions, outline_on_slide, part_of
-from app.geometry.polygons import polygonal
+from app.geometry.outlines import OutlineOptions, outline_on_slide
+from app.geometry.parts import part_of
 from app.geometry.suppression import Kept
 from app.geometry.tiles import Tile
 from app.usecases.doubts import Evidence, judge
@@ -85,14 +85,12 @@ class ProposalShapes:
         outline = outline_on_slide(logits, grid, shape, self._options, (self._slide.width, self._slide.height))
         if outline is None or not self._kept.add(outline):
             return None
-        drawn = polygonal(flip_geometry(outline, self._slide.height))
-        if drawn is None:
-            return None
-        sight = encoded.glance and sight_of(encoded.glance, shares_of(outline.bounds, encoded.window))
+        glance = encoded.glance
+        sight = None if glance is None else sight_of(glance, shares_of(outline.bounds, encoded.window))
         judged = judge(Evidence(confidence, parts=parts_of(outline), sight=sight), model)
         return Proposed(
             number=0,
-            shape=drawn,
+            shape=flip_geometry(outline, self._slide.height),
             score=candidate.signs.score,
             confidence=confidence.value if confidence.calibrated else None,
             likeness=None if candidate.likeness is None else float(np.clip(candidate.likeness, 0.0, 1.0)),
