@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +23,7 @@ from training.dataset import Dataset
 from training.errors import BrokenRun, NoSpace
 from training.finetune.batches import Batches
 from training.finetune.lora import add_lora, merge_lora
-from training.finetune.recipe import PROMPT_TYPES, Recipe, recipe_of, subsets
+from training.finetune.recipe import PRESETS, PROMPT_TYPES, Recipe, recipe_of, subsets
 from training.finetune.run import BEST, LAST, STATE, Origin, Run
 from training.finetune.train import fine_tune
 from training.model import decode, encode, gathered
@@ -171,10 +173,10 @@ def test_batches_are_the_same_at_every_call(dataset: Dataset) -> None:
     batches = Batches(dataset, dataset.of("train"), QUICK, 256)
     first, again = list(batches.of_epoch(1)), list(batches.of_epoch(1, first=1))
     assert len(first) == len(batches) == len(again) + 1
-    for one, other in zip(first[1:], again, strict=True):
+    for (one,), (other,) in zip(first[1:], again, strict=True):
         assert one.items == other.items
         assert torch.equal(one.prompts[0].points, other.prompts[0].points)
-    assert {item.id for batch in first for item in batch.items} == {item.id for item in dataset.of("train")}
+    assert {item.id for (batch,) in first for item in batch.items} == {item.id for item in dataset.of("train")}
 
 
 def test_the_service_decodes_the_same(dataset: Dataset) -> None:
@@ -195,6 +197,33 @@ def test_the_service_decodes_the_same(dataset: Dataset) -> None:
         logits, scores = decode(model, embeddings, gathered([given], 256))
     assert np.allclose(served.logits, logits[0, 1:].numpy(), atol=1e-3)
     assert np.allclose(served.scores, scores[0, 1:].numpy(), atol=1e-4)
+
+
+def test_in_the_thesis_every_object_is_a_sample_with_each_combination(dataset: Dataset) -> None:
+    recipe = replace(PRESETS["thesis"], batch=7)
+    items = dataset.of("train")[:4]
+    batches = Batches(dataset, items, recipe, 256)
+    epoch, next_epoch = list(batches.of_epoch(0)), list(batches.of_epoch(1))
+    assert len(batches) == len(epoch) == 3  # 4 objects, 5 combinations
+    assert sum(len(batch.items) for step in epoch for batch in step) == 20
+    kinds = Counter(
+        (item.id, batch.prompts[0].masks is not None, bool(batch.prompts[0].boxed[row]),
+         int((batch.prompts[0].labels[row] >= 0).sum()))
+        for step in epoch for batch in step for row, item in enumerate(batch.items)
+    )  # fmt: skip
+    expected = [(False, True, 0), (True, False, 0), (False, True, 10), (True, False, 10), (True, True, 10)]
+    assert {(masked, boxed, points) for _, masked, boxed, points in kinds} == set(expected)
+    assert set(kinds.values()) == {1}
+    assert all(batch.truth.shape[-1] == 1024 for step in epoch for batch in step)
+    boxes = [
+        {(item.id, *batch.prompts[0].boxes[row].tolist()) for step in each for batch in step if len(batch.items)
+         for row, item in enumerate(batch.items) if batch.prompts[0].boxed[row]}
+        for each in (epoch, next_epoch)
+    ]  # fmt: skip
+    assert boxes[0] == boxes[1]  # drawn once
+    assert len(boxes[0]) == len(items)
+    order = [item.id for step in epoch for batch in step for item in batch.items]
+    assert order != [item.id for step in next_epoch for batch in step for item in batch.items]
 
 
 @pytest.mark.gpu

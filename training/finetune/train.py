@@ -20,7 +20,7 @@ from training.finetune.batches import LOSS_SIDE, Batch, Batches, item_rng, truth
 from training.finetune.embeddings import Store, precomputed
 from training.finetune.epoch_curves import Curves
 from training.finetune.lora import add_lora
-from training.finetune.losses import LOSSES, best_of_proposals, iou
+from training.finetune.losses import iou, weighed
 from training.finetune.recipe import Recipe
 from training.finetune.run import BEST, LAST, Origin, Run, trained
 from training.model import Embeddings, chosen, decode, encode, gathered
@@ -187,25 +187,28 @@ class _Trainer:
     ) -> None:
         self.model, self.optimizer = model, optimizer
         self._recipe, self._features, self._machine = recipe, features, machine
-        self._loss = LOSSES[recipe.loss]
         self._side = int(cast(Any, model).image_size)
 
-    def step(self, batch: Batch) -> float:
+    def step(self, batches: list[Batch]) -> float:
         """Learn from every kind of prompts of a batch; gives the mean loss."""
         self.model.train()
-        truth = batch.truth.to(self._machine.device)
+        weights = torch.tensor([float(len(batch.items)) for batch in batches], device=self._machine.device)
         with self._machine.autocast():
-            embeddings = self._features(batch.items)
-            losses = []
-            for given in batch.prompts:
-                logits, scores = decode(self.model, embeddings, given.to(self._machine.device))
-                losses.append(best_of_proposals(self._loss, logits[:, 1:].float(), scores[:, 1:].float(), truth))
-            loss = torch.stack(losses).mean()
+            losses = torch.stack([self._loss(batch) for batch in batches])
+            loss = (losses * weights).sum() / weights.sum()
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(trained(self.model).values(), 1.0)
         self.optimizer.step()
         return float(loss.detach())
+
+    def _loss(self, batch: Batch) -> Tensor:
+        truth, embeddings = batch.truth.to(self._machine.device), self._features(batch.items)
+        losses = []
+        for given in batch.prompts:
+            logits, scores = decode(self.model, embeddings, given.to(self._machine.device))
+            losses.append(weighed(self._recipe, logits[:, 1:].float(), scores[:, 1:].float(), truth))
+        return torch.stack(losses).mean()
 
     @torch.inference_mode()
     def validate(self, dataset: Dataset, items: list[Item]) -> dict[str, float]:
