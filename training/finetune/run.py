@@ -20,6 +20,8 @@ from training.start import RECORD
 
 __all__ = ["BEST", "LAST", "STATE", "Origin", "Run", "trained"]
 BEST, LAST = "best.pt", "last.pt"
+_MAY_CHANGE = {"epochs", "minutes"}
+"""Of a recipe, where a run goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,10 @@ class Run:
 
     def _check(self, record: dict[str, Any]) -> None:
         ours = {"recipe": _plain(asdict(self._recipe)), "origin": _plain(asdict(self._origin))}
+        defaults: dict[str, dict[str, Any]] = {"recipe": _plain(asdict(Recipe())), "origin": {}}
         for part, values in ours.items():
-            theirs = dict(record[part])
-            other = [name for name in values if values[name] != theirs.get(name) and name != "epochs"]
+            theirs = {**defaults[part], **record[part]}
+            other = [name for name in values if values[name] != theirs.get(name) and name not in _MAY_CHANGE]
             if other:
                 was, now = theirs.get(other[0]), values[other[0]]
                 raise BrokenRun(
@@ -76,7 +79,9 @@ class Run:
     def save_checkpoint(self, model: nn.Module, name: str) -> None:
         """Keep the model as the service loads it."""
         merged = merge_lora(copy.deepcopy(model).cpu())
-        write_atomically({"model": {key: value.contiguous() for key, value in merged.state_dict().items()}}, self.folder / name)
+        write_atomically(
+            {"model": {key: value.contiguous() for key, value in merged.state_dict().items()}}, self.folder / name
+        )
 
     def write_record(self) -> None:
         """Say what was done, beside what came out."""
@@ -105,4 +110,3 @@ def trained(model: nn.Module) -> dict[str, Tensor]:
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
     """Give values as they look after a turn through JSON."""
     return dict(json.loads(json.dumps(values)))
-

@@ -177,9 +177,10 @@ class Loop:
         progress.spent_s = time.monotonic() - self._began
         point["minutes"] = round(progress.spent_s / 60, 2)
         progress.curve.append(point)
-        best = point["iou"] > progress.best_iou
+        worth = self._pace.worth(point)
+        best = worth > progress.best_worth
         if best:
-            progress.best_iou, progress.best_epoch = point["iou"], progress.epoch
+            progress.best_worth, progress.best_iou, progress.best_epoch = worth, point["iou"], progress.epoch
         self._task.keep(best=best)
         self._save()
         self._curves.add(progress.curve)
@@ -198,4 +199,6 @@ def _bar() -> Progress:
 
 def _say(point: dict[str, float], best: bool) -> None:
     loss = f"  loss {point['loss']:.4f}" if "loss" in point else ""
-    print(f"epoch {point['epoch']:3.0f}{loss}  validation IoU {point['iou']:.4f}{' (best)' if best else ''}", flush=True)
+    print(
+        f"epoch {point['epoch']:3.0f}{loss}  validation IoU {point['iou']:.4f}{' (best)' if best else ''}", flush=True
+    )

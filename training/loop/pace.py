@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,13 @@ class Pace:
     """Where it falls to, as a share of the peak."""
     clip: float = 1.0
     """Largest norm of the gradients."""
+
+    best_by: Literal["iou", "loss"] = "iou"
+    """What the best epoch is chosen by: the highest ``iou`` of the validation, or its lowest ``validation loss``."""
+
+    def worth(self, point: dict[str, float]) -> float:
+        """Say how good an epoch was; more is better."""
+        return point["iou"] if self.best_by == "iou" else -point["validation loss"]
 
     def done(self, steps: int, spent_s: float) -> float:
         """Share of the run that is over, by steps or by the clock, 0 to 1."""

@@ -24,6 +24,8 @@ class Progress:
     """Epochs that are over."""
     batch: int = 0
     """Batches of the next one that are over."""
+    best_worth: float = float("-inf")
+    """Of the best epoch, by what the recipe chooses it by."""
     best_iou: float = -1.0
     best_epoch: int = 0
     curve: list[dict[str, float]] = field(default_factory=list)
