@@ -1,4 +1,4 @@
-"""Simulated people: a click where a mask is most wrong, and a box that lies far off; for a whole batch, on the device."""
+"""Simulated people, a batch at a time: a click where a mask is most wrong, and a box that lies far off."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d, interpolate, max_pool2d, pad
 
-from training.model import PromptBatch
+from training.models import PromptBatch
 
 Rng = np.random.Generator
 

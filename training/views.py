@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from training.model import PromptBatch
+from training.models import PromptBatch
 
 Rng = np.random.Generator
 
@@ -38,7 +38,7 @@ class View:
 
     def of_boxes(self, boxes: Tensor) -> Tensor:
         """Lay (..., 4) boxes."""
-        corners = self.of_places(boxes.unflatten(-1, (2, 2)))
+        corners = self.of_places(boxes.reshape(*boxes.shape[:-1], 2, 2))
         return torch.cat([corners.amin(-2), corners.amax(-2)], -1)
 
     def of_prompts(self, prompts: PromptBatch) -> PromptBatch:
@@ -56,7 +56,8 @@ UPRIGHT = View()
 
 def view_of(rng: Rng, side: float) -> View:
     """Choose one of the eight: tissue has no up."""
-    return View(*(bool(each) for each in rng.integers(0, 2, 3)), side=side)
+    transposed, mirrored, upside_down = (bool(each) for each in rng.integers(0, 2, 3))
+    return View(transposed, mirrored, upside_down, side)
 
 
 def recoloured(images: Tensor, rng: Rng) -> Tensor:
@@ -81,11 +82,8 @@ def recoloured(images: Tensor, rng: Rng) -> Tensor:
         return drawn(rng.random(count) < share) > 0
 
     pixels = torch.where(some(0.6), _restained(images.float(), rng), images.float())
-    gamma, gain, shift = (
-        np.exp(rng.uniform(-0.5, 0.5, count)),
-        rng.uniform(0.6, 1.25, count),
-        rng.uniform(-25, 25, count),
-    )
+    gamma, gain = np.exp(rng.uniform(-0.5, 0.5, count)), rng.uniform(0.6, 1.25, count)
+    shift = rng.uniform(-25, 25, count)
     lit = 255 * (pixels.clamp(0, 255) / 255) ** drawn(gamma)
     pixels = torch.where(some(0.5), (lit - 128) * drawn(gain) + 128 + drawn(shift), pixels)
     pixels = torch.where(some(0.03), pixels[:, torch.from_numpy(rng.permutation(3)).to(device)], pixels)

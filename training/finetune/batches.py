@@ -16,8 +16,7 @@ from app.geometry.masks import BoolMask
 from training import prompts
 from training.dataset import Dataset, Item
 from training.finetune.recipe import MOST_POINTS, Recipe, combinations_of, recipe_of
-from training.mask_prompts import of_values
-from training.model import PromptBatch, gathered
+from training.models import PromptBatch, gathered
 
 LOSS_SIDE = 256
 """Side of the masks that validation compares, pixels."""
@@ -57,7 +56,6 @@ class Batches:
     def __init__(self, dataset: Dataset, items: list[Item], recipe: Recipe, side: int) -> None:
         self._dataset, self._items, self._recipe, self._side = dataset, items, recipe, side
         self._combinations = combinations_of(recipe)
-        self._mask_prompts = of_values(recipe.mask_values)
 
     def __len__(self) -> int:
         """Count the batches of an epoch."""
@@ -125,7 +123,7 @@ class Batches:
     def _batch(self, samples: list[_Sample], done: list[Prepared]) -> Batch:
         truth = truth_of([mask for mask, _ in done], self._recipe.loss_side)
         kinds = zip(*(given for _, given in done), strict=True)
-        gathered_kinds = [gathered(given, self._side, self._mask_prompts) for given in kinds]
+        gathered_kinds = [gathered(given, self._side) for given in kinds]
         return Batch([sample.item for sample in samples], truth, gathered_kinds)
 
 

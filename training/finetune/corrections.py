@@ -6,20 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.clicks import click_on_error, moved_far_off, with_click
 from training.finetune.losses import weighed
 from training.finetune.recipe import Recipe
-from training.model import Embeddings, PromptBatch, chosen, decode
+from training.models import Embeddings, Promptable, PromptBatch, chosen
 
 _MASK_GIVEN = 0.3
 """How often a round also gives back the mask that the click corrects."""
-_MOST_LOGIT = 6.9
 
 
 def corrected_loss(
-    model: nn.Module,
+    model: Promptable,
     recipe: Recipe,
     embeddings: Embeddings,
     prompts: PromptBatch,
@@ -41,19 +40,19 @@ def corrected_loss(
     scalar
         Mean over first prompts and rounds.
     """
-    side = float(embeddings.finer[0].shape[-1] * 4)
+    side = float(model.side)
     rounds = recipe.rounds if rng is not None else 0
     if rounds and rng is not None:
         prompts = replace(prompts, boxes=moved_far_off(prompts.boxes, recipe.far_off, rng))
-    logits, scores = decode(model, embeddings, prompts)
+    logits, scores = model.decode(embeddings, prompts)
     losses = [_loss(recipe, logits, scores, truth)]
     for _ in range(rounds):
         assert rng is not None  # noqa: S101  rounds are zero without
         kept, _ = chosen(logits.detach(), scores.detach())
         places, labels = click_on_error(kept, truth, side, rng)
         prompts = with_click(prompts, places, labels, rng, recipe.box_kept)
-        given = kept.clamp(-_MOST_LOGIT, _MOST_LOGIT).unsqueeze(1) if rng.random() < _MASK_GIVEN else prompts.masks
-        logits, scores = decode(model, embeddings, replace(prompts, masks=given))
+        given = kept.sigmoid().unsqueeze(1) if rng.random() < _MASK_GIVEN else prompts.masks
+        logits, scores = model.decode(embeddings, replace(prompts, masks=given))
         losses.append(_loss(recipe, logits, scores, truth))
     return torch.stack(losses).mean()
 

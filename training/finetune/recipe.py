@@ -11,8 +11,8 @@ from typing import Literal
 
 from training import prompts
 from training.mask_prompts import BINARY, RAW
+from training.models.promptable import Tuned
 
-Tuned = Literal["decoder", "lora", "all"]
 Proposal = Literal["least loss", "best score"]
 Combined = Literal["subsets", "thesis"]
 Criterion = Literal["iou", "loss"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import platform
 from dataclasses import asdict, dataclass
@@ -13,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from training.errors import BrokenRun, telling_of_full_disks
-from training.finetune.lora import merge_lora
 from training.finetune.recipe import Recipe
 from training.loop import STATE, Progress, State, write_atomically
-from training.start import RECORD
+from training.models import Promptable
+from training.models.opening import RECORD
 
 __all__ = ["BEST", "LAST", "STATE", "Origin", "Run", "trained"]
 BEST, LAST = "best.pt", "last.pt"
@@ -76,12 +75,9 @@ class Run:
         """How far it is, and how well it went."""
         return self.state.progress
 
-    def save_checkpoint(self, model: nn.Module, name: str) -> None:
-        """Keep the model as the service loads it."""
-        merged = merge_lora(copy.deepcopy(model).cpu())
-        write_atomically(
-            {"model": {key: value.contiguous() for key, value in merged.state_dict().items()}}, self.folder / name
-        )
+    def save_checkpoint(self, model: Promptable, name: str) -> None:
+        """Keep the model so that `open_model` gives it back; a SAM 2 as the service loads it."""
+        write_atomically(model.checkpoint(), self.folder / name)
 
     def write_record(self) -> None:
         """Say what was done, beside what came out."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import torch
@@ -15,14 +14,14 @@ from training.dataset import Dataset, Item
 from training.errors import BrokenDataset
 from training.finetune.batches import LOSS_SIDE, Batch, Batches, item_rng, truth_of
 from training.finetune.corrections import corrected_loss
-from training.finetune.lora import add_lora
 from training.finetune.losses import iou
 from training.finetune.recipe import Recipe
 from training.finetune.run import BEST, LAST, Origin, Run, trained
 from training.finetune.windows import Windows
 from training.loop import Loop, Pace
 from training.loop.curves import Curves
-from training.model import chosen, decode, gathered
+from training.mask_prompts import of_values
+from training.models import Promptable, chosen, gathered
 from training.start import Machine
 from training.views import UPRIGHT, view_of
 
@@ -34,7 +33,7 @@ _MOST_VALIDATED = 400
 
 
 def fine_tune(
-    model: nn.Module,
+    model: Promptable,
     recipe: Recipe,
     dataset: Dataset,
     origin: Origin,
@@ -47,7 +46,7 @@ def fine_tune(
 
     Parameters
     ----------
-    model : SAM2Base
+    model : Promptable
         With its starting weights; changed in place.
     folder : Path
         Of the run: best.pt, last.pt, run.json, curve.png, tensorboard; and embeddings, which may be deleted afterwards.
@@ -70,9 +69,11 @@ def fine_tune(
     run = Run(folder, recipe, origin)  # another run's folder is refused before anything long
     dataset.check_files([*items, *held_out])
     torch.manual_seed(recipe.seed)
-    model = model.to(machine.device)
+    model.network.to(machine.device)
+    model.mask_prompts = of_values(recipe.mask_values)
     windows = Windows(model, recipe, dataset, origin, embeddings or folder / "embeddings", machine.device)
-    _freeze(model, recipe)
+    model.freeze(recipe.tune, recipe.lora_rank)
+    model.network.to(machine.device)  # what was added by that
     task = FineTuning(model, recipe, dataset, (items, held_out), windows, run)
     pace = Pace(
         recipe.learning_rate,
@@ -97,20 +98,6 @@ def _validated(dataset: Dataset, recipe: Recipe) -> list[Item]:
     return items[:_MOST_VALIDATED]
 
 
-def _freeze(model: nn.Module, recipe: Recipe) -> None:
-    """Let learn what the recipe says."""
-    net = cast(Any, model)
-    if recipe.tune == "lora":
-        add_lora(model, recipe.lora_rank)
-        model.to(next(model.parameters()).device)
-    for name, parameter in model.named_parameters():
-        encoder = name.startswith("image_encoder") or "conv_s0" in name or "conv_s1" in name or name == "no_mem_embed"
-        parameter.requires_grad_(recipe.tune == "all" or not encoder or name.endswith((".down", ".up")))
-    for unused in ("memory_attention", "memory_encoder", "obj_ptr_proj", "obj_ptr_tpos_proj", "mask_downsample"):
-        if isinstance(getattr(net, unused, None), nn.Module):
-            getattr(net, unused).requires_grad_(False)
-
-
 class FineTuning:
     """The task of the loop: a model, what changes it, and what it is measured with.
 
@@ -122,7 +109,7 @@ class FineTuning:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: Promptable,
         recipe: Recipe,
         dataset: Dataset,
         split: tuple[list[Item], list[Item]],
@@ -131,12 +118,17 @@ class FineTuning:
     ) -> None:
         self.model, self._recipe, self._dataset, self._windows, self._run = model, recipe, dataset, windows, run
         self.optimizer = torch.optim.AdamW(
-            trained(model).values(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+            trained(model.network).values(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
-        self._side = int(cast(Any, model).image_size)
+        self._side = model.side
         items, self._held_out = split
         self._batches = Batches(dataset, items, recipe, self._side)
-        self._device = next(model.parameters()).device
+        self._device = next(model.network.parameters()).device
+
+    @property
+    def network(self) -> nn.Module:
+        """What learns, and what does not."""
+        return self.model.network
 
     def __len__(self) -> int:
         """Count the batches of an epoch."""
@@ -144,7 +136,7 @@ class FineTuning:
 
     def learnt(self) -> dict[str, Tensor]:
         """Give what learns."""
-        return trained(self.model)
+        return trained(self.model.network)
 
     def batches(self, epoch: int, first: int) -> Iterator[tuple[np.random.Generator, list[Batch]]]:
         """Go through an epoch; every batch comes with random numbers of its own."""
@@ -160,7 +152,10 @@ class FineTuning:
 
     def _loss_of(self, batch: Batch, rng: np.random.Generator | None) -> Tensor:
         view = view_of(rng, self._side) if self._recipe.augment and rng is not None else UPRIGHT
-        truth, embeddings = view.of_maps(batch.truth.to(self._device)), self._windows.of(batch.items, view, rng)
+        truth, embeddings = (
+            view.of_maps(batch.truth.to(self._device)),
+            self.model.prepare(self._windows.of(batch.items, view, rng)),
+        )
         losses = []
         for given in batch.prompts:
             prompts_ = view.of_prompts(given.to(self._device))
@@ -188,7 +183,7 @@ class FineTuning:
     @torch.no_grad()
     def _validated_loss(self) -> float:
         """Mean loss of the held-out items with the recipe's own prompts."""
-        self.model.eval()
+        self.network.eval()
         batches = Batches(self._dataset, self._held_out, self._recipe, self._side)
         parts = [part for step in batches.in_order() for part in step]
         losses = [float(self._loss_of(part, None)) for part in parts]
@@ -203,19 +198,19 @@ class FineTuning:
         dict
             ``iou``: mean over the datasets of the means in each; ``iou of NAME`` for each.
         """
-        self.model.eval()
+        self.network.eval()
         found: dict[str, list[float]] = {}
         for start in range(0, len(self._held_out), self._recipe.batch):
             some = self._held_out[start : start + self._recipe.batch]
             masks = [self._dataset.mask(item) for item in some]
-            truth, embeddings = truth_of(masks).to(self._device), self._windows.of(some)
+            truth, embeddings = truth_of(masks).to(self._device), self.model.prepare(self._windows.of(some))
             for turn, recipe in enumerate(VALIDATION):
                 given = [
                     prompts.draw(item_rng(turn, item, 0), recipe, mask, item.box)
                     for item, mask in zip(some, masks, strict=True)
                 ]
                 batch = gathered(given, self._side).to(self._device)
-                kept, _ = chosen(*decode(self.model, embeddings, batch))
+                kept, _ = chosen(*self.model.decode(embeddings, batch))
                 for item, value in zip(some, _ious(kept, truth), strict=True):
                     found.setdefault(item.dataset, []).append(value)
         means = {f"iou of {name}": float(np.mean(values)) for name, values in sorted(found.items())}

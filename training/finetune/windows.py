@@ -1,4 +1,4 @@
-"""The way from items to embeddings: from the disk while windows and encoder stay as they are, else through the encoder."""
+"""From items to embeddings: from the disk while windows and encoder stay as they are, else through the encoder."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from training.dataset import Dataset, Item
 from training.finetune.embeddings import Store, precomputed
 from training.finetune.recipe import Recipe
 from training.finetune.run import Origin
-from training.model import Embeddings, encode
+from training.models import Embeddings, Promptable
 from training.views import UPRIGHT, View, recoloured
 
 
@@ -26,13 +25,13 @@ class Windows:
     """
 
     def __init__(
-        self, model: nn.Module, recipe: Recipe, dataset: Dataset, origin: Origin, folder: Path, device: torch.device
+        self, model: Promptable, recipe: Recipe, dataset: Dataset, origin: Origin, folder: Path, device: torch.device
     ) -> None:
         self._model, self._dataset, self._device = model, dataset, device
         self._frozen = recipe.tune == "decoder"
         self._store: Store | None = None
         if self._frozen and not recipe.augment:
-            model.eval()
+            model.network.eval()
             items = [*dataset.of("train"), *dataset.of("validation")]  # whatever of them this recipe wants
             self._store = precomputed(model, origin.checkpoint_sha256, dataset, items, folder, device)
 
@@ -51,4 +50,4 @@ class Windows:
         if view is not UPRIGHT and rng is not None:
             pixels = recoloured(view.of_maps(pixels), rng)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self._frozen):
-            return encode(self._model, pixels)
+            return self._model.encode(pixels)

@@ -26,7 +26,10 @@ _READ_EVERY = 10
 class Task(Learner, Protocol):
     """What a loop trains."""
 
-    model: nn.Module
+    @property
+    def network(self) -> nn.Module:
+        """What learns, and what does not."""
+        ...
 
     def __len__(self) -> int:
         """Count the batches of an epoch."""
@@ -105,7 +108,8 @@ class Loop:
     def _is_over(self) -> bool:
         progress, pace = self._state.progress, self._pace
         stale = 0 < pace.patience <= progress.epoch - progress.best_epoch
-        return stale or progress.epoch >= pace.epochs or pace.is_late(progress.spent_s)
+        late = progress.steps > 0 and pace.is_late(progress.spent_s)
+        return stale or late or progress.epoch >= pace.epochs
 
     def _epoch(self) -> None:
         """Learn from what is left of an epoch, or until the time is up."""
@@ -127,14 +131,15 @@ class Loop:
     def _step(self, group: list[Any]) -> None:
         """Learn from some batches at once."""
         task, progress, watch = self._task, self._state.progress, self._watch
-        task.model.train()
+        task.network.train()
         task.optimizer.zero_grad(set_to_none=True)
+        losses: list[Tensor] = []
         for batch in group:
             with self._machine.autocast(), watch.part("loss"):
                 loss = task.loss(batch)
             with watch.part("gradients"):
                 torch.autograd.backward(loss / len(group))
-            self._unread.append(loss.detach())
+            losses.append(loss.detach())
         rate = self._pace.rate(progress.steps, progress.spent_s)
         with watch.part("optimizer"):
             parameters = [value for part in task.optimizer.param_groups for value in part["params"]]
@@ -143,6 +148,7 @@ class Loop:
                 part["lr"] = rate * part.get("share", 1.0)
             task.optimizer.step()
             task.stepped(progress.steps + 1)
+        self._unread += losses
 
     def _after_step(self, batches: int, tell: Callable[[], None]) -> None:
         """Note a step that is over; only whole steps count, so a run that is stopped within one repeats it."""

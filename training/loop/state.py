@@ -40,7 +40,10 @@ class Progress:
 class Learner(Protocol):
     """What learns, and what is kept of it."""
 
-    optimizer: torch.optim.Optimizer
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """What changes it."""
+        ...
 
     def learnt(self) -> dict[str, Tensor]:
         """Give every tensor that the training changes, by name; loading copies into them."""
