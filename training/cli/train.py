@@ -86,8 +86,8 @@ def train(
         bool,
         typer.Option(
             "--interactive",
-            help="Also learn from simulated corrections: after the first prompts, clicks where the answer is most wrong."
-            " Trains the single-mask token too, and boxes that lie far off.",
+            help="Also learn from simulated corrections: clicks where the answer to the first prompts is most wrong;"
+            " and train the single-mask token, and boxes that lie far off.",
         ),
     ] = False,
     rounds: Annotated[int, typer.Option(min=1, help="Of corrections, with --interactive.")] = 2,

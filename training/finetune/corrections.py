@@ -45,7 +45,7 @@ def corrected_loss(
     if rounds and rng is not None:
         prompts = replace(prompts, boxes=moved_far_off(prompts.boxes, recipe.far_off, rng))
     logits, scores = model.decode(embeddings, prompts)
-    losses = [_loss(recipe, logits, scores, truth)]
+    losses = [_loss(model, recipe, logits, scores, truth)]
     for _ in range(rounds):
         assert rng is not None  # noqa: S101  rounds are zero without
         kept, _ = chosen(logits.detach(), scores.detach())
@@ -53,11 +53,13 @@ def corrected_loss(
         prompts = with_click(prompts, places, labels, rng, recipe.box_kept)
         given = kept.sigmoid().unsqueeze(1) if rng.random() < _MASK_GIVEN else prompts.masks
         logits, scores = model.decode(embeddings, replace(prompts, masks=given))
-        losses.append(_loss(recipe, logits, scores, truth))
+        losses.append(_loss(model, recipe, logits, scores, truth))
     return torch.stack(losses).mean()
 
 
-def _loss(recipe: Recipe, logits: Tensor, scores: Tensor, truth: Tensor) -> Tensor:
+def _loss(model: Promptable, recipe: Recipe, logits: Tensor, scores: Tensor, truth: Tensor) -> Tensor:
     logits, scores = logits.float(), scores.float()
-    loss = weighed(recipe, logits[:, 1:], scores[:, 1:], truth)
-    return loss + recipe.single * weighed(recipe, logits[:, :1], scores[:, :1], truth) if recipe.single else loss
+    loss = weighed(recipe, logits[:, 1:], scores[:, 1:], truth, model.score_error)
+    if recipe.single:
+        loss = loss + recipe.single * weighed(recipe, logits[:, :1], scores[:, :1], truth, model.score_error)
+    return loss
