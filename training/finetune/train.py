@@ -152,10 +152,8 @@ class FineTuning:
 
     def _loss_of(self, batch: Batch, rng: np.random.Generator | None) -> Tensor:
         view = view_of(rng, self._side) if self._recipe.augment and rng is not None else UPRIGHT
-        truth, embeddings = (
-            view.of_maps(batch.truth.to(self._device)),
-            self.model.prepare(self._windows.of(batch.items, view, rng)),
-        )
+        truth = view.of_maps(batch.truth.to(self._device))
+        embeddings = self.model.prepare(self._windows.of(batch.items, view, rng))
         losses = []
         for given in batch.prompts:
             prompts_ = view.of_prompts(given.to(self._device))
