@@ -28,7 +28,9 @@ def plain_attention() -> Iterator[None]:
     """
 
     def attention(query: Tensor, key: Tensor, value: Tensor, *more: Any, **options: Any) -> Tensor:
-        if more or any(option is not None and option is not False and option != 0 for option in options.values()):
+        if more or not all(
+            option is None or (isinstance(option, float | bool) and not option) for option in options.values()
+        ):
             return cast(Tensor, fused(query, key, value, *more, **options))
         weights = (query @ key.transpose(-2, -1)) * query.shape[-1] ** -0.5
         return cast(Tensor, weights.softmax(-1) @ value)
