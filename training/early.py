@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 SMALL_RESULTS = 64 << 20
 """Rows, curves and reports, bytes."""
-_FEATURES = ((256, 16), (64, 8), (32, 4))
-"""Channels of the encoder's outputs, and pixels of its input to a side of one of theirs, at most."""
 _NEEDED_SLIDES = 3
 
 
@@ -95,8 +93,7 @@ def room_for_training(model: Promptable, recipe: Recipe, dataset: Dataset, out: 
     weights: int = sum(value.numel() * value.element_size() for value in model.network.state_dict().values())
     needed = SMALL_RESULTS + 6 * weights  # two checkpoints, a state with its moments, and one that is being written
     if recipe.tune == "decoder":
-        window = sum(2 * channels * (model.side // step) ** 2 for channels, step in _FEATURES)
-        needed += window * (len(dataset.of("train")) + len(dataset.of("validation")))
+        needed += model.window_bytes * (len(dataset.of("train")) + len(dataset.of("validation")))
     return int(max(needed - _written(out), SMALL_RESULTS))
 
 

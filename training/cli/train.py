@@ -54,8 +54,13 @@ Data = Annotated[Path, typer.Option(help="The dataset folder; or one of tiles wi
 Config = Annotated[
     str | None,
     typer.Option(
-        help="SAM 2.1 config, a name (sam2.1_hiera_t, _s, _b+, _l, embedded) or a YAML file; default: its own."
+        help="Architecture: SAM 2.1 (sam2.1_hiera_t, _s, _b+, _l, embedded, a YAML file), SAM (sam_vit_b, _l, _h), or"
+        " either with a histology encoder (uni2-h,interpolation and others: docs/models.md); default: its own."
     ),
+]
+Encoder = Annotated[
+    str | None,
+    typer.Option(help="Weights of the histology encoder: a file, a folder, or random; default: the pulled ones."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda:N.")]
 
@@ -67,6 +72,7 @@ def train(
         str, typer.Option(help="What to begin with: a file, the name of pulled weights, embedded or random.")
     ] = "base_plus",
     config: Config = None,
+    encoder: Encoder = None,
     recipe: Annotated[
         RecipeName, typer.Option(help="Ours, or as the thesis trained; the other options change either.")
     ] = RecipeName.ours,
@@ -110,7 +116,7 @@ def train(
         )
     check_training_data(data)
     check_out(out)
-    where, start = machine(device, precision.value), open_model(checkpoint, config)
+    where, start = machine(device, precision.value), open_model(checkpoint, config, encoder)
     preset = PRESETS[recipe.value]
     chosen = replace(
         preset, tune=tune.value, loss=loss.value, epochs=epochs, batch=batch or (16 if tune is Tuned.decoder else 4),

@@ -89,6 +89,10 @@ class Promptable(Protocol):
     def tunes(self) -> tuple[Tuned, ...]:
         """What of it can learn."""
 
+    @property
+    def window_bytes(self) -> int:
+        """Of what `encode` gives of a window, in half precision."""
+
     def encode(self, images: Tensor) -> Embeddings:
         """Encode (n, 3, h, w) images of values 0 to 255."""
 
