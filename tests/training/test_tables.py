@@ -149,7 +149,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def job(number: str, drawn: Dataset, out: Path) -> Job:
-    return Job(entry_of(number), drawn, out, SMALL, CPU, epochs=1, batch=8, limit=1, pictures=1)
+    return Job(entry_of(number), drawn, out, SMALL, CPU, epochs=1, batch=8, limit=2, pictures=1)
 
 
 def check_page(page: Path, entry: Entry) -> None:

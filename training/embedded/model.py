@@ -24,7 +24,11 @@ def fresh_model(config: str) -> nn.Module:
 def plain_attention() -> Iterator[None]:
     """Use matrix products for attention: torch's fused one is slow backward on CPUs at these sizes."""
 
-    def attention(query: Tensor, key: Tensor, value: Tensor, **_: object) -> Tensor:
+    def attention(
+        query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, *rest: Any, **more: Any
+    ) -> Tensor:
+        if attn_mask is not None:  # nothing here has one
+            return cast(Tensor, fused(query, key, value, attn_mask, *rest, **more))
         weights = (query @ key.transpose(-2, -1)) * query.shape[-1] ** -0.5
         return cast(Tensor, weights.softmax(-1) @ value)
 
