@@ -48,7 +48,7 @@ lint: $(READY) ## Style, types and import rules
 
 test: ## Lint, then run the tests, on all cores, and say what was skipped and why; not the long ones
 	$(MAKE) --no-print-directory -j 2 lint viewer test-core test-web
-	$(PY) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "not long"
+	$(PY) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "not long" --mutants 60
 	@echo "The long tests were left out; make test-all runs them, too."
 
 test-all: ## Lint, then run every test this machine can run, say what was skipped and why, and look at the coverage

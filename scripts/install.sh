@@ -13,6 +13,6 @@ pip() { "$VENV/bin/python" -m pip --disable-pip-version-check "$@"; }
 echo "Installing into $VENV (torch is large; the first time takes some minutes)"
 pip install -q --no-compile -c constraints.txt torch numpy setuptools wheel
 SAM2_BUILD_CUDA=0 pip install -q --no-compile -c constraints.txt --no-deps --no-build-isolation sam2
-pip install -q --no-compile -c constraints.txt -e ".[$EXTRAS]"
+pip install -q --no-compile -c constraints.txt -e ./client -e ".[$EXTRAS]"
 # What pip would do on one core only. Some packages hold templates that do not compile.
 "$VENV/bin/python" -m compileall -q -j 0 "$VENV/lib" > /dev/null 2>&1 || true

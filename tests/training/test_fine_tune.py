@@ -123,6 +123,7 @@ def test_a_full_disk_is_told(dataset: Dataset, tmp_path: Path) -> None:
         tuned(dataset, tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("tune", ["lora", "all"])
 def test_the_encoder_learns_too_if_asked(dataset: Dataset, tmp_path: Path, tune: str) -> None:
     few = Dataset(dataset.folder, (*dataset.of("train")[:4], *dataset.of("validation")[:2]), dataset.splits)

@@ -168,5 +168,6 @@ def test_a_wrong_architecture_is_told(config: str, why: str) -> None:
 
 def test_an_architectures_name_is_read_and_written() -> None:
     assert architecture_of("uni2-h,interpolation").name == "sam_vit_b,uni2-h,alone,interpolation"
+    assert architecture_of("tissue_tiny14,deconvolution").sam == "sam_vit_tiny"
     for name in ("sam2.1_hiera_b+", "sam_vit_h", "sam2.1_hiera_t,h-optimus-0,concatenation,deconvolution"):
         assert architecture_of(name).name == name

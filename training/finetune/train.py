@@ -195,7 +195,9 @@ class _Trainer:
         losses = []
         for given in batch.prompts:
             logits, scores = self.model.decode(embeddings, given.to(self._machine.device))
-            losses.append(weighed(self._recipe, logits[:, 1:].float(), scores[:, 1:].float(), truth))
+            losses.append(
+                weighed(self._recipe, logits[:, 1:].float(), scores[:, 1:].float(), truth, self.model.score_error)
+            )
         return torch.stack(losses).mean()
 
     @torch.inference_mode()

@@ -61,7 +61,8 @@ def architecture_of(config: str) -> Architecture:
             raise InvalidSettings(f"{config} needs a way to the mask decoder: {config},interpolation for example.")
         return Architecture(config)
     if parts[0] in ENCODERS:
-        parts = [DEFAULT_SAM, parts[0], "alone", *parts[1:]]
+        sam = DEFAULT_SAM if ENCODERS[parts[0]].repository else "sam_vit_tiny"
+        parts = [sam, parts[0], "alone", *parts[1:]]
     sam, encoder, fusion, *rest = [*parts, ""][: max(3, len(parts))]
     known: dict[str, Fusion] = {each: each for each in get_args(Fusion)}
     if encoder not in ENCODERS:

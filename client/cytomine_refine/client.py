@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from app.client.answers import Refined, RefineFailed, refused, unanswered
-from app.client.journal import Row
-from app.client.options import Options, body_of
-from app.client.outlines import Outline, Slide
+from cytomine_refine.answers import Refined, RefineFailed, refused, unanswered
+from cytomine_refine.journal import Row
+from cytomine_refine.options import Options, body_of
+from cytomine_refine.outlines import Outline, Slide
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
 
 T = TypeVar("T")
 _PAGE = 500

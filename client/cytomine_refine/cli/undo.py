@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.connection import Host, PrivateKey, PublicKey, Signature, connect
-from app.cli.console import stderr
-from app.cli.run import Run, shortened, started
+from cytomine_refine.cli.connection import HERE, Host, PrivateKey, PublicKey, Signature, connect
+from cytomine_refine.cli.console import stderr
+from cytomine_refine.cli.run import Run, shortened, started
 
 if TYPE_CHECKING:
-    from app.client import Outline
-    from app.client.journal import Outcome
+    from cytomine_refine import Outline
+    from cytomine_refine.journal import Outcome
 
 _LABELS: dict[Outcome, str] = {"undone": "taken back", "failed": "failed", "unknown": "to look at"}
 
@@ -27,7 +27,7 @@ def undo(
     annotation: Annotated[
         list[int] | None, typer.Option(help="Only this annotation; may be repeated.", show_default=False)
     ] = None,
-    host: Host = "http://localhost",
+    host: Host = HERE,
     public_key: PublicKey = "",
     private_key: PrivateKey = "",
     signature: Signature = "full",

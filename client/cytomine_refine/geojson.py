@@ -8,11 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import shapely
-from shapely.affinity import affine_transform
-from shapely.geometry import mapping
-
-from app.client.outlines import Slide
+from cytomine_refine.outlines import Slide
+from cytomine_refine.wkt import read_wkt
 
 
 def feature(annotation_id: int, location: str, slide: Slide, **properties: object) -> dict[str, Any]:
@@ -25,11 +22,10 @@ def feature(annotation_id: int, location: str, slide: Slide, **properties: objec
     slide : Slide
         What it lies on.
     """
-    upside_down = (1, 0, 0, -1, 0, slide.height)
     return {
         "type": "Feature",
         "id": annotation_id,
-        "geometry": mapping(affine_transform(shapely.from_wkt(location), upside_down)),
+        "geometry": read_wkt(location).upside_down(slide.height).geojson,
         "properties": {
             "objectType": "annotation",
             "name": f"Annotation {annotation_id}",

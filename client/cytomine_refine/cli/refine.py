@@ -1,22 +1,23 @@
-"""``refine``: refine annotations from a script, one or a whole project."""
+"""``annotation`` and ``project``: refine what is drawn, one outline or all of a project."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from app.cli import outline_files
-from app.cli.connection import Host, PrivateKey, PublicKey, Service, Signature, connect
-from app.cli.console import stderr
-from app.cli.run import Run, shortened, started
+from cytomine_refine.cli import outline_files
+from cytomine_refine.cli.connection import HERE, Host, PrivateKey, PublicKey, Service, Signature, connect
+from cytomine_refine.cli.console import stderr
+from cytomine_refine.cli.run import Run, shortened, started
 
 if TYPE_CHECKING:
-    from app.client import Options, Outline
-    from app.client.journal import Outcome, Row
+    from cytomine_refine import Options, Outline, RefineClient
+    from cytomine_refine.journal import Outcome, Row
 
 _LABELS: dict[Outcome, str] = {
     "changed": "changed",
@@ -30,17 +31,25 @@ _LABELS: dict[Outcome, str] = {
 }
 
 
+Numbers = Annotated[list[int], typer.Argument(help="Ids of annotations.", metavar="ANNOTATION...")]
+Number = Annotated[
+    int, typer.Argument(help="Id of a project: all its annotations that have an area.", metavar="PROJECT")
+]
 Annotations = Annotated[list[int] | None, typer.Option(help="An annotation; may be repeated.")]
-Project = Annotated[int | None, typer.Option(help="All annotations with an area of this project.")]
+Project = Annotated[int | None, typer.Option(help="All annotations with an area in this project.")]
 Image = Annotated[int | None, typer.Option(help="Only those of this image.")]
 Term = Annotated[int | None, typer.Option(help="Only those with this term.")]
 User = Annotated[int | None, typer.Option(help="Only those of this user.")]
 KeepPoints = Annotated[bool, typer.Option("--keep-points", help="Leave the points where they are.")]
-Points = Annotated[Literal["auto", "all", "ignore"], typer.Option(help="Which points are prompts.")]
-Holes = Annotated[Literal["fill", "keep"], typer.Option(help="What becomes of holes in the object.")]
-Parts = Annotated[Literal["all", "largest"], typer.Option(help="Which parts of the object are kept.")]
+PointsTaken = Literal["auto", "all", "ignore"]
+HolesKept = Literal["fill", "keep"]
+PartsKept = Literal["all", "largest"]
+DoubtfulAre = Literal["preview", "write", "refuse"]
+Points = Annotated[PointsTaken, typer.Option(help="Which points are prompts.")]
+Holes = Annotated[HolesKept, typer.Option(help="What becomes of holes in the object.")]
+Parts = Annotated[PartsKept, typer.Option(help="Which parts of the object are kept.")]
 Doubtful = Annotated[
-    Literal["preview", "write", "refuse"],
+    DoubtfulAre,
     typer.Option(help="Those to be looked at first: leave and list them, write them, or let them fail."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Compute, and write nothing to Cytomine.")]
@@ -53,28 +62,81 @@ GeoJson = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class _Order:
+    """How a run is to be done, and where its results go."""
+
+    choices: Options
+    again: bool
+    jobs: int
+    report: str
+    geojson: Path | None
+
+
+def annotation(
+    annotations: Numbers, host: Host = HERE, service: Service = None, public_key: PublicKey = "",
+    private_key: PrivateKey = "", signature: Signature = "full", keep_points: KeepPoints = False,
+    points: Points = "auto", holes: Holes = "fill", parts: Parts = "all", doubtful: Doubtful = "preview",
+    dry_run: DryRun = False, again: Again = False, jobs: Jobs = 2, report: Report = "refined.csv",
+    geojson: GeoJson = None,
+) -> None:  # fmt: skip
+    """Refine single annotations."""
+    choices = _choices(keep_points, points, holes, parts, doubtful, dry_run)
+    client = connect(host, public_key, private_key, signature, service)
+    _refine(client, _Order(choices, again, jobs, report, geojson), numbers=annotations)
+
+
+def project(
+    project: Number, image: Image = None, term: Term = None, user: User = None, host: Host = HERE,
+    service: Service = None, public_key: PublicKey = "", private_key: PrivateKey = "", signature: Signature = "full",
+    keep_points: KeepPoints = False, points: Points = "auto", holes: Holes = "fill", parts: Parts = "all",
+    doubtful: Doubtful = "preview", dry_run: DryRun = False, again: Again = False, jobs: Jobs = 2,
+    report: Report = "refined.csv", geojson: GeoJson = None,
+) -> None:  # fmt: skip
+    """Refine all annotations of a project; interrupted, the same command goes on where it stopped."""
+    choices = _choices(keep_points, points, holes, parts, doubtful, dry_run)
+    client = connect(host, public_key, private_key, signature, service)
+    filters = {"project": project, "image": image, "term": term, "user": user}
+    _refine(client, _Order(choices, again, jobs, report, geojson), filters=filters)
+
+
 def refine(
     annotation: Annotations = None, project: Project = None, image: Image = None, term: Term = None, user: User = None,
-    host: Host = "http://localhost", service: Service = None, public_key: PublicKey = "", private_key: PrivateKey = "",
+    host: Host = HERE, service: Service = None, public_key: PublicKey = "", private_key: PrivateKey = "",
     signature: Signature = "full", keep_points: KeepPoints = False, points: Points = "auto", holes: Holes = "fill",
     parts: Parts = "all", doubtful: Doubtful = "preview", dry_run: DryRun = False, again: Again = False, jobs: Jobs = 2,
     report: Report = "refined.csv", geojson: GeoJson = None,
 ) -> None:  # fmt: skip
-    """Refine annotations, with your own rights; interrupted, the same command goes on where it stopped."""
+    """Refine annotations, or those of a project: the form that ``python -m app refine`` has always had."""
     if bool(annotation) == (project is not None):
         raise typer.BadParameter("Give --annotation or --project.")
+    choices = _choices(keep_points, points, holes, parts, doubtful, dry_run)
+    client = connect(host, public_key, private_key, signature, service)
     filters = {"project": project, "image": image, "term": term, "user": user}
-    choices: Options = {
+    _refine(client, _Order(choices, again, jobs, report, geojson), numbers=annotation or (), filters=filters)
+
+
+def _choices(
+    keep_points: bool, points: PointsTaken, holes: HolesKept, parts: PartsKept, doubtful: DoubtfulAre, dry_run: bool
+) -> Options:
+    return {
         "keep_points": keep_points, "points": points, "dry_run": dry_run, "holes": holes, "parts": parts,
         "doubtful": doubtful,
     }  # fmt: skip
-    with started(connect(host, public_key, private_key, signature, service), report) as run:
+
+
+def _refine(
+    client: RefineClient, order: _Order, numbers: Sequence[int] = (), filters: Mapping[str, object] | None = None
+) -> None:
+    """Refine the annotations with the numbers given, or those that the filters find."""
+    geojson = order.geojson
+    with started(client, order.report) as run:
         if geojson:
             outline_files.check_writable(geojson)
-        outlines = run.look_up(annotation) if annotation else list(run.client.outlines(**filters))
+        outlines = run.look_up(numbers) if numbers else list(run.client.outlines(**filters or {}))
         slides = outline_files.slides_of(run.client, outlines, geojson) if geojson else []
-        todo, done = _sorted_out(run, outlines, again)
-        run.watch("Refining", run.batch.refine(todo, choices, jobs, run.interrupted), len(todo))
+        todo, done = _sorted_out(run, outlines, order.again)
+        run.watch("Refining", run.batch.refine(todo, order.choices, order.jobs, run.interrupted), len(todo))
         if geojson:
             outline_files.write_outlines(geojson, [*done, *run.rows], slides)
         run.end(_told(run.rows) or "nothing to do", [*_left(run.rows), *_doubts(run.rows)])

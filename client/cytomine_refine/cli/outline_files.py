@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from app.cli.console import refusal
+from cytomine_refine.cli.console import refusal
 
 if TYPE_CHECKING:
-    from app.client import Outline, RefineClient, Slide
-    from app.client.journal import Row
+    from cytomine_refine import Outline, RefineClient, Slide
+    from cytomine_refine.journal import Row
 
 _SUFFIXES = {".geojson", ".json"}
 
@@ -52,7 +52,7 @@ def write_outlines(target: Path, rows: Iterable[Row], slides: Collection[Slide])
     slides : collection of Slide
         Those that rows name.
     """
-    from app.client.geojson import feature, feature_collection
+    from cytomine_refine.geojson import feature, feature_collection
 
     by_id = {slide.id: slide for slide in slides}
     features: dict[int, list[dict[str, Any]]] = defaultdict(list)

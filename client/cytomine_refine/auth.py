@@ -5,13 +5,13 @@ from __future__ import annotations
 import secrets
 from base64 import b64encode
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from email.utils import format_datetime
 from hashlib import md5
 
 import httpx
 
-from app.signing import SignatureForm, sign, signed_text
+from cytomine_refine.signing import SignatureForm, sign, signed_text
 
 
 class ApiKeyAuth(httpx.Auth):
@@ -33,7 +33,7 @@ class ApiKeyAuth(httpx.Auth):
 
     def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:  # type: ignore[override]
         """Add the number, the digest, the date and the signature."""
-        headers, date = request.headers, format_datetime(datetime.now(UTC))
+        headers, date = request.headers, format_datetime(datetime.now(timezone.utc))
         if "content-type" in headers:
             headers["content-type"] += f"; nonce={secrets.token_hex(16)}"
             headers["content-md5"] = b64encode(md5(request.content, usedforsecurity=False).digest()).decode()

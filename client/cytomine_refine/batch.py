@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-import shapely
-
-from app.client.answers import Refined, RefineFailed
-from app.client.client import RefineClient
-from app.client.journal import Journal, Outcome, Row
-from app.client.options import Options
-from app.client.outlines import Outline, same_outline
+from cytomine_refine.answers import Refined, RefineFailed
+from cytomine_refine.client import RefineClient
+from cytomine_refine.journal import Journal, Outcome, Row
+from cytomine_refine.options import Options
+from cytomine_refine.outlines import Outline
+from cytomine_refine.wkt import read_wkt, same_outline
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -133,5 +132,8 @@ def _failed(outline: Outline, failure: RefineFailed) -> Row:
     return Row(outline.annotation_id, outline.image_id, "unknown", problem=problem, previous_location=outline.location)
 
 
-def _area(location: str) -> float:
-    return round(float(shapely.from_wkt(location).area), 1)
+def _area(location: str) -> float | None:
+    try:
+        return round(read_wkt(location).area, 1)
+    except ValueError:  # whatever it is, it was written, or would be: that is what the row is to tell
+        return None

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
-import shapely
-
-_SAME_PX0 = 0.01
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +47,3 @@ class Slide:
         """The name without its suffix, fit to be a file's name."""
         stem = PurePath(self.name.replace("\\", "/")).stem
         return "".join(sign if sign.isprintable() and sign != ":" else "_" for sign in stem) or f"image-{self.id}"
-
-
-def same_outline(one: str, other: str) -> bool:
-    """Tell whether two WKT outlines are the same, however they are written and wherever their rings begin."""
-    if one == other:
-        return True
-    try:
-        first, second = (shapely.normalize(shapely.from_wkt(wkt)) for wkt in (one, other))
-    except (shapely.errors.ShapelyError, TypeError):
-        return False
-    return bool(shapely.equals_exact(first, second, _SAME_PX0))

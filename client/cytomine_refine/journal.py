@@ -12,9 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal, Self, TextIO, get_args
+from typing import TYPE_CHECKING, Literal, TextIO, get_args
 
-from app.client.outlines import same_outline
+from cytomine_refine.wkt import same_outline
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Outcome = Literal[
     "changed", "unchanged", "doubtful", "would change", "would not change", "would be left", "undone", "failed",

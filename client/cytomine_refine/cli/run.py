@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from app.cli.console import refusal, stderr, stdout
-from app.cli.watching import Interrupted, bar, interruptible
+from cytomine_refine.cli.console import INTERRUPTED, PARTLY, refusal, stderr, stdout
+from cytomine_refine.cli.watching import Interrupted, bar, interruptible
 
 if TYPE_CHECKING:
-    from app.client import Outline, RefineClient
-    from app.client.journal import Journal, Row
+    from cytomine_refine import Outline, RefineClient
+    from cytomine_refine.journal import Journal, Row
 
-INTERRUPTED = 130
 _STDOUT = "-"
 _MOST_NAMED = 10
 
@@ -32,7 +31,7 @@ class Run:
     """
 
     def __init__(self, client: RefineClient, journal: Journal, report: str, interrupted: Interrupted) -> None:
-        from app.client.batch import Batch
+        from cytomine_refine.batch import Batch
 
         self.client, self.journal, self.report, self.interrupted = client, journal, report, interrupted
         self.batch = Batch(client, journal)
@@ -40,8 +39,8 @@ class Run:
 
     def look_up(self, annotations: Iterable[int]) -> list[Outline]:
         """Look annotations up; one that cannot be had fails alone."""
-        from app.client import RefineFailed
-        from app.client.journal import Row
+        from cytomine_refine import RefineFailed
+        from cytomine_refine.journal import Row
 
         found = []
         for number in dict.fromkeys(annotations):
@@ -76,7 +75,7 @@ class Run:
             stderr().print("Stopped; the same command goes on from here.")
             raise typer.Exit(INTERRUPTED)
         if any(row.outcome in {"failed", "unknown"} for row in self.rows):
-            raise typer.Exit(1)
+            raise typer.Exit(PARTLY)
 
     def _seen(self, row: Row) -> None:
         self.rows.append(row)
@@ -87,7 +86,7 @@ class Run:
 @contextmanager
 def started(client: RefineClient, report: str) -> Iterator[Run]:
     """Start a run; whatever the other side or the disk refuses ends it with one line and exit code 1."""
-    from app.client import RefineFailed
+    from cytomine_refine import RefineFailed
 
     with client, interruptible() as interrupted, _journal_at(report) as journal:
         try:
@@ -105,7 +104,7 @@ def shortened(named: Iterable[Outline | Row]) -> str:
 @contextmanager
 def _journal_at(report: str) -> Iterator[Journal]:
     """Open a journal, before any work is done."""
-    from app.client.journal import Journal, NoJournal
+    from cytomine_refine.journal import Journal, NoJournal
 
     try:
         journal = Journal(None, sys.stdout) if report == _STDOUT else Journal(Path(report))
