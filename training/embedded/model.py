@@ -22,13 +22,14 @@ def fresh_model(config: str) -> nn.Module:
 
 @contextmanager
 def plain_attention() -> Iterator[None]:
-    """Use matrix products for attention: torch's fused one is slow backward on CPUs at these sizes."""
+    """Use matrix products for attention: torch's fused one is slow backward on CPUs at these sizes.
 
-    def attention(
-        query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, *rest: Any, **more: Any
-    ) -> Tensor:
-        if attn_mask is not None:  # nothing here has one
-            return cast(Tensor, fused(query, key, value, attn_mask, *rest, **more))
+    Attention of another form, with a mask for example, stays fused; so does that of ``nn.MultiheadAttention``.
+    """
+
+    def attention(query: Tensor, key: Tensor, value: Tensor, *more: Any, **options: Any) -> Tensor:
+        if more or any(option is not None and option is not False and option != 0 for option in options.values()):
+            return cast(Tensor, fused(query, key, value, *more, **options))
         weights = (query @ key.transpose(-2, -1)) * query.shape[-1] ** -0.5
         return cast(Tensor, weights.softmax(-1) @ value)
 
