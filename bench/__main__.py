@@ -26,7 +26,7 @@ from bench.stage import Stage, staged
 from bench.startup import startup
 from bench.steps import steps
 
-QUESTIONS = ("encode", "steps", "request", "clicks", "crowd", "startup")
+QUESTIONS = ("encode", "steps", "request", "click", "crowd", "startup")
 
 
 def main(
@@ -44,31 +44,30 @@ def main(
     folder: Annotated[Path, typer.Option(help="Keeps slide, weights and compiled engines.")] = Path("out/bench"),
     out: Annotated[Path, typer.Option(help="Where the results go.")] = Path("bench/results"),
 ) -> None:
-    """Measure the service beside the thesis' pipeline and write a page with plots."""
+    """Measure the service beside the thesis' pipeline, and write a page with plots for each question."""
     logging.getLogger("app").setLevel(logging.ERROR)
     torch.set_num_threads(usable_cores())
     runs = 3 if quick else 7
     device = str(resolve_device("auto"))
     engine = engine or ("openvino-float32" if device == "cpu" else "cuda-bfloat16")
-    with staged(folder, config, engine) as stage, Progress(console=Console(stderr=True)) as progress:
-        asked = [name for name in QUESTIONS if not only or name in only]
-        task = progress.add_task("ceilings", total=len(asked) + 1)
-        rows, fastest = ceilings(device, runs)
-        for name in asked:
-            progress.update(task, advance=1, description=name)
-            rows += _answer(name, stage, device, runs, fastest, quick)()
-        progress.update(task, advance=1, description="done")
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
     meta = {
         "commit": commit(),
-        "date": today,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "config": config,
         "weights": "its own" if config == "embedded" else "random",
         "engine": engine,
         **machine(device),
     }
-    page = write_results(out, f"{today}-{meta['commit']}", meta, rows)
-    Console().print(f"The page is {page}")
+    with staged(folder, config, engine) as stage, Progress(console=Console(stderr=True)) as progress:
+        asked = [name for name in QUESTIONS if not only or name in only]
+        task = progress.add_task("ceilings", total=len(asked) + 1)
+        limits, fastest = ceilings(device, runs)
+        for name in asked:
+            progress.update(task, advance=1, description=name)
+            rows = _answer(name, stage, device, runs, fastest, quick)()
+            page = write_results(out, name, meta, rows, limits)
+            progress.console.print(f"{name}: {page}")
+        progress.update(task, advance=1, description="done")
 
 
 def _answer(
@@ -79,7 +78,7 @@ def _answer(
         "encode": lambda: encode(stage, device, runs, fastest),
         "steps": lambda: steps(stage, device, 5 * runs),
         "request": lambda: request(stage, runs),
-        "clicks": lambda: clicking(stage, runs),
+        "click": lambda: clicking(stage, runs),
         "crowd": lambda: crowd(stage, ((1, 40), (32, 40)) if quick else ((1, 40), (4, 60), (8, 60), (32, 300))),
         "startup": lambda: startup(stage, 3 if quick else 20),
     }[name]

@@ -73,7 +73,7 @@ def main(
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     name = config or "embedded"
     meta = {"commit": commit(), "date": today, "config": name, **machine(str(resolve_device("auto")))}
-    page = write_results(out, f"{today}-{meta['commit']}-browser-clicks-{name}", meta, rows)
+    page = write_results(out, "click-on-screen", meta, rows)
     for each in rows:
         Console().print(f"{each.name}: median {each.ours:.0f} ms, 95 % within {each.p95:.0f} ms ({each.n})")
     Console().print(f"The page is {page}")

@@ -129,7 +129,7 @@ def main(
         "tiles": "all, those of the training too" if all_tiles or not only else "left out of the training",
         **machine("cpu"),
     }
-    page = write(out, f"clicks-{meta['date']}-{measured}", meta, summaries(found))
+    page = write(out, "clicks", meta, summaries(found))
     Console().print(page.with_suffix(".md").read_text())
     Console().print(f"In {page}, .md and .json")
 
@@ -138,9 +138,11 @@ def write(out: Path, name: str, meta: dict[str, object], summed: Sequence[Summar
     """Write the page, with a section for each type; gives it."""
     kinds = list(dict.fromkeys(each.kind for each in summed))
     sections = [_about(summed), *(_section(kind, [each for each in summed if each.kind == kind]) for kind in kinds)]
-    return write_page(
-        out, name, "Does every click help?", meta, sections, {"groups": [asdict(each) for each in summed]}
+    headline = "; ".join(
+        f"{each.kind}, {each.mode}: IoU {each.means[0]:.3f}, after a click {each.means[1]:.3f}" for each in summed[:4]
     )
+    data = {"headline": headline, "groups": [asdict(each) for each in summed]}
+    return write_page(out, name, "Does every click help?", meta, sections, data)
 
 
 def _about(summed: Sequence[Summary]) -> Section:

@@ -39,6 +39,7 @@ from app.usecases.ports import Claim, Plane, Slide
 from app.usecases.segment_roi import SegmentRoi, Wish
 from app.usecases.timings import Stopwatch
 from bench.drawn import BLURS, Case, cases
+from bench.history import retire
 from bench.machine import commit, machine
 from bench.objects import SlideFiles
 from training.evaluation.cards import left_out
@@ -199,18 +200,26 @@ def main(
         "calibrated": info.judgement.calibration is not None,
         **machine("cpu"),
     }
-    page = write(out, f"doubts-{meta['date']}-{measured}", meta, found)
+    page = write(out, "doubts", meta, found)
     Console().print(page.read_text())
 
 
 def write(out: Path, name: str, meta: dict[str, Any], found: Sequence[Outcome]) -> Path:
     """Write ``<name>.md``, ``.json`` and ``.png``; gives the first."""
     out.mkdir(parents=True, exist_ok=True)
+    retire(out, name)
     one, other = halves(found)
     chosen = chosen_bound(one)
     tables = {"all cases": rows(found), "the half that no bound was chosen on": rows(other)}
-    kept = {"meta": meta, "bound": LEAST_CONFIDENCE, "bound_of_one_half": chosen, "tables": tables,
-            "outcomes": [_line(each) for each in found]}  # fmt: skip
+    headline = "; ".join(f"{row['group']}: {row['doubted']:.1%} doubted" for row in tables["all cases"])
+    kept = {
+        "meta": meta,
+        "headline": headline,
+        "bound": LEAST_CONFIDENCE,
+        "bound_of_one_half": chosen,
+        "tables": tables,
+        "outcomes": [_line(each) for each in found],
+    }
     (out / f"{name}.json").write_text(json.dumps(_short(kept), allow_nan=False) + "\n")
     page = out / f"{name}.md"
     page.write_text(_markdown(meta, chosen, tables, found, f"{name}.png"))

@@ -18,6 +18,7 @@ import jinja2
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
+from bench.history import retire
 from bench.rows import Row
 
 _PAGE = jinja2.Environment(autoescape=True).from_string(
@@ -75,24 +76,40 @@ class Section:
     plots: tuple[Plot, ...] = ()
 
 
-def write_results(out: Path, name: str, meta: dict[str, Any], rows: Sequence[Row]) -> Path:
-    """Write the rows of a bench as ``<name>.json``, ``.md`` and ``.html``; gives the page."""
-    kept = [{**asdict(row), "ratio": row.ratio} for row in rows]
+def write_results(out: Path, name: str, meta: dict[str, Any], rows: Sequence[Row], limits: Sequence[Row] = ()) -> Path:
+    """Write the rows of a bench as ``<name>.json``, ``.md`` and ``.html``; gives the page.
+
+    The name is that of the question: what it said before goes to the history. The machine's limits come first.
+    """
+    kept = [{**asdict(row), "ratio": row.ratio} for row in (*limits, *rows)]
     head = ("figure", "ours", "reference", "ratio", "95 %", "n", "share of the ceiling", "")
     section = Section(
         "",
         ("The reference is the thesis' pipeline, run in turns with ours.",),
-        (Table(head, tuple(_cells(row) for row in rows)),),
+        (Table(head, tuple(_cells(row) for row in (*limits, *rows))),),
         (Plot("Ours as a share of the reference", _ratios(rows)),),
     )
-    return write_page(out, name, "How fast is a refine?", meta, [section], {"rows": kept})
+    return write_page(out, name, "How fast is a refine?", meta, [section], {"headline": headline(rows), "rows": kept})
+
+
+def headline(rows: Sequence[Row]) -> str:
+    """Say in a line what came out: ratios where there are some, else the figures."""
+    told = [row for row in rows if row.ratio is not None] or list(rows)
+    return "; ".join(
+        f"{row.name}: {shown(row.ours)} {row.unit}" + (f" ({shown(row.ratio)} of the reference)" if row.ratio else "")
+        for row in told[:4]
+    )
 
 
 def write_page(
     out: Path, name: str, title: str, meta: dict[str, Any], sections: Sequence[Section], data: dict[str, Any]
 ) -> Path:
-    """Write ``<name>.json`` with the data, ``.md`` and ``.html`` with the sections; gives the page."""
+    """Write ``<name>.json`` with the data, ``.md`` and ``.html`` with the sections; gives the page.
+
+    Data may have a ``headline``: what the history says of it when it is no longer the newest.
+    """
     out.mkdir(parents=True, exist_ok=True)
+    retire(out, name)
     figures = json.dumps(_finite({"meta": meta, **data}), indent=2, allow_nan=False)
     (out / f"{name}.json").write_text(figures + "\n")
     told = "; ".join(f"{key}: {value}" for key, value in meta.items())

@@ -38,6 +38,7 @@ from app.usecases.embeddings import Embeddings
 from app.usecases.ports import Claim, Plane, Segmenter
 from app.usecases.segment_roi import SegmentRoi
 from app.usecases.timings import Stopwatch
+from bench.history import retire
 from bench.machine import commit, machine
 from bench.objects import LOOSE, MOVED, Case, SlideFiles, cases
 
@@ -254,7 +255,7 @@ def main(
         **({"reference left out": why} if why else {}),
         **machine("cpu"),
     }
-    page = write(out, f"quality-{meta['date']}-{meta['commit']}", meta, found)
+    page = write(out, "quality", meta, found)
     Console().print(page.read_text())
     Console().print(f"In {page}, .json and .png")
 
@@ -274,6 +275,7 @@ def _thesis(checkpoint: Path, config: str) -> tuple[Thesis | None, str | None]:
 def write(out: Path, name: str, meta: dict[str, Any], found: Sequence[Outlined]) -> Path:
     """Write ``<name>.md``, ``.json`` and ``.png``; gives the first."""
     out.mkdir(parents=True, exist_ok=True)
+    retire(out, name)
     summed = groups(found)
     kinds = [each for each in summed if "," not in each.group]
     kept = {"meta": meta, "groups": [asdict(each) for each in summed], "objects": [asdict(each) for each in found]}

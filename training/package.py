@@ -18,8 +18,15 @@ from app.segmenter.weights.checks import file_sha256
 from training.errors import BrokenRun, telling_of_full_disks
 from training.evaluation.evaluate import MEAN_OF_DATASETS
 from training.finetune.run import BEST
-from training.start import RECORD
+from training.mask_prompts import CARD_MEMBER, RAW, of_values
+from training.models.architecture import architecture_of
+from training.models.opening import RECORD
 
+METHOD = (
+    "Vanmechelen, T. (2025). Rapid Cytomine: foundation models for interactive annotation in computational pathology."
+    " Master's thesis, University of Liège. http://hdl.handle.net/2268.2/23364"
+)
+"""Whose method the fine-tuning follows."""
 _SHOWN_PROMPTS = ("exact box", "box", "loosened box", "loosened box, 1 point (+)")
 
 
@@ -50,12 +57,16 @@ def package(run: Path, metrics: Path | None, about: About, folder: Path) -> Path
     Raises
     ------
     BrokenRun
-        The run is not finished, its checkpoint does not load, or the metrics are those of another.
+        The run is not finished, trained a model that the service does not run, its checkpoint does not load, or the
+        metrics are those of another.
     NoSpace
         The disk is full.
     """
     record, source = _record(run), run / BEST
     config = str(record["origin"]["config"])
+    architecture = architecture_of(config)
+    if architecture.is_sam1 or architecture.encoder:
+        raise BrokenRun(f"{run} trained a {config}, and the service runs SAM 2.1 alone: there is nothing to package.")
     try:
         load_checkpoint(source, config)
         sha256 = file_sha256(source)
@@ -74,7 +85,9 @@ def package(run: Path, metrics: Path | None, about: About, folder: Path) -> Path
         "epochs": record["epochs"],
         "best_epoch": record["best_epoch"],
         "validation_iou": {"before": record["curve"][0]["iou"], "best": record["best_validation_iou"]},
+        CARD_MEMBER: of_values(tuple(record["recipe"].get("mask_values", RAW))).on_a_card(),
         "metrics": measured,
+        "method": METHOD,
         **_judgement(metrics),
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -160,5 +173,6 @@ def model_card(card: dict[str, Any]) -> str:
         for prompt, means in measured["mean_iou"].items():
             lines.append(f"| {prompt} | " + " | ".join(f"{means[group]:.3f}" for group in groups) + " |")
         lines.append("")
+    lines += [f"The method follows {card['method']}", ""]
     lines += ["It is a research model: look at every outline before you count on it.", ""]
     return "\n".join(lines)

@@ -101,7 +101,7 @@ def all_questions(
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     meta = {"commit": code, "date": today, "run": "quick" if quick else "full", **machine("cpu")}
     sections = sections_of(found)
-    page = write_page(out, f"capacity-{today}-{code}", "How many people?", meta, sections, data_of(found))
+    page = write_page(out, "capacity", "How many people?", meta, sections, data_of(found))
     if docs:
         _write_plots(docs / "images", sections)
         refresh(docs / "capacity.md", page.stem, sections)

@@ -51,22 +51,25 @@ class Engine:
 
 
 def engine_of(results: Path) -> Engine:
-    """Read the last results of `python -m bench` that have the real model.
+    """Read the results of `python -m bench` for the questions `encode` and `steps`, of the same model and engine.
 
     Raises
     ------
     FileNotFoundError
         There are none.
     """
-    for file in sorted(results.glob("20*.json"), reverse=True):
+    seconds, names = [], []
+    for question, step in (("encode", "encode"), ("steps", "decode")):
+        file = results / f"{question}.json"
+        if not file.exists():
+            raise FileNotFoundError(f"{results} has no results of `python -m bench --only {question}`.")
         found = json.loads(file.read_text())
-        rows = {row["name"]: row["ours"] for row in found["rows"]}
-        encode_s, decode_s = (rows.get(f"{step}, {found['meta'].get('engine')}") for step in ("encode", "decode"))
-        if encode_s and decode_s:
-            meta = found["meta"]
-            name = f"{meta['config']}, {meta['engine']}, {meta['cores']} cores"
-            return Engine(name, encode_s, decode_s, f"bench/results/{file.name}")
-    raise FileNotFoundError(f"{results} has no results of `python -m bench` with an encoder and a decoder.")
+        meta = found["meta"]
+        names.append(f"{meta['config']}, {meta['engine']}, {meta['cores']} cores")
+        seconds += [row["ours"] for row in found["rows"] if row["name"] == f"{step}, {meta['engine']}"]
+    if len(seconds) != 2 or len(set(names)) != 1:
+        raise FileNotFoundError(f"{results}: encoder and decoder are not those of one model: {', '.join(names)}.")
+    return Engine(names[0], seconds[0], seconds[1], "bench/results/encode.json and steps.json")
 
 
 def window_bytes(stage: LoadStage, count: int) -> Spread:

@@ -104,7 +104,15 @@ def test_without_people_there_is_no_sizing(found: Findings) -> None:
 def test_the_engine_is_the_one_of_the_last_results() -> None:
     engine = engine_of(Path("bench/results"))
     assert engine.encode_s > engine.decode_s > 0
-    assert engine.source.startswith("bench/results/20")
+    assert engine.source.startswith("bench/results/encode")
+
+
+def test_an_encoder_and_a_decoder_of_two_models_are_no_engine(tmp_path: Path) -> None:
+    for question, step, config in (("encode", "encode", "tiny"), ("steps", "decode", "large")):
+        found = {"meta": {"config": config, "engine": "e", "cores": 2}, "rows": [{"name": f"{step}, e", "ours": 1.0}]}
+        (tmp_path / f"{question}.json").write_text(json.dumps(found))
+    with pytest.raises(FileNotFoundError, match="not those of one model: tiny, e, 2 cores, large"):
+        engine_of(tmp_path)
 
 
 def test_no_results_are_no_engine(tmp_path: Path) -> None:

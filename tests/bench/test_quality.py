@@ -103,7 +103,7 @@ def test_boxes_are_loose_and_always_the_same(data: Path) -> None:
 def test_a_run_leaves_table_figures_and_plot(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "results"
     main(data, engine="torch-float32", checkpoint=None, config=None, most=3, reference=False, folder=tmp_path, out=out)
-    (figures,) = out.glob("quality-*.json")
+    (figures,) = out.glob("quality.json")
     told = json.loads(figures.read_text())
     assert told["meta"]["after"] == "torch-float32, windows reused"
     assert [group["n"] for group in told["groups"] if "," not in group["group"]] == [3, 1]
