@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 PROGRAMS = (
+    ("refine", "cytomine_refine.cli", "Refine from a terminal or a script. [Scripts](../scripts.md) has examples."),
     (
         "python -m app",
         "app.cli",

@@ -80,7 +80,7 @@ def test_search_works_from_a_folder(page: Page, site: Path) -> None:
     page.goto((site / "index.html").as_uri())
     page.locator("input[name=query]").click()
     page.locator("input[name=query]").press_sequentially("max newcomers")
-    found = page.locator(".md-search-result__link", has_text="Settings")
+    found = page.locator("a.md-search-result__link[href*='docs/settings.html']")
     found.first.wait_for()
     found.first.click()
     page.wait_for_url("**/docs/settings.html*")
