@@ -38,6 +38,7 @@ from app.segmenter.weights import ChosenWeights, choose
 from app.settings import ApiSettings, Settings, check_serving, read_settings
 from app.usecases.embeddings import KEPT_S, Ahead, Embeddings
 from app.usecases.ports import Caller, EmbeddingStore, Identities, ModelInfo, Segmenter, SlideGateway, WindowReader
+from app.usecases.propose import Limits
 from app.usecases.refine_crop import RefineCrop
 from app.usecases.segment_roi import SegmentRoi
 
@@ -188,6 +189,8 @@ def _verbs(
         doubtful=refine.doubtful,
         deadline_s=refine.deadline_s,
         metrics=metrics,
+        propose_limits=Limits(settings.propose.max_area_px0, settings.propose.max_tiles),
+        propose_deadline_s=settings.propose.deadline_s,
         notes_provenance=refine.provenance,
         journal=None if refine.journal is None else Journal(refine.journal),
     )

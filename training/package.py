@@ -19,7 +19,7 @@ from training.errors import BrokenRun, telling_of_full_disks
 from training.evaluation.evaluate import MEAN_OF_DATASETS
 from training.finetune.run import BEST
 from training.mask_prompts import CARD_MEMBER, RAW, of_values
-from training.start import RECORD
+from training.models.opening import RECORD
 
 METHOD = (
     "Vanmechelen, T. (2025). Rapid Cytomine: foundation models for interactive annotation in computational pathology."

@@ -30,13 +30,13 @@ class Problem(Exception):
     ) -> None:
         super().__init__(detail)
         kind = f"urn:cytomine-refine:{kind}" if kind else "about:blank"
-        self._body = {"type": kind, "title": title, "status": status, "detail": detail, **facts}
+        self.body = {"type": kind, "title": title, "status": status, "detail": detail, **facts}
         self._status, self._retry_after = status, retry_after
 
     def answer(self) -> Response:
         """Shape it."""
         headers = {"Retry-After": self._retry_after} if self._retry_after else None
-        return JSONResponse(self._body, self._status, headers, "application/problem+json")
+        return JSONResponse(self.body, self._status, headers, "application/problem+json")
 
 
 def invalid(detail: str) -> Problem:
@@ -75,6 +75,23 @@ def unreachable() -> Problem:
     """Say that no connection was made."""
     detail = "Nothing was changed. Is its container running?"
     return Problem(502, "service-unreachable", "The refine service cannot be reached", detail)
+
+
+def silent() -> Problem:
+    """Say that no line of proposals came in time."""
+    return Problem(504, "service-slow", "The refine service is too slow", "It did not answer in time.")
+
+
+def broken_off() -> Problem:
+    """Say that the lines of proposals end in the middle."""
+    detail = "It broke the connection off. Is its container running?"
+    return Problem(502, "service-absent", "The refine service is not there, or went away", detail)
+
+
+def unfit(status: int) -> Problem:
+    """Say that an answer is none of the service's."""
+    detail = f"Its status was {status}."
+    return Problem(502, "service-nonsense", "The refine service did not answer properly", detail)
 
 
 def nonsense(what: str) -> Problem:

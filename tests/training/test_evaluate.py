@@ -18,14 +18,15 @@ from training.dataset import Dataset
 from training.errors import BrokenDataset, BrokenRun
 from training.evaluation.evaluate import ALL_RECIPES, ROWS, Row, summary
 from training.evaluation.whole import evaluate_and_report
+from training.models import open_model
 from training.package import About, package
-from training.start import Machine, load
+from training.start import Machine
 
 CPU = Machine(torch.device("cpu"), mixed=False)
 
 
 def report_of(dataset: Dataset, folder: Path) -> dict[str, object]:
-    models = [load("embedded", None), load("embedded", None)]
+    models = [open_model("embedded", None), open_model("embedded", None)]
     report = evaluate_and_report(dataset.folder, models, CPU, "all", 2, 0, folder)
     return dict(json.loads(report.metrics.read_text()))
 
@@ -111,7 +112,7 @@ def test_an_empty_split_is_told(dataset: Dataset, tmp_path: Path) -> None:
     empty = Dataset(dataset.folder, dataset.items, dict.fromkeys(dataset.splits, "train"))
     assert empty.of("test") == []
     with pytest.raises(BrokenDataset):
-        evaluate_and_report(tmp_path, [load("embedded", None)], CPU, "test", 0, 0, tmp_path)
+        evaluate_and_report(tmp_path, [open_model("embedded", None)], CPU, "test", 0, 0, tmp_path)
 
 
 def test_the_whole_path_with_one_command(tiles: Path, tmp_path: Path) -> None:

@@ -41,17 +41,18 @@ def evaluate(
     from training.dataset.export import dataset_of
     from training.early import check_evaluation_data, check_out
     from training.evaluation.whole import evaluate_and_report
-    from training.start import load, machine
+    from training.models import open_model
+    from training.start import machine
 
     if split not in {*SPLITS, "all", None}:
         raise typer.BadParameter(f"choose among {', '.join(SPLITS)}, all", param_hint="--split")
     check_evaluation_data(data, split)
     check_out(out)
     where = machine(device, precision.value)
-    loaded = [load(checkpoint, config)]
+    loaded = [open_model(checkpoint, config)]
     for other in against or []:
         name, _, its_config = other.partition("=")
-        loaded.append(load(name, its_config or None))
+        loaded.append(open_model(name, its_config or None))
     dataset = dataset_of(data, out / "data", tell)
     split = split or ("test" if dataset == data else "all")
     if calibrate and loaded[0].path is None:

@@ -12,7 +12,8 @@ import typer
 if TYPE_CHECKING:
     from training.finetune.recipe import Recipe
     from training.finetune.run import Run
-    from training.start import Loaded, Machine
+    from training.models import Loaded
+    from training.start import Machine
 
 
 class Tuned(StrEnum):
@@ -78,7 +79,8 @@ def train(
     """Fine-tune a checkpoint on a dataset; stop it with Ctrl-C, and go on with the same command."""
     from training.early import check_out, check_training_data
     from training.finetune.recipe import PROMPT_TYPES, Recipe
-    from training.start import load, machine
+    from training.models import open_model
+    from training.start import machine
 
     types = tuple(kind.strip() for kind in prompts.split(","))
     if not set(types) <= set(PROMPT_TYPES) or types == ("negative",):
@@ -87,7 +89,7 @@ def train(
         )
     check_training_data(data)
     check_out(out)
-    where, start = machine(device, precision.value), load(checkpoint, config)
+    where, start = machine(device, precision.value), open_model(checkpoint, config)
     recipe = Recipe(
         tune=tune.value, loss=loss.value, epochs=epochs, batch=batch or (16 if tune is Tuned.decoder else 4),
         learning_rate=lr, weight_decay=weight_decay, prompt_types=types, subsets_per_batch=subsets, patience=patience,
@@ -106,10 +108,10 @@ def run_training(data: Path, out: Path, start: Loaded, recipe: Recipe, where: Ma
     from training.finetune.train import fine_tune
 
     dataset = open_dataset(dataset_of(data, out / "data", tell))
-    check_out(out, room_for_training(start.network, recipe, dataset, out))
+    check_out(out, room_for_training(start.model, recipe, dataset, out))
     counts = Counter(dataset.splits[item.slide] for item in dataset.items)
     origin = Origin(start.name, start.sha256, start.config, data.name, dataset.sha256, dict(sorted(counts.items())))
-    return fine_tune(start.network, recipe, dataset, origin, out, where)
+    return fine_tune(start.model, recipe, dataset, origin, out, where)
 
 
 def told(run: Run, out: Path) -> str:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor
 
 from app.geometry.masks import BoolMask, Mask, Masks, mask_in_model_frame
-from training.mask_prompts import UNTOLD, MaskPrompts
-from training.model import Embeddings, PromptBatch, chosen, decode, encode, gathered
+from training.models import Embeddings, Promptable, chosen, gathered
 from training.prompts import Given
 from training.start import Machine
 
@@ -43,26 +41,26 @@ class Model:
     ----------
     name : str
         In the tables.
-    network : SAM2Base
+    promptable : Promptable
         On its device, in evaluation mode.
     """
 
     name: str
-    network: nn.Module
+    promptable: Promptable
     machine: Machine
-    mask_prompts: MaskPrompts = UNTOLD
 
     @property
     def side(self) -> int:
         """Of the encoder's input, pixels."""
-        return int(cast(Any, self.network).image_size)
+        return self.promptable.side
 
     @torch.inference_mode()
     def encode(self, image: npt.NDArray[np.uint8]) -> tuple[Embeddings, float]:
         """Encode a window, (1024, 1024, 3) uint8 RGB; also gives the seconds it took."""
         started = time.perf_counter()
         with self.machine.autocast():
-            found = encode(self.network, torch.from_numpy(image).permute(2, 0, 1)[None].to(self.machine.device))
+            pixels = torch.from_numpy(image).permute(2, 0, 1)[None].to(self.machine.device)
+            found = self.promptable.prepare(self.promptable.encode(pixels))
         self._wait()
         return found, time.perf_counter() - started
 
@@ -71,7 +69,7 @@ class Model:
         """Decode one prompt."""
         started = time.perf_counter()
         with self.machine.autocast():
-            logits, scores = decode(self.network, embeddings, self._gathered([given]))
+            logits, scores = self._decode(embeddings, [given])
         kept, score = chosen(logits, scores)
         mask = mask_in_model_frame(kept[0].float().cpu().numpy())
         return Found(mask, float(score[0]), time.perf_counter() - started)
@@ -80,7 +78,7 @@ class Model:
     def masks(self, embeddings: Embeddings, given: Given) -> Masks:
         """Decode one prompt into all that the service sees of it."""
         with self.machine.autocast():
-            logits, scores = decode(self.network, embeddings, self._gathered([given]))
+            logits, scores = self._decode(embeddings, [given])
         values, told = logits[0].float().cpu().numpy(), scores[0].float().cpu().numpy()
         return Masks(values[1:], told[1:], Mask(values[0], float(told[0])))
 
@@ -94,16 +92,15 @@ class Model:
         for start in range(0, len(grid), _GRID_BATCH):
             some = grid[start : start + _GRID_BATCH]
             with self.machine.autocast():
-                prompts = self._gathered(some)
-                kept, scores = chosen(*decode(self.network, embeddings.repeated(len(some)), prompts))
+                kept, scores = chosen(*self._decode(embeddings.repeated(len(some)), some))
             top = int(scores.argmax())
             if best is None or float(scores[top]) > best[0]:
                 best = float(scores[top]), kept[top].float().cpu().numpy()
         assert best is not None  # noqa: S101  the grid is never empty
         return Found(mask_in_model_frame(best[1]), best[0], time.perf_counter() - started)
 
-    def _gathered(self, given: Sequence[Given]) -> PromptBatch:
-        return gathered(given, self.side, self.mask_prompts).to(self.machine.device)
+    def _decode(self, embeddings: Embeddings, given: Sequence[Given]) -> tuple[Tensor, Tensor]:
+        return self.promptable.decode(embeddings, gathered(given, self.side).to(self.machine.device))
 
     def _wait(self) -> None:
         if self.machine.device.type == "cuda":

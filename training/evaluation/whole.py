@@ -22,10 +22,11 @@ from training.evaluation.methods import Model
 from training.evaluation.report import Facts, write_report
 from training.evaluation.tables import mean
 from training.evaluation.worst import worst_cases
+from training.models import Promptable
 from training.start import Machine
 
 if TYPE_CHECKING:
-    from training.start import Loaded
+    from training.models import Loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,7 @@ def evaluate_and_report(
         raise BrokenDataset(f"The dataset {data} has nothing in its {split} split.")
     dataset.check_files(items)
     names = _distinct([each.name for each in loaded])
-    models = tuple(
-        Model(name, each.network.to(machine.device).eval(), machine, each.mask_prompts)
-        for name, each in zip(names, loaded, strict=True)
-    )
+    models = tuple(Model(name, _ready(each.model, machine), machine) for name, each in zip(names, loaded, strict=True))
     fitted = judged(samples(dataset, items, models[0], seed)) if calibrate else None
     rows = evaluate(dataset, items, Asked(models, tuple(each.sha256 for each in loaded), seed), out)
     found = summary(rows, items)
@@ -115,6 +113,11 @@ def evaluate_and_report(
 def unseen(items: list[Item], left_out: frozenset[str]) -> list[Item]:
     """Keep to the images that were left out of a training, if some of them are here; else all count."""
     return [item for item in items if item.slide.rpartition("/")[2] in left_out] or items
+
+
+def _ready(model: Promptable, machine: Machine) -> Promptable:
+    model.network.to(machine.device).eval()
+    return model
 
 
 def _told(fitted: Judged) -> str:

@@ -5,13 +5,15 @@ Source: Hu et al. 2022, "LoRA: Low-Rank Adaptation of Large Language Models".
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 _ADAPTED = ("qkv", "proj")
-"""The linear layers of an attention block of Hiera; the first blocks of its stages have another layer named proj."""
+"""The linear layers of an attention block of Hiera and ViT; the first blocks of Hiera's stages have another layer named
+proj."""
 
 
 class LoraLinear(nn.Module):
@@ -45,21 +47,20 @@ class LoraLinear(nn.Module):
         return merged
 
 
-def add_lora(model: nn.Module, rank: int) -> int:
-    """Adapt the attention of the image encoder; gives the number of adapted layers."""
+def add_lora(blocks: Iterable[Any], rank: int) -> int:
+    """Adapt the attention of an image encoder's blocks; gives the number of adapted layers."""
     count = 0
-    for block in cast(Any, model).image_encoder.trunk.blocks:
+    for block in blocks:
         for name in _ADAPTED:
             setattr(block.attn, name, LoraLinear(getattr(block.attn, name), rank))
             count += 1
     return count
 
 
-def merge_lora(model: nn.Module) -> nn.Module:
-    """Put every change into its layer, in place; the model has its usual parameters again."""
-    for block in cast(Any, model).image_encoder.trunk.blocks:
+def merge_lora(blocks: Iterable[Any]) -> None:
+    """Put every change into its layer, in place; the blocks have their usual parameters again."""
+    for block in blocks:
         for name in _ADAPTED:
             layer = getattr(block.attn, name)
             if isinstance(layer, LoraLinear):
                 setattr(block.attn, name, layer.merged())
-    return model
