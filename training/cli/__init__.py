@@ -46,6 +46,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("package")(package.package)
 app.command("whole")(whole.whole)
 app.command("tables")(tables.tables)
+app.command("table")(tables.table)
 app.command("embedded")(embedded.embedded)
 
 

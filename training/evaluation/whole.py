@@ -71,7 +71,7 @@ def evaluate_and_report(
     everything = dataset.of(split)
     if calibrate:
         everything = unseen(everything, left_out(loaded[0].path))
-    items = _some(everything, limit)
+    items = some_of(everything, limit)
     if not items:
         raise BrokenDataset(f"The dataset {data} has nothing in its {split} split.")
     dataset.check_files(items)
@@ -130,7 +130,7 @@ def _by_object_type(found: dict[str, Any]) -> dict[str, Any]:
     return {kind: {prompt: groups[kind] for prompt, groups in found.items() if kind in groups} for kind in kinds}
 
 
-def _some(items: list[Item], limit: int) -> list[Item]:
+def some_of(items: list[Item], limit: int) -> list[Item]:
     """Take at most so many of each dataset, the same ones every time; 0 takes all."""
     if not limit:
         return items

@@ -70,6 +70,8 @@ class Entry:
     metrics: tuple[str, ...] = FOUR
     panels: tuple[Panel, ...] = ()
     """Of each of some objects."""
+    skipped: int = 0
+    """So many objects come before the first that is shown."""
     every_combination: Line | None = None
     """A line that is repeated for every combination of the datasets that it learns from, zero-shot first."""
     unseen: bool = False
@@ -79,10 +81,3 @@ class Entry:
     elsewhere: str = ""
     """The command, where it is not ours; or why there is none."""
     note: str = ""
-
-    @property
-    def arms(self) -> tuple[Arm, ...]:
-        """Every model that is needed, each once."""
-        lines = (*self.lines, *((self.every_combination,) if self.every_combination else ()))
-        found = [line.arm for line in lines] + [panel.arm for panel in self.panels if panel.arm is not None]
-        return tuple(dict.fromkeys(found))
