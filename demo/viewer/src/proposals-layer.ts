@@ -13,9 +13,9 @@ import { shareOf, type ProposalSet, valueOf } from './proposals-set';
 import { Tiles } from './proposals-tiles';
 import type { Proposal } from './proposals-wire';
 
-/** Time for drawing in a frame of 16 ms, while the map moves and while it rests. */
+/** Time for drawing in a frame, while the map moves and while it rests. */
 const MOVING_MS = 5;
-const RESTING_MS = 11;
+const RESTING_MS = 25;
 const REACH_PX = 5;
 
 interface Entry {
@@ -98,17 +98,23 @@ export class ProposalsLayer extends Layer {
     if (this.tiles && (this.tiles.resolution === resolution || isMoving)) return this.tiles;
     this.before = this.tiles;
     this.tiles = new Tiles<Entry>(resolution, pixelRatio, {
-      find: (extent) => this.index.getInExtent(extent).filter(({ proposal }) => this.shownSet?.isShown(proposal)),
+      find: (extent) => this.shownIn(extent),
       draw: (context, extent, scale, some) => this.draw(context, extent, scale, some),
     });
     return this.tiles;
   }
 
+  /** Those of one look beside each other: they are drawn in one go. */
+  private shownIn(extent: Extent): Entry[] {
+    const shown = this.index.getInExtent(extent).filter(({ proposal }) => this.shownSet?.isShown(proposal));
+    return shown.sort((one, other) => rank(this.lookOf(one.proposal)) - rank(this.lookOf(other.proposal)));
+  }
+
   private draw(context: CanvasRenderingContext2D, [left = 0, , , top = 0]: Extent, resolution: number, some: readonly Entry[]): void {
-    const groups = new Map<string, { look: Look; outlines: Outline[] }>();
+    const groups = new Map<number, { look: Look; outlines: Outline[] }>();
     for (const { proposal, outline } of some) {
       const look = this.lookOf(proposal);
-      const key = `${look.colour} ${look.isDashed}`;
+      const key = rank(look);
       if (!groups.has(key)) groups.set(key, { look, outlines: [] });
       groups.get(key)!.outlines.push(outline);
     }
@@ -131,6 +137,8 @@ export class ProposalsLayer extends Layer {
     }
   }
 }
+
+const rank = ({ colour, isDashed }: Look): number => 2 * colour + Number(isDashed);
 
 function isAt({ shape }: Proposal, x: number, y: number, reach: number): boolean {
   if (shape.intersectsCoordinate([x, y])) return true;

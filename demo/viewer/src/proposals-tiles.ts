@@ -6,7 +6,7 @@ import { buffer, intersects } from 'ol/extent';
 export const TILE_PX = 512;
 /** Outlines of tiles beside each other overlap by the width of a line. */
 const MARGIN_PX = 4;
-const CHUNK = 60;
+const CHUNK = 100;
 const KEPT_AROUND = 1;
 
 export interface Brush<T> {
