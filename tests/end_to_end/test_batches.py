@@ -99,6 +99,7 @@ def test_what_was_taken_back_is_refined_again(lab: Lab, tmp_path: Path) -> None:
     assert lab.iou(annotation) > 0.8
 
 
+@pytest.mark.long
 def test_what_somebody_has_edited_since_is_left_alone_until_asked(lab: Lab, tmp_path: Path) -> None:
     annotation = lab.draw(BOX)
     asked = ("--annotation", str(annotation))
@@ -222,6 +223,7 @@ def test_a_batch_is_taken_back_points_included(lab: Lab, tmp_path: Path) -> None
     assert "1 changed" in refined(lab, tmp_path, "--annotation", str(took))
 
 
+@pytest.mark.long
 def test_a_doubtful_outline_is_left_and_listed_until_somebody_says_write(lab: Lab, tmp_path: Path) -> None:
     sure, empty = lab.draw(BOX), lab.draw(shapely.box(40, 40, 180, 160))
     asked = ("--project", str(lab.project), "--jobs", "1")

@@ -209,6 +209,7 @@ def test_nginx_starts_without_the_service(tmp_path: Path) -> None:
     assert "nothing was changed" in answer.json()["detail"]
 
 
+@pytest.mark.long
 def test_a_service_whose_name_is_unknown_stops_nothing_either(tmp_path: Path) -> None:
     with proxy(tmp_path, "refine:6000") as url:
         assert post(url, "/", host="cytomine.example").text == "the web UI"

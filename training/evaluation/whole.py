@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from training.models import Loaded
 
 
+NEVER_LEARNED = "this checkpoint never learned them, so rows with masks say nothing about masks"
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """Where an evaluation lies, and its sum in a line."""
@@ -159,6 +162,7 @@ def _facts(
         ("model", f"{loaded[0].name}, config {loaded[0].config}, sha256 {loaded[0].sha256}"),
         *((("beside", f"{each.name}, config {each.config}, sha256 {each.sha256}")) for each in loaded[1:]),
         ("data", f"{dataset.folder.name}, {split} split, sha256 {dataset.sha256}"),
+        *((("mask prompts", NEVER_LEARNED),) if loaded[0].mask_prompts.learned is False else ()),
         ("objects", ", ".join(f"{taken[name]} of {there[name]} of {name}" for name in sorted(taken))),
         ("slides", str(len({item.slide for item in items}))),
         ("computed", f"on {_device(machine)}, torch {torch.__version__}, seed {seed}"),
