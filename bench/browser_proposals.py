@@ -101,7 +101,7 @@ def main(
 
 def _section(rows: list[Row]) -> Section:
     cells = tuple((each.name, *(shown(ms) for ms in (each.ours, each.p95, each.worst)), str(each.n)) for each in rows)
-    text = f"Milliseconds. Smooth is what takes at most {SMOOTH_MS} ms in 95 of 100 frames; the tab has no graphics card."
+    text = f"Milliseconds. Smooth: at most {SMOOTH_MS} ms in 95 of 100 frames. There is no graphics card for the tab."
     return Section("", (text,), (Table(("figure", "median", "95 %", "most", "n"), cells),))
 
 

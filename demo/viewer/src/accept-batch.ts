@@ -1,7 +1,7 @@
 /** Proposals that are being accepted: each becomes an annotation once, whatever is lost on the way. No page, no store of its own. */
 
 import { type Api, asProblem, Problem } from './api';
-import { isSamePlace } from './geometry';
+import { isSamePlace, isSameShape } from './geometry';
 import type { Annotation } from './types';
 
 /** `sent`: on its way, or its answer was lost, so that Core may have it. */
@@ -40,7 +40,7 @@ export interface Batch {
 
 /** What a batch needs of the world. */
 export interface Ports {
-  api: Pick<Api, 'create' | 'annotations'>;
+  api: Pick<Api, 'create' | 'annotations' | 'remove'>;
   /** Keep what has become of items, before it is acted on; may fail without harm to this visit. */
   keep(batch: Batch, changed: readonly number[]): Promise<void>;
   stored(annotation: Annotation, item: Item): void;
@@ -80,6 +80,7 @@ export async function run(batch: Batch, ports: Ports, signal: AbortSignal): Prom
       vain = count(batch, 'stored') > before ? 0 : vain + 1;
       if (problem && vain > MOST_VAIN) return problem;
     }
+    if (isFinished(batch)) await removeEchoes(batch, ports);
   } catch (error) {
     return asProblem(error);
   }
@@ -130,10 +131,7 @@ async function lookUp(batch: Batch, ports: Ports): Promise<void> {
   if (!lost().length) return;
   for (const ms of LOOKS_MS) {
     await ports.pause(ms);
-    const known = new Set(batch.items.flatMap(({ made }) => made?.id ?? []));
-    const fresh = (await ports.api.annotations(batch.image)).filter(
-      ({ id, user }) => user === batch.user && id > batch.after && !known.has(id),
-    );
+    const fresh = await strays(batch, ports);
     for (const item of lost()) {
       const at = fresh.findIndex(({ location }) => isSamePlace(location, item.location));
       if (at >= 0) store(batch, item, fresh.splice(at, 1)[0]!, ports);
@@ -142,4 +140,18 @@ async function lookUp(batch: Batch, ports: Ports): Promise<void> {
   }
   lost().forEach((item) => (item.state = 'waiting'));
   await ports.keep(batch, batch.items.map((_, at) => at));
+}
+
+/** What this person has on the slide since the batch began, and the batch knows nothing of. */
+async function strays({ items, image, user, after }: Batch, { api }: Ports): Promise<Annotation[]> {
+  const known = new Set(items.flatMap(({ made }) => made?.id ?? []));
+  return (await api.annotations(image)).filter((each) => each.user === user && each.id > after && !known.has(each.id));
+}
+
+/** Remove what a browser has sent twice by itself: it does so when a connection that was kept open ends without an answer. */
+async function removeEchoes(batch: Batch, ports: Ports): Promise<void> {
+  for (const { id, location } of await strays(batch, ports)) {
+    const isEcho = batch.items.some(({ made }) => made !== null && isSameShape(made.location, location));
+    if (isEcho) await ports.api.remove(id);
+  }
 }

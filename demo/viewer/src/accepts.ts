@@ -20,7 +20,7 @@ export class Accepts {
   problem: Problem | null = null;
   private abort: AbortController | null = null;
   private running: Promise<void> = Promise.resolve();
-  private shownAt = 0;
+  private isDue = false;
   private readonly store = new BatchStore();
 
   constructor(private readonly bench: Workbench) {
@@ -66,6 +66,7 @@ export class Accepts {
     });
     this.abort = null;
     this.bench.emit('change');
+    if (this.problem && isFinished(batch)) this.bench.emit('failed', this.problem);
     if (isFinished(batch)) await this.finish(batch);
     this.bench.emit('batch');
   }
@@ -104,10 +105,17 @@ export class Accepts {
     if (user !== bench.user.id) return;
     bench.put(annotation);
     bench.review.note(annotation, item);
-    if (performance.now() - this.shownAt < SHOWN_EVERY_MS) return;
-    this.shownAt = performance.now();
-    bench.emit('change');
-    bench.emit('batch');
+    this.showSoon();
+  }
+
+  private showSoon(): void {
+    if (this.isDue) return;
+    this.isDue = true;
+    setTimeout(() => {
+      this.isDue = false;
+      this.bench.emit('change');
+      this.bench.emit('batch');
+    }, SHOWN_EVERY_MS);
   }
 
   private async finish(batch: Batch): Promise<void> {

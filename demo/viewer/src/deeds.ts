@@ -37,11 +37,11 @@ export class Deeds {
   }
 
   /** Whether a key is for the page now, and not for the browser. */
-  isWanted(deed: Deed, { target, shiftKey }: KeyboardEvent): boolean {
+  isWanted(deed: Deed, { target, key, shiftKey }: KeyboardEvent): boolean {
     const at = target as Element;
     const hasPreview = this.bench.previews.current !== null || this.modes.some((mode) => mode.wants(deed));
     if (deed === 'accept') return hasPreview && !this.tools.isDrawing && !at.closest(PRESSED_BY_ENTER);
-    if (deed === 'next') return hasPreview && !shiftKey && (at === byId('map') || at === document.body);
+    if (key === 'Tab') return hasPreview && !shiftKey && (at === byId('map') || at === document.body);
     return true;
   }
 

@@ -1,14 +1,15 @@
-/** Draws many outlines on one canvas: coloured by how certain they are, dashed where the service doubts, grey where left out. */
+/** Draws many outlines on one canvas: coloured by how certain they are, dashed where the service doubts, white and dotted where left out. */
 
 import type { Extent } from 'ol/extent';
 import type { MultiPolygon, Polygon } from 'ol/geom';
 
 /** From the least to the most certain; told apart with any colour sight, on pink tissue and on brown. */
 export const RAMP = ['#b4430c', '#c77800', '#6f8f2f', '#12868a', '#0b57a4'] as const;
-const OUT = '#5b5f66';
+const OUT = '#ffffff';
+const OUT_SEAM = 'rgba(20, 22, 26, 0.7)';
 const SEAM = 'rgba(255, 255, 255, 0.85)';
 const DASH = [6, 4];
-const OUT_DASH = [2, 4];
+const OUT_DASH = [3, 5];
 /** Below this size on the screen, an outline is a block of colour; below the second one it has no seam. */
 const BLOCK_PX = 4;
 const PLAIN_PX = 14;
@@ -59,10 +60,10 @@ export function paint(context: CanvasRenderingContext2D, frame: Frame, outlines:
   context.fillStyle = context.strokeStyle = line;
   for (const { extent } of blocks) block(context, frame, extent, colour < 0);
   stroke(context, frame, plain, [], 1.25, colour < 0 ? 0 : 0.25);
-  context.strokeStyle = SEAM;
-  if (colour >= 0) stroke(context, frame, full, [], 4.5, 0);
+  context.strokeStyle = colour < 0 ? OUT_SEAM : SEAM;
+  stroke(context, frame, full, [], colour < 0 ? 3 : 4.5, 0);
   context.strokeStyle = line;
-  stroke(context, frame, full, colour < 0 ? OUT_DASH : isDashed ? DASH : [], colour < 0 ? 1.5 : 2, colour < 0 ? 0 : 0.1);
+  stroke(context, frame, full, colour < 0 ? OUT_DASH : isDashed ? DASH : [], 2, colour < 0 ? 0 : 0.1);
 }
 
 const sizeOf = ([x0 = 0, y0 = 0, x1 = 0, y1 = 0]: Extent): number => Math.max(x1 - x0, y1 - y0);

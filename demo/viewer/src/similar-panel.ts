@@ -173,7 +173,6 @@ export class SimilarPanel {
 
   private showEnds(): void {
     const { chosen } = this.similar.set.counts;
-    byId('similar-count').textContent = '';
     const accept = byId<HTMLButtonElement>('similar-accept');
     accept.disabled = chosen === 0 || this.bench.accepts.current !== null;
     accept.lastChild!.textContent = chosen ? `Accept ${chosen.toLocaleString('en')}` : 'Accept';

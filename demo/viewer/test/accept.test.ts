@@ -14,7 +14,7 @@ const unreachable = new Problem('Cytomine cannot be reached', '', 0);
 /** What Core does with annotations, and what can go wrong on the way. Each create takes the next of `faults`. */
 class Core {
   readonly all = new Map<number, Annotation>([[1, this.annotation(1, square(0))]]);
-  readonly faults: ('fine' | 'lost before' | 'lost after' | Problem)[] = [];
+  readonly faults: ('fine' | 'sent twice' | 'lost before' | 'lost after' | Problem)[] = [];
   isDown = false;
   inFlight = 0;
   most = 0;
@@ -36,6 +36,7 @@ class Core {
     const made = this.annotation(++this.last, location, terms);
     this.all.set(made.id, made);
     if (fault === 'lost after') throw lost;
+    if (fault === 'sent twice') this.all.set(++this.last, this.annotation(this.last, location, terms));
     return { message: '', annotation: made, command: 1000 + made.id };
   };
 
@@ -111,6 +112,13 @@ describe('a batch', () => {
     expect(await run(some, ports(core), going)).toBeNull();
     expect(core.places).toEqual(wanted(some));
     expect(new Set(some.items.map(({ made }) => made!.id)).size).toBe(7);
+  });
+
+  it('removes what the browser has sent twice by itself', async () => {
+    const [core, some] = [new Core(), batch(4)];
+    core.faults.push('fine', 'sent twice', 'sent twice');
+    expect(await run(some, ports(core), going)).toBeNull();
+    expect(core.places).toEqual(wanted(some));
   });
 
   it('does not take an older annotation at the same place, or somebody else’s, for what it has sent', async () => {
