@@ -61,14 +61,14 @@ def not_found() -> Problem:
 
 def reads_only() -> Problem:
     """Refuse a token that may not write."""
-    detail = "A refine writes: come with the token of a session, not with a short-term one."
+    detail = "The refine service takes the token of a session, not a short-term one."
     return Problem(403, "token-reads-only", "This token may only read", detail)
 
 
-def busy() -> Problem:
-    """Send somebody away from a full line."""
-    detail = "Nothing was changed: too many refines are waiting. Try again in a few seconds."
-    return Problem(503, "core-busy", "Too many refines at a time", detail, "5")
+def busy(what: str) -> Problem:
+    """Send somebody away from a full line, of refines or of searches."""
+    detail = f"Nothing was changed: too many {what} are waiting. Try again in a few seconds."
+    return Problem(503, "core-busy", f"Too many {what} at a time", detail, "5")
 
 
 def unreachable() -> Problem:
@@ -88,10 +88,9 @@ def broken_off() -> Problem:
     return Problem(502, "service-absent", "The refine service is not there, or went away", detail)
 
 
-def unfit(status: int) -> Problem:
-    """Say that an answer is none of the service's."""
-    detail = f"Its status was {status}."
-    return Problem(502, "service-nonsense", "The refine service did not answer properly", detail)
+def unfit(what: str) -> Problem:
+    """Say that an answer to a search is none of the service's."""
+    return Problem(502, "service-nonsense", "The refine service did not answer properly", what)
 
 
 def nonsense(what: str) -> Problem:
