@@ -153,6 +153,13 @@ def refused(answer: httpx.Response, *, writes: bool) -> RefineFailed:
     )
 
 
+def problem_in(body: Any) -> RefineFailed:
+    """Read a problem that came in the middle of an answer; nothing was written."""
+    told = body if isinstance(body, dict) else {}
+    status = told.get("status") if isinstance(told.get("status"), int) else 0
+    return RefineFailed(status or 0, str(told.get("title") or "The search broke off"), str(told.get("detail") or ""))
+
+
 def _body(answer: httpx.Response) -> dict[str, Any]:
     try:
         body = answer.json()

@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +52,7 @@ def write_outlines(target: Path, rows: Iterable[Row], slides: Collection[Slide])
     slides : collection of Slide
         Those that rows name.
     """
-    from cytomine_refine.geojson import feature, feature_collection
+    from cytomine_refine.geojson import feature
 
     by_id = {slide.id: slide for slide in slides}
     features: dict[int, list[dict[str, Any]]] = defaultdict(list)
@@ -61,9 +61,16 @@ def write_outlines(target: Path, rows: Iterable[Row], slides: Collection[Slide])
             features[row.image].append(
                 feature(row.annotation, row.location, by_id[row.image], outcome=row.outcome, score=row.score)
             )
+    write_features(target, features, slides)
+
+
+def write_features(target: Path, features: Mapping[int, list[dict[str, Any]]], slides: Collection[Slide]) -> None:
+    """Write GeoJSON features, by the ids of their slides."""
+    from cytomine_refine.geojson import feature_collection
+
     for slide, file in _files(target, slides).items():
         with file.open("w", encoding="utf-8") as out:
-            json.dump(feature_collection(features[slide]), out)
+            json.dump(feature_collection(features.get(slide) or []), out)
 
 
 def _is_file(target: Path) -> bool:

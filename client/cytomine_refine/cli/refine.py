@@ -31,7 +31,7 @@ _LABELS: dict[Outcome, str] = {
 }
 
 
-Numbers = Annotated[list[int], typer.Argument(help="Ids of annotations.", metavar="ANNOTATION...")]
+Numbers = Annotated[list[int], typer.Argument(help="Ids of annotations.", metavar="ANNOTATION")]
 Number = Annotated[
     int, typer.Argument(help="Id of a project: all its annotations that have an area.", metavar="PROJECT")
 ]
