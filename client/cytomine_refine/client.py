@@ -56,6 +56,11 @@ class RefineClient:
     ) -> None:
         self._wire = Wire(host, auth, service_url=service_url, attempts=attempts, timeout_s=timeout_s)
 
+    @property
+    def host(self) -> str:
+        """Base URL of Cytomine."""
+        return self._wire.host
+
     def __enter__(self) -> Self:
         return self
 

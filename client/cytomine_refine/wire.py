@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from cytomine_refine.answers import RefineFailed, refused, unanswered
+from cytomine_refine.answers import RefineFailed, object_in, refused, unanswered
 
 _LONGEST_WAIT_S = 60.0
 
@@ -52,11 +52,8 @@ class Wire:
 
     def _asked(self, method: str, url: str, *, writes: bool, **sent: Any) -> dict[str, Any]:
         answer = self.send(method, url, writes=writes, **sent)
-        try:
-            body = answer.json() if answer.status_code == 200 else None
-        except ValueError:
-            body = None
-        if isinstance(body, dict) and body:
+        body = object_in(answer) if answer.status_code == 200 else {}
+        if body:
             return body
         raise refused(answer, writes=writes)
 

@@ -22,8 +22,8 @@ _SUFFIXES = {".geojson", ".json"}
 
 
 def check_writable(target: Path) -> None:
-    """See before any work is done that the outlines can be written."""
-    folder = target.parent if _is_file(target) else target
+    """See before any work is done that a file, or a folder for several, can be written."""
+    folder = target.parent if _is_file(target) or target.suffix == ".html" else target
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -31,17 +31,21 @@ def check_writable(target: Path) -> None:
         if target.is_file() and not os.access(target, os.W_OK):
             raise PermissionError(13, os.strerror(13))
     except OSError as error:
-        raise refusal(f"The outlines cannot be written to {target} ({error.strerror}): name another place.") from error
+        raise refusal(f"{target} cannot be written ({error.strerror}): name another place.") from error
 
 
-def slides_of(client: RefineClient, outlines: Iterable[Outline], target: Path) -> list[Slide]:
-    """Look the slides of outlines up; refuses to mix several in one file."""
-    images = sorted({outline.image_id for outline in outlines})
+def check_one_slide(outlines: Iterable[Outline], target: Path) -> None:
+    """Refuse to mix the outlines of several slides in one file."""
+    images = {outline.image_id for outline in outlines}
     if _is_file(target) and len(images) > 1:
         raise typer.BadParameter(
             f"The annotations lie on {len(images)} images: give --geojson a folder, which gets a file for each."
         )
-    return [client.slide(number) for number in images]
+
+
+def slides_of(client: RefineClient, outlines: Iterable[Outline]) -> list[Slide]:
+    """Look the slides of outlines up."""
+    return [client.slide(number) for number in sorted({outline.image_id for outline in outlines})]
 
 
 def write_outlines(target: Path, rows: Iterable[Row], slides: Collection[Slide]) -> None:

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 _WHERE, _ACCEPTED, _WRITTEN = "Where to search", "Make annotations", "Write"
 
-Exemplars = Annotated[
-    list[int], typer.Argument(help="Annotations that show what to look for.", metavar="ANNOTATION")
-]
+Exemplars = Annotated[list[int], typer.Argument(help="Annotations that show what to look for.", metavar="ANNOTATION")]
 Image = Annotated[int, typer.Argument(help="Id of the image.", metavar="IMAGE")]
 Unlike = Annotated[list[int] | None, typer.Option(help="An annotation of what is not meant; may be repeated.")]
 Region = Annotated[
