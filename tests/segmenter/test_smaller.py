@@ -10,9 +10,9 @@ import pytest
 
 from app.segmenter.engines import openvino_engine
 from app.segmenter.engines.agreement import drawn_window
-from app.segmenter.engines.choice import Measured, fastest, keep, parts_of
+from app.segmenter.engines.choice import SMALLER, Measured, fastest, keep, parts_of
 from app.segmenter.engines.openvino_engine import traced_file
-from app.segmenter.engines.smaller import SMALLER, difference, measure_smaller
+from app.segmenter.engines.smaller import difference, measure_smaller
 from app.segmenter.load import load_segmenter
 from app.segmenter.weights import ChosenWeights, choose
 from app.settings import SegmenterSettings, Settings

@@ -30,6 +30,7 @@ SmallerName = Literal[
 see another one."""
 EngineName = WholeName | SmallerName
 ENGINES: tuple[WholeName, ...] = get_args(WholeName)
+SMALLER: tuple[SmallerName, ...] = get_args(SmallerName)
 REFERENCE: WholeName = "torch-float32"
 INT8: WholeName = "openvino-int8"
 HOPELESS = 4.0

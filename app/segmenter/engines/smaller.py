@@ -8,7 +8,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -17,10 +17,9 @@ import numpy.typing as npt
 from app.errors import ServiceError
 from app.geometry.prompts import Prompts
 from app.geometry.windows import MODEL_SIDE_PX, WindowImage
-from app.segmenter.engines.choice import REFERENCE, EngineName, Measured, SmallerName, time_window
+from app.segmenter.engines.choice import REFERENCE, SMALLER, EngineName, Measured, time_window
 from app.usecases.ports import Claim, Segmenter
 
-SMALLER: tuple[SmallerName, ...] = get_args(SmallerName)
 _RUNS = 4
 Mask = npt.NDArray[np.bool_]
 
