@@ -140,7 +140,7 @@ export class SimilarPanel {
     byId('similar-sift').hidden = set.all.length === 0;
     const { all, shown } = set.counts;
     byId('similar-measure').textContent = set.measure;
-    byId('similar-least').textContent = `at least ${set.threshold.toFixed(2)}`;
+    byId('similar-least').textContent = set.threshold > set.floor ? `at least ${set.threshold.toFixed(2)}` : 'all';
     byId('similar-shown').textContent = `${shown.toLocaleString('en')} of ${all.toLocaleString('en')} shown`;
     byId('similar-left').textContent = leftText(this.similar);
     this.threshold.min = String(Math.round(set.floor * 100));
