@@ -15,6 +15,7 @@ from demo.seeding import platform_wkt
 from tests.browser.clicking import answered, gland, stored
 from tests.browser.searching import example, nuclei
 from tests.browser.stage import Stage, Viewer
+from tests.browser.test_everybody import violations
 
 pytest.importorskip("playwright")
 from playwright.sync_api import Locator, expect
@@ -128,6 +129,7 @@ def test_the_report_of_a_batch_has_its_worst_first_and_rejecting_puts_back(
     expect(review(clicker)).to_contain_text("Confidence 0.32")
     expect(review(clicker)).to_contain_text("It may be two.")
     assert clicker.selected() == numbers[1]
+    assert violations(clicker) == []
     clicker.screenshot("review-5-report")
     clicker.page.keyboard.down("c")
     expect(clicker.page.get_by_text("Before", exact=True)).to_be_visible()
@@ -135,7 +137,9 @@ def test_the_report_of_a_batch_has_its_worst_first_and_rejecting_puts_back(
     clicker.page.keyboard.up("c")
     clicker.button("Put back")
     expect(review(clicker)).to_contain_text("Confidence 0.77")
-    clicker.page.wait_for_function("() => document.querySelector('#tools [aria-label=Undo]').title.includes('put back')")
+    clicker.page.wait_for_function(
+        "() => document.querySelector('#tools [aria-label=Undo]').title.includes('put back')"
+    )
     assert stage.shape(numbers[1]).area == pytest.approx(some[1].area * 2.25, rel=0.01)
     clicker.page.keyboard.press("z")
     expect(review(clicker)).to_contain_text("Confidence 0.32")
