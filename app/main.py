@@ -152,7 +152,7 @@ def assemble(
     verbs = _verbs(settings, gateway, reader, segmenter, metrics, store, spare_key)
     warm = threading.Event()
     is_ready = (lambda: warm.is_set() and replicas.ready()) if replicas else warm.is_set
-    status = Status(version("cytomine-refine"), lambda: segmenter.info, is_ready, metrics)
+    status = Status(version("cytomine-refine-service"), lambda: segmenter.info, is_ready, metrics)
     rooms = (verbs.ahead, segmenter, store, replicas, verbs.journal)
     closers = (*(room.close for room in rooms if room), *closers, *((traces.close,) if traces else ()))
 
@@ -235,7 +235,7 @@ def _traces(settings: Settings) -> Traces | None:
         raise InvalidSettings(
             f"REFINE_TRACES__ENDPOINT needs the extra traces ({error.name} is missing): pip install '.[traces]'."
         ) from error
-    return Traces(endpoint, settings.traces, version("cytomine-refine"))
+    return Traces(endpoint, settings.traces, version("cytomine-refine-service"))
 
 
 def _embedding_files(settings: Settings, model: ModelInfo) -> EmbeddingFiles | None:

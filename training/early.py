@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 SMALL_RESULTS = 64 << 20
 """Rows, curves and reports, bytes."""
-_FEATURES = ((256, 16), (64, 8), (32, 4))
-"""Channels of the encoder's outputs, and pixels of its input to a side of one of theirs, at most."""
 _NEEDED_SLIDES = 3
 
 
@@ -92,11 +90,10 @@ def check_evaluation_data(data: Path, split: str | None) -> None:
 
 def room_for_training(model: Promptable, recipe: Recipe, dataset: Dataset, out: Path) -> int:
     """Say how many bytes a training will write: embeddings of every window, state and checkpoints."""
-    weights: int = sum(value.numel() * value.element_size() for value in model.network.state_dict().values())
+    weights: int = sum(value.numel() * value.element_size() for value in model.own_state().values())
     needed = SMALL_RESULTS + 6 * weights  # two checkpoints, a state with its moments, and one that is being written
     if recipe.tune == "decoder":
-        window = sum(2 * channels * (model.side // step) ** 2 for channels, step in _FEATURES)
-        needed += window * (len(dataset.of("train")) + len(dataset.of("validation")))
+        needed += model.window_bytes * (len(dataset.of("train")) + len(dataset.of("validation")))
     return int(max(needed - _written(out), SMALL_RESULTS))
 
 

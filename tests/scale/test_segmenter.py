@@ -89,6 +89,7 @@ def test_any_replica_decodes_what_one_encoded(pair: RaySegmenter) -> None:
     assert len({each.logits.tobytes() for each in masks}) == 1
 
 
+@pytest.mark.long
 def test_a_lost_embedding_is_made_again_once(pair: RaySegmenter, monkeypatch: pytest.MonkeyPatch) -> None:
     embedding = pair.encode(window(100, 100), Claim())
     expected = pair.decode(embedding, box(100, 100))

@@ -49,7 +49,7 @@ def test_a_misspelt_checkpoint(command: str, tiles: Path, tmp_path: Path) -> Non
 @pytest.mark.usefixtures("weights")
 def test_weights_that_were_never_pulled(command: str, tiles: Path, tmp_path: Path) -> None:
     line = refused(command, tiles, tmp_path / "out", "--checkpoint", "base-plus")
-    assert "`python -m app weights pull base_plus`" in line
+    assert "`python -m training pull base_plus`" in line
 
 
 def test_weights_that_were_pulled_in_part(weights: Path, tiles: Path, tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ def test_groups_are_averaged_as_they_say(dataset: Dataset) -> None:
     assert found["dataset nuclei"]["iou"]["median"] == pytest.approx(0.2)
 
 
+@pytest.mark.long
 def test_a_folder_of_tiles_will_do(tiles: Path, tmp_path: Path) -> None:
     arguments = ["evaluate", "--data", str(tiles), "--checkpoint", "embedded", "--out", str(tmp_path), "--limit", "1"]
     answer = CliRunner().invoke(app, arguments)
@@ -112,6 +113,7 @@ def test_an_empty_split_is_told(dataset: Dataset, tmp_path: Path) -> None:
         evaluate_and_report(tmp_path, [open_model("embedded", None)], CPU, "test", 0, 0, tmp_path)
 
 
+@pytest.mark.long
 def test_the_whole_path_with_one_command(tiles: Path, tmp_path: Path) -> None:
     """Export, train, evaluate, package and serve: the real commands, and the real service over HTTP."""
     out = tmp_path / "out"

@@ -89,6 +89,10 @@ class Promptable(Protocol):
     def tunes(self) -> tuple[Tuned, ...]:
         """What of it can learn."""
 
+    @property
+    def window_bytes(self) -> int:
+        """Of what `encode` gives of a window, in half precision."""
+
     def encode(self, images: Tensor) -> Embeddings:
         """Encode (n, 3, h, w) images of values 0 to 255."""
 
@@ -114,6 +118,9 @@ class Promptable(Protocol):
         InvalidSettings
             This model cannot learn that way.
         """
+
+    def own_state(self) -> dict[str, Tensor]:
+        """Give the weights that a checkpoint holds, as they lie in the network."""
 
     def checkpoint(self) -> dict[str, Any]:
         """Give what a checkpoint holds, for ``torch.save``; `open_model` reads it."""

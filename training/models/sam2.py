@@ -46,8 +46,33 @@ class Sam2:
         return int(self._net.image_size)
 
     @property
+    def grid(self) -> int:
+        """Side of the coarsest embedding."""
+        return int(self._net.sam_prompt_encoder.image_embedding_size[0])
+
+    @property
+    def channels(self) -> int:
+        """Of the coarsest embedding."""
+        return int(self._net.sam_prompt_encoder.embed_dim)
+
+    @property
+    def feature_channels(self) -> int:
+        """Of what `features` gives."""
+        return self.channels
+
+    @property
+    def window_bytes(self) -> int:
+        """Of a window's embeddings in half precision: the finer ones have twice the side and fewer channels."""
+        finer = 4 * (self.channels // 4) + 16 * (self.channels // 8) if self._net.num_feature_levels > 1 else 0
+        return 2 * (self.channels + finer) * self.grid**2
+
+    @property
     def _net(self) -> Any:
         return cast(Any, self.network)
+
+    def features(self, images: Tensor) -> Embeddings:
+        """Encode: the coarsest features are those that others can be fused with."""
+        return self.encode(images)
 
     def encode(self, images: Tensor) -> Embeddings:
         """Encode (n, 3, h, w) images of values 0 to 255.
@@ -101,6 +126,10 @@ class Sam2:
         for unused in _UNUSED:
             if isinstance(getattr(self._net, unused, None), nn.Module):
                 getattr(self._net, unused).requires_grad_(False)
+
+    def own_state(self) -> dict[str, Tensor]:
+        """Give all weights of the network."""
+        return self.network.state_dict()
 
     def checkpoint(self) -> dict[str, Any]:
         """Give the model as the service loads it."""

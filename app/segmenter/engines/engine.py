@@ -35,7 +35,7 @@ def torch_version() -> str:
 def pinned_torch() -> str:
     """Read from our own metadata which torch this release is made for."""
     return next(
-        line.partition("==")[2] for line in requires("cytomine-refine") or () if line.startswith("torch==")
+        line.partition("==")[2] for line in requires("cytomine-refine-service") or () if line.startswith("torch==")
     ).partition(";")[0]
 
 

@@ -7,6 +7,31 @@ import {host} from './refine-host';
 const api = () => host.Cytomine.instance.api;
 
 /**
+ * Cancels a request of any version of the hosts' client: the older one knows no `AbortSignal` but takes a token, as the newer
+ * one still does.
+ */
+class CancelToken {
+  constructor(signal) {
+    this.signal = signal;
+    this.promise = new Promise(resolve => signal.addEventListener('abort', () => resolve(new Error('The search was left'))));
+  }
+
+  throwIfRequested() {
+    if (this.signal.aborted) {
+      throw new Error('The search was left');
+    }
+  }
+
+  subscribe(listener) {
+    this.signal.addEventListener('abort', listener);
+  }
+
+  unsubscribe(listener) {
+    this.signal.removeEventListener('abort', listener);
+  }
+}
+
+/**
  * Have objects proposed on an image.
  *
  * @param {number} image
@@ -18,7 +43,7 @@ const api = () => host.Cytomine.instance.api;
 export async function propose(image, question, told, signal) {
   try {
     const {data} = await api().post(`imageinstance/${image}/sam/propose`, question, {
-      signal,
+      cancelToken: new CancelToken(signal),
       responseType: 'text',
       transformResponse: [text => text],
       onDownloadProgress: event => {
