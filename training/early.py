@@ -90,7 +90,7 @@ def check_evaluation_data(data: Path, split: str | None) -> None:
 
 def room_for_training(model: Promptable, recipe: Recipe, dataset: Dataset, out: Path) -> int:
     """Say how many bytes a training will write: embeddings of every window, state and checkpoints."""
-    weights: int = sum(value.numel() * value.element_size() for value in model.network.state_dict().values())
+    weights: int = sum(value.numel() * value.element_size() for value in model.own_state().values())
     needed = SMALL_RESULTS + 6 * weights  # two checkpoints, a state with its moments, and one that is being written
     if recipe.tune == "decoder":
         needed += model.window_bytes * (len(dataset.of("train")) + len(dataset.of("validation")))

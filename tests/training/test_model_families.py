@@ -12,6 +12,7 @@ from torch import nn
 
 from app.errors import InvalidSettings
 from tests.training.models_in_test import given, opened
+from training.embedded.model import plain_attention
 from training.models import gathered
 from training.models.architecture import architecture_of
 from training.models.heads import (
@@ -171,3 +172,26 @@ def test_an_architectures_name_is_read_and_written() -> None:
     assert architecture_of("tissue_tiny14,deconvolution").sam == "sam_vit_tiny"
     for name in ("sam2.1_hiera_b+", "sam_vit_h", "sam2.1_hiera_t,h-optimus-0,concatenation,deconvolution"):
         assert architecture_of(name).name == name
+
+
+def test_plain_attention_is_what_torch_computes_masks_included() -> None:
+    rng = torch.Generator().manual_seed(0)
+    values = torch.randn(1, 2, 5, 8, generator=rng)
+    mask = torch.ones(5, 5, dtype=torch.bool).tril()
+    several = nn.MultiheadAttention(8, 2, batch_first=True).eval()
+    options: list[dict[str, Any]] = [
+        {},
+        {"dropout_p": 0.0},
+        {"attn_mask": None},
+        {"attn_mask": mask},
+        {"is_causal": True},
+    ]
+
+    def computed() -> list[torch.Tensor]:
+        found = [nn.functional.scaled_dot_product_attention(values, values, values, **each) for each in options]
+        return [*found, several(values[0], values[0], values[0], need_weights=False)[0]]
+
+    fused = computed()
+    with plain_attention():
+        for one, other in zip(computed(), fused, strict=True):
+            assert torch.allclose(one, other, atol=1e-6)

@@ -17,6 +17,9 @@ from app.segmenter.weights import file_sha256
 from tests.fakes.checkpoint_server import CheckpointServer
 from tests.fakes.gated_hub import COMMIT, GatedHub
 from training.cli import app
+from training.dataset import Dataset
+from training.early import SMALL_RESULTS, room_for_training
+from training.finetune.recipe import Recipe
 from training.models import open_model, published
 from training.models.published import SAM_WEIGHTS, pull_published
 from training.models.sam1 import build_sam1
@@ -173,3 +176,11 @@ def test_a_head_opens_only_on_the_weights_that_it_learned_on(tmp_path: Path) -> 
     torch.save(content, head)
     with pytest.raises(WeightsCorrupt, match=r"1 missing \(head.out.bias\)"):
         open_model(str(head), encoder=str(moved))
+
+
+def test_room_is_asked_for_what_is_written_and_not_for_frozen_encoders(dataset: Dataset, tmp_path: Path) -> None:
+    model = open_model("random", ATTENTION, "random").model
+    own = sum(4 * value.numel() for value in model.checkpoint()["model"].values())
+    items = len(dataset.of("train")) + len(dataset.of("validation"))
+    expected = SMALL_RESULTS + 6 * own + items * model.window_bytes
+    assert room_for_training(model, Recipe(), dataset, tmp_path) == pytest.approx(expected, abs=4096)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from training.finetune.run import Run
     from training.models import Loaded
     from training.start import Machine
+
+
+SINGLE = 0.5
+"""Weight of the single-mask token in interactive training."""
 
 
 class Tuned(StrEnum):
@@ -29,6 +34,16 @@ class LossName(StrEnum):
 
     bce_iou = "bce-iou"
     sam = "sam"
+    bce = "bce"
+    original_sam = "original-sam"
+    original_sam2 = "original-sam2"
+
+
+class RecipeName(StrEnum):
+    """See `training.finetune.recipe`."""
+
+    ours = "ours"
+    thesis = "thesis"
 
 
 class Precision(StrEnum):
@@ -62,11 +77,18 @@ def train(
     ] = "base_plus",
     config: Config = None,
     encoder: Encoder = None,
+    recipe: Annotated[
+        RecipeName, typer.Option(help="Ours, or as the thesis trained; the other options change either.")
+    ] = RecipeName.ours,
+    datasets: Annotated[
+        str | None, typer.Option(help="Parts of the data to learn from, A,B.", show_default="all")
+    ] = None,
     tune: Annotated[
         Tuned, typer.Option(help="Prompt encoder and mask decoder, these and LoRA, or all.")
     ] = Tuned.decoder,
     loss: Annotated[
-        LossName, typer.Option(help="BCE + 0.05 |IoU error|, or 20 focal + Dice + IoU.")
+        LossName,
+        typer.Option(help="BCE + 0.05 |IoU error|; 20 focal + Dice + IoU; BCE; the thesis' versions of the originals."),
     ] = LossName.bce_iou,
     epochs: Annotated[int, typer.Option(min=1)] = 30,
     batch: Annotated[int | None, typer.Option(min=1, help="Default: 16, or 4 where the image encoder learns.")] = None,
@@ -76,15 +98,32 @@ def train(
         str, typer.Option(help="Types to learn from, with all their subsets.")
     ] = "box,mask,positive,negative",
     subsets: Annotated[int, typer.Option(min=1, help="Subsets of the prompts that each batch is decoded with.")] = 3,
-    patience: Annotated[int, typer.Option(min=0, help="Epochs without a better validation; 0: never stop early.")] = 6,
+    patience: Annotated[
+        int | None,
+        typer.Option(min=0, help="Epochs without a better validation; 0: never stop.", show_default="6; thesis: 0"),
+    ] = None,
     lora_rank: Annotated[int, typer.Option(min=1)] = 8,
+    interactive: Annotated[
+        bool,
+        typer.Option(
+            "--interactive",
+            help="Also learn from simulated corrections: clicks where the answer to the first prompts is most wrong;"
+            " and train the single-mask token, and boxes that lie far off.",
+        ),
+    ] = False,
+    rounds: Annotated[int, typer.Option(min=1, help="Of corrections, with --interactive.")] = 2,
+    augment: Annotated[
+        bool, typer.Option("--augment", help="Turn, mirror and recolour windows; then each is encoded every time.")
+    ] = False,
+    accumulate: Annotated[int, typer.Option(min=1, help="Batches to a step, for larger ones than fit.")] = 1,
+    minutes: Annotated[float, typer.Option(min=0.0, help="End after so long, validated and kept; 0: never.")] = 0.0,
     precision: Annotated[Precision, typer.Option(help="auto: bfloat16 on a GPU.")] = Precision.auto,
     device: Device = "auto",
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
     """Fine-tune a checkpoint on a dataset; stop it with Ctrl-C, and go on with the same command."""
     from training.early import check_out, check_training_data
-    from training.finetune.recipe import PROMPT_TYPES, Recipe
+    from training.finetune.recipe import PRESETS, PROMPT_TYPES
     from training.models import open_model
     from training.start import machine
 
@@ -96,12 +135,16 @@ def train(
     check_training_data(data)
     check_out(out)
     where, start = machine(device, precision.value), open_model(checkpoint, config, encoder)
-    recipe = Recipe(
-        tune=tune.value, loss=loss.value, epochs=epochs, batch=batch or (16 if tune is Tuned.decoder else 4),
-        learning_rate=lr, weight_decay=weight_decay, prompt_types=types, subsets_per_batch=subsets, patience=patience,
-        lora_rank=lora_rank, seed=seed,
+    preset = PRESETS[recipe.value]
+    chosen = replace(
+        preset, tune=tune.value, loss=loss.value, epochs=epochs, batch=batch or (16 if tune is Tuned.decoder else 4),
+        learning_rate=lr, weight_decay=weight_decay, prompt_types=types, subsets_per_batch=subsets,
+        patience=preset.patience if patience is None else patience, lora_rank=lora_rank, seed=seed,
+        datasets=tuple(name.strip() for name in datasets.split(",")) if datasets else (),
+        augment=augment, accumulate=accumulate, minutes=minutes,
+        rounds=rounds if interactive else 0, single=SINGLE if interactive else 0.0,
     )  # fmt: skip
-    typer.echo(told(run_training(data, out, start, recipe, where), out))
+    typer.echo(told(run_training(data, out, start, chosen, where), out))
 
 
 def run_training(data: Path, out: Path, start: Loaded, recipe: Recipe, where: Machine) -> Run:
@@ -113,7 +156,7 @@ def run_training(data: Path, out: Path, start: Loaded, recipe: Recipe, where: Ma
     from training.finetune.run import Origin
     from training.finetune.train import fine_tune
 
-    dataset = open_dataset(dataset_of(data, out / "data", tell))
+    dataset = open_dataset(dataset_of(data, out / "data", tell)).only(recipe.datasets)
     check_out(out, room_for_training(start.model, recipe, dataset, out))
     counts = Counter(dataset.splits[item.slide] for item in dataset.items)
     origin = Origin(start.name, start.sha256, start.config, data.name, dataset.sha256, dict(sorted(counts.items())))

@@ -159,7 +159,7 @@ class Histology:
         return not name.startswith((*_SAM_ENCODER, *(f"sam.{each}" for each in _VIDEO)))
 
     def own_state(self) -> dict[str, Tensor]:
-        """Give what a checkpoint of it holds."""
+        """Give the weights that a checkpoint holds: neither image encoder's, and of a refinement no SAM's."""
         return {name: value for name, value in self.network.state_dict().items() if self._is_own(name)}
 
     def checkpoint(self) -> dict[str, Any]:

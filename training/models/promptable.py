@@ -119,6 +119,9 @@ class Promptable(Protocol):
             This model cannot learn that way.
         """
 
+    def own_state(self) -> dict[str, Tensor]:
+        """Give the weights that a checkpoint holds, as they lie in the network."""
+
     def checkpoint(self) -> dict[str, Any]:
         """Give what a checkpoint holds, for ``torch.save``; `open_model` reads it."""
 

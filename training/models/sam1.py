@@ -159,6 +159,10 @@ class Sam1:
             learns = tune == "all" or not name.startswith("image_encoder") or name.endswith((".down", ".up"))
             parameter.requires_grad_(learns)
 
+    def own_state(self) -> dict[str, Tensor]:
+        """Give all weights of the network."""
+        return self.network.state_dict()
+
     def checkpoint(self) -> dict[str, Any]:
         """Give the model as the package loads it."""
         merged = copy.deepcopy(self.network).cpu()

@@ -127,6 +127,10 @@ class Sam2:
             if isinstance(getattr(self._net, unused, None), nn.Module):
                 getattr(self._net, unused).requires_grad_(False)
 
+    def own_state(self) -> dict[str, Tensor]:
+        """Give all weights of the network."""
+        return self.network.state_dict()
+
     def checkpoint(self) -> dict[str, Any]:
         """Give the model as the service loads it."""
         merged = copy.deepcopy(self.network).cpu()

@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from training.dataset import Dataset
-from training.errors import BrokenDataset
 from training.finetune.recipe import Recipe
 from training.finetune.run import BEST, Origin
 from training.finetune.train import fine_tune
@@ -77,7 +75,9 @@ class School:
             counts = Counter(self.dataset.splits[item.slide] for item in self.dataset.items)
             origin = Origin(start.name, start.sha256, start.config, self.dataset.folder.name, self.dataset.sha256,
                             dict(sorted(counts.items())))  # fmt: skip
-            fine_tune(start.model, recipe, only(self.dataset, recipe.datasets), origin, folder, self.machine)
+            fine_tune(
+                start.model, recipe, self.dataset, origin, folder, self.machine, embeddings=self.folder / EMBEDDINGS
+            )
         return folder
 
     def _recipe(self, recipe: Recipe) -> Recipe:
@@ -105,19 +105,3 @@ def _told(recipe: Recipe, record: dict[str, object]) -> str:
         f"{recipe.tune}{data}, loss {recipe.loss}, prompts {'+'.join(recipe.prompt_types)}, batch {recipe.batch},"
         f" {record['epochs']} epochs, best after {record['best_epoch']}"
     )
-
-
-def only(dataset: Dataset, names: Sequence[str]) -> Dataset:
-    """Keep some parts of a dataset.
-
-    Raises
-    ------
-    BrokenDataset
-        It has none of that name.
-    """
-    there = sorted({item.dataset for item in dataset.items})
-    missing = [name for name in names if name not in there]
-    if missing:
-        raise BrokenDataset(f"{dataset.folder} has no dataset {missing[0]!r}: it has {', '.join(there)}.")
-    items = tuple(item for item in dataset.items if not names or item.dataset in names)
-    return Dataset(dataset.folder, items, dataset.splits)

@@ -82,7 +82,7 @@ def write_page(folder: Path, entry: Entry, found: Results) -> Path:
 
 
 def _rows(found: Sequence[Cells], groups: Sequence[str], theirs: Sequence[str]) -> list[dict[str, Any]]:
-    firsts = [True, *(one.line != other.line for one, other in pairwise(found))]
+    firsts = [True, *(one.line != other.line for one, other in pairwise(found))][: len(found)]
     return [
         {
             "line": each.line, "first": first, "metric": LABELS[each.metric], "samples": each.samples,

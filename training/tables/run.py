@@ -20,7 +20,7 @@ from training.tables.architecture import Architecture, architecture_of
 from training.tables.draw import Drawing
 from training.tables.entry import Arm, Entry, Line
 from training.tables.facts import Facts
-from training.tables.learning import EMBEDDINGS, Opened, School, only
+from training.tables.learning import EMBEDDINGS, Opened, School
 from training.tables.lines import arms_of, lines_of
 from training.tables.measure import Asker, Ledger, Window, ledger_of, measure
 from training.tables.page import Results, write_page
@@ -78,7 +78,7 @@ def run(job: Job) -> Path:
     BrokenDataset, BrokenRun, NoSpace
         Nothing that was done before is lost.
     """
-    entry, learned_from = job.entry, only(job.dataset, job.datasets)
+    entry, learned_from = job.entry, job.dataset.only(job.datasets)
     names = job.datasets or tuple(sorted({item.dataset for item in learned_from.items}))
     lines = lines_of(entry, names)
     data, items = _measured_on(job, learned_from)
