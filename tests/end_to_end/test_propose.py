@@ -135,13 +135,13 @@ def test_an_exemplar_that_the_caller_may_not_see_shows_nothing(lab: Lab) -> None
 def test_pixels_that_fail_in_the_middle_are_the_last_line_through_core_too(lab: Lab) -> None:
     fault = Fault("status", path="/window", skip=5, times=None, status=500)
     lab.cytomine.faults.add(fault)
-    _, last = lines(through_core(lab, lab.alice, like=ring(lab, 0)))
+    _, last = lines(through_core(lab, lab.alice))
     assert last["done"] is False
     assert last["problem"]["status"] == 502
 
 
 def test_whoever_hangs_up_stops_the_work(lab: Lab) -> None:
-    asked = {"geometry": feature(REGION), "like": ring(lab, 0)}
+    asked = {"geometry": feature(REGION)}
     url = f"{lab.cytomine.base_url}/api/imageinstance/{lab.image}/sam/propose"
     with httpx.stream("POST", url, json=asked, headers=bearer(lab.alice), timeout=60, trust_env=False) as answer:
         first = next(part for part in answer.iter_text() if "{" in part)

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/x-ndjson"
 SIGN_OF_LIFE = " "
-"""Of a tile in which nothing was found: a blank before the next line, so that no proxy takes the silence for the end."""
+"""Of a tile in which nothing was found: a blank before the next line, so that no proxy takes silence for the end."""
 _LINES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "One GeoJSON Feature a line, the best first within each tile; the last line has `done`: true, "
