@@ -10,22 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from app.geometry.windows import MODEL_SIDE_PX
+from training.mask_prompts import UNTOLD, MaskPrompts
 from training.prompts import Given
 
 _MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
 _STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 _PADDING = -1
 _CORNERS = (2, 3)
-MASK_LOGIT = 6.9
-"""Raw value of a mask prompt inside of it, and its negative outside: the logit of 0.999."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +120,7 @@ def chosen(logits: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
     return logits[rows, best], scores[rows, best]
 
 
-def gathered(given: Sequence[Given], side: int) -> PromptBatch:
+def gathered(given: Sequence[Given], side: int, mask_prompts: MaskPrompts = UNTOLD) -> PromptBatch:
     """Gather the prompts of several objects, from the model frame to the pixels of a model's input.
 
     Parameters
@@ -132,6 +129,8 @@ def gathered(given: Sequence[Given], side: int) -> PromptBatch:
         Either all with a mask or all without.
     side : int
         Of the model's input.
+    mask_prompts : MaskPrompts
+        Which values the checkpoint knows masks by.
     """
     scale = side / MODEL_SIDE_PX
     most = max((len(each.points) for each in given), default=0)
@@ -143,7 +142,7 @@ def gathered(given: Sequence[Given], side: int) -> PromptBatch:
         labels[index, : len(each.points)] = each.labels
         if each.box is not None:
             boxes[index] = each.box * scale
-    shown = [each.mask for each in given if each.mask is not None]
+    shown = [mask_prompts.values(each.mask, side // 4) for each in given if each.mask is not None]
     if shown and len(shown) < len(given):
         raise ValueError("mask prompts are given to all objects of a batch or to none")
     return PromptBatch(
@@ -151,11 +150,5 @@ def gathered(given: Sequence[Given], side: int) -> PromptBatch:
         torch.tensor([each.box is not None for each in given]),
         torch.from_numpy(points),
         torch.from_numpy(labels),
-        torch.from_numpy(np.stack([mask_logits(mask, side // 4) for mask in shown])[:, None]) if shown else None,
+        torch.from_numpy(np.stack(shown)[:, None]) if shown else None,
     )
-
-
-def mask_logits(mask: npt.NDArray[np.bool_], side: int) -> npt.NDArray[np.float32]:
-    """Reduce a mask to the size that the prompt encoder takes, as raw values."""
-    share = cv2.resize(mask.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
-    return np.asarray((2 * share - 1) * MASK_LOGIT, np.float32)

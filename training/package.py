@@ -18,8 +18,14 @@ from app.segmenter.weights.checks import file_sha256
 from training.errors import BrokenRun, telling_of_full_disks
 from training.evaluation.evaluate import MEAN_OF_DATASETS
 from training.finetune.run import BEST
+from training.mask_prompts import CARD_MEMBER, RAW, of_values
 from training.start import RECORD
 
+METHOD = (
+    "Vanmechelen, T. (2025). Rapid Cytomine: foundation models for interactive annotation in computational pathology."
+    " Master's thesis, University of Liège. http://hdl.handle.net/2268.2/23364"
+)
+"""Whose method the fine-tuning follows."""
 _SHOWN_PROMPTS = ("exact box", "box", "loosened box", "loosened box, 1 point (+)")
 
 
@@ -74,7 +80,9 @@ def package(run: Path, metrics: Path | None, about: About, folder: Path) -> Path
         "epochs": record["epochs"],
         "best_epoch": record["best_epoch"],
         "validation_iou": {"before": record["curve"][0]["iou"], "best": record["best_validation_iou"]},
+        CARD_MEMBER: of_values(tuple(record["recipe"].get("mask_values", RAW))).on_a_card(),
         "metrics": measured,
+        "method": METHOD,
         **_judgement(metrics),
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -160,5 +168,6 @@ def model_card(card: dict[str, Any]) -> str:
         for prompt, means in measured["mean_iou"].items():
             lines.append(f"| {prompt} | " + " | ".join(f"{means[group]:.3f}" for group in groups) + " |")
         lines.append("")
+    lines += [f"The method follows {card['method']}", ""]
     lines += ["It is a research model: look at every outline before you count on it.", ""]
     return "\n".join(lines)

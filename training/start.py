@@ -19,11 +19,12 @@ from app.segmenter.weights.card import check_card, config_of, read_card
 from app.segmenter.weights.choice import EMBEDDED_MODEL
 from app.settings import read_settings
 from training.embedded.model import plain_attention
+from training.mask_prompts import OF_THE_THESIS, UNTOLD, MaskPrompts, mask_prompts_of
 
 Precision = Literal["auto", "float32", "bfloat16"]
 RECORD = "run.json"
 """What a training's folder says of itself."""
-THESIS_CONFIG = "sam2.1_hiera_b+"
+THESIS, THESIS_CONFIG = "thesis", "sam2.1_hiera_b+"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class Loaded:
     sha256: str
     path: Path | None = None
     """None where the weights are no file."""
+    mask_prompts: MaskPrompts = UNTOLD
+    """As its card says that it learned them."""
 
 
 def load(checkpoint: str, config: str | None) -> Loaded:
@@ -69,7 +72,8 @@ def load(checkpoint: str, config: str | None) -> Loaded:
         torch.manual_seed(0)
         return Loaded("random", build_model(config), config, f"random weights of {config}, seed 0")
     found = _found(checkpoint, config)
-    return Loaded(found.name, load_checkpoint(found.path, found.config), found.config, found.sha256, found.path)
+    network = load_checkpoint(found.path, found.config)
+    return Loaded(found.name, network, found.config, found.sha256, found.path, _mask_prompts(found))
 
 
 class _Found(NamedTuple):
@@ -95,6 +99,10 @@ def _found(checkpoint: str, config: str | None) -> _Found:
         return _Found(path.stem, path, config or _config_of_run(path.parent) or THESIS_CONFIG, sha256)
     check_card(path, card, sha256)
     return _Found(card.name, path, config or config_of(path, card), sha256)
+
+
+def _mask_prompts(found: _Found) -> MaskPrompts:
+    return OF_THE_THESIS if found.name == THESIS else mask_prompts_of(found.path)
 
 
 def _pulled(entry: WeightsEntry) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -12,7 +13,8 @@ import torch
 from torch import nn
 
 from app.geometry.masks import BoolMask, Mask, Masks, mask_in_model_frame
-from training.model import Embeddings, chosen, decode, encode, gathered
+from training.mask_prompts import UNTOLD, MaskPrompts
+from training.model import Embeddings, PromptBatch, chosen, decode, encode, gathered
 from training.prompts import Given
 from training.start import Machine
 
@@ -48,6 +50,7 @@ class Model:
     name: str
     network: nn.Module
     machine: Machine
+    mask_prompts: MaskPrompts = UNTOLD
 
     @property
     def side(self) -> int:
@@ -68,7 +71,7 @@ class Model:
         """Decode one prompt."""
         started = time.perf_counter()
         with self.machine.autocast():
-            logits, scores = decode(self.network, embeddings, gathered([given], self.side).to(self.machine.device))
+            logits, scores = decode(self.network, embeddings, self._gathered([given]))
         kept, score = chosen(logits, scores)
         mask = mask_in_model_frame(kept[0].float().cpu().numpy())
         return Found(mask, float(score[0]), time.perf_counter() - started)
@@ -77,7 +80,7 @@ class Model:
     def masks(self, embeddings: Embeddings, given: Given) -> Masks:
         """Decode one prompt into all that the service sees of it."""
         with self.machine.autocast():
-            logits, scores = decode(self.network, embeddings, gathered([given], self.side).to(self.machine.device))
+            logits, scores = decode(self.network, embeddings, self._gathered([given]))
         values, told = logits[0].float().cpu().numpy(), scores[0].float().cpu().numpy()
         return Masks(values[1:], told[1:], Mask(values[0], float(told[0])))
 
@@ -91,13 +94,16 @@ class Model:
         for start in range(0, len(grid), _GRID_BATCH):
             some = grid[start : start + _GRID_BATCH]
             with self.machine.autocast():
-                prompts = gathered(some, self.side).to(self.machine.device)
+                prompts = self._gathered(some)
                 kept, scores = chosen(*decode(self.network, embeddings.repeated(len(some)), prompts))
             top = int(scores.argmax())
             if best is None or float(scores[top]) > best[0]:
                 best = float(scores[top]), kept[top].float().cpu().numpy()
         assert best is not None  # noqa: S101  the grid is never empty
         return Found(mask_in_model_frame(best[1]), best[0], time.perf_counter() - started)
+
+    def _gathered(self, given: Sequence[Given]) -> PromptBatch:
+        return gathered(given, self.side, self.mask_prompts).to(self.machine.device)
 
     def _wait(self) -> None:
         if self.machine.device.type == "cuda":

@@ -76,7 +76,8 @@ def evaluate_and_report(
     dataset.check_files(items)
     names = _distinct([each.name for each in loaded])
     models = tuple(
-        Model(name, each.network.to(machine.device).eval(), machine) for name, each in zip(names, loaded, strict=True)
+        Model(name, each.network.to(machine.device).eval(), machine, each.mask_prompts)
+        for name, each in zip(names, loaded, strict=True)
     )
     fitted = judged(samples(dataset, items, models[0], seed)) if calibrate else None
     rows = evaluate(dataset, items, Asked(models, tuple(each.sha256 for each in loaded), seed), out)

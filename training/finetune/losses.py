@@ -1,4 +1,4 @@
-"""The two losses of the thesis (section 5.2), for each of several proposals.
+"""The losses of the thesis (section 5.2) and ours, for each of several proposals.
 
 All take raw values and give one number per object and proposal, so that a training can choose among the proposals and
 a test can compare with numbers on paper.
@@ -11,6 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
+
+from training.finetune.recipe import Recipe
 
 IOU_WEIGHT = 0.05
 """Of the error of the predicted IoU beside the cross entropy; source: section 5.2.2."""
@@ -35,6 +37,14 @@ def focal(logits: Tensor, truth: Tensor) -> Tensor:
     return (balance * (1 - right) ** FOCAL_GAMMA * each).mean((2, 3))
 
 
+def focal_of_the_thesis(logits: Tensor, truth: Tensor) -> Tensor:
+    """Focal loss as the author's code has it, (b, k): the mean over the rows, summed over the columns.
+
+    The formula of section 5.2.1 sums over all pixels; SAM 2's own training takes the mean.
+    """
+    return focal(logits, truth) * logits.shape[-1]
+
+
 def dice(logits: Tensor, truth: Tensor) -> Tensor:
     """One minus the soft Dice, (b, k), with one pixel added above and below."""
     probability = logits.sigmoid()
@@ -50,8 +60,13 @@ def iou(logits: Tensor, truth: Tensor) -> Tensor:
     return (found & wanted).sum((2, 3)) / union
 
 
+def bce(logits: Tensor, scores: Tensor, truth: Tensor) -> Tensor:
+    """Weigh as the thesis does for SAM: cross entropy alone, (b, k)."""
+    return cross_entropy(logits, truth) + 0 * scores
+
+
 def bce_iou(logits: Tensor, scores: Tensor, truth: Tensor) -> Tensor:
-    """Weigh as the thesis does: cross entropy + 0.05 |predicted IoU - IoU|, (b, k)."""
+    """Weigh as the thesis does for SAM 2: cross entropy + 0.05 |predicted IoU - IoU|, (b, k)."""
     return cross_entropy(logits, truth) + IOU_WEIGHT * (scores - iou(logits, truth)).abs()
 
 
@@ -60,11 +75,27 @@ def sam(logits: Tensor, scores: Tensor, truth: Tensor) -> Tensor:
     return FOCAL_WEIGHT * focal(logits, truth) + dice(logits, truth) + (scores - iou(logits, truth)).abs()
 
 
-LOSSES: dict[str, Loss] = {"bce-iou": bce_iou, "sam": sam}
+def original_sam(logits: Tensor, scores: Tensor, truth: Tensor) -> Tensor:
+    """Weigh as the thesis' "original loss" of SAM: the error of the predicted IoU is squared, (b, k)."""
+    return _original(logits, truth) + (scores - iou(logits, truth)) ** 2
 
 
-def best_of_proposals(loss: Loss, logits: Tensor, scores: Tensor, truth: Tensor) -> Tensor:
-    """Weigh a batch: the mask of the best proposal, and the estimates of all, because the service trusts them.
+def original_sam2(logits: Tensor, scores: Tensor, truth: Tensor) -> Tensor:
+    """Weigh as the thesis' "original loss" of SAM 2: the error of the predicted IoU is absolute, (b, k)."""
+    return _original(logits, truth) + (scores - iou(logits, truth)).abs()
+
+
+def _original(logits: Tensor, truth: Tensor) -> Tensor:
+    return FOCAL_WEIGHT * focal_of_the_thesis(logits, truth) + dice(logits, truth)
+
+
+LOSSES: dict[str, Loss] = {
+    "bce-iou": bce_iou, "sam": sam, "bce": bce, "original-sam": original_sam, "original-sam2": original_sam2,
+}  # fmt: skip
+
+
+def weighed(recipe: Recipe, logits: Tensor, scores: Tensor, truth: Tensor) -> Tensor:
+    """Weigh a batch as a recipe says.
 
     Parameters
     ----------
@@ -79,9 +110,31 @@ def best_of_proposals(loss: Loss, logits: Tensor, scores: Tensor, truth: Tensor)
     -------
     scalar
     """
-    logits = interpolate(logits, truth.shape[-2:], mode="bilinear", align_corners=False)
-    target = truth.expand(-1, logits.shape[1], -1, -1)
-    each = loss(logits, scores, target)
-    best = each.argmin(1, keepdim=True)
-    estimates = (scores - iou(logits, target)).abs().mean(1)
-    return (each.gather(1, best)[:, 0] + IOU_WEIGHT * estimates).mean()
+    loss = LOSSES[recipe.loss]
+    if recipe.proposal == "least loss":
+        return best_of_proposals(loss, logits, scores, truth, estimates=recipe.estimates)
+    best = scores.argmax(1, keepdim=True)
+    rows = torch.arange(len(logits), device=logits.device)[:, None]
+    enlarged = _enlarged(logits[rows, best], truth)
+    weights = loss(enlarged, scores.gather(1, best), truth).mean()
+    return weights + _of_estimates(logits, scores, truth) if recipe.estimates else weights
+
+
+def best_of_proposals(loss: Loss, logits: Tensor, scores: Tensor, truth: Tensor, *, estimates: bool = True) -> Tensor:
+    """Weigh a batch: the mask of least loss, and the estimates of all, because the service trusts them.
+
+    Parameters and result are those of `weighed`.
+    """
+    logits = _enlarged(logits, truth)
+    each = loss(logits, scores, truth.expand(-1, logits.shape[1], -1, -1))
+    least = each.gather(1, each.argmin(1, keepdim=True)).mean()
+    return least + _of_estimates(logits, scores, truth) if estimates else least
+
+
+def _of_estimates(logits: Tensor, scores: Tensor, truth: Tensor) -> Tensor:
+    logits = _enlarged(logits, truth)
+    return IOU_WEIGHT * (scores - iou(logits, truth.expand(-1, logits.shape[1], -1, -1))).abs().mean()
+
+
+def _enlarged(logits: Tensor, truth: Tensor) -> Tensor:
+    return interpolate(logits, truth.shape[-2:], mode="bilinear", align_corners=False)

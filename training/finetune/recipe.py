@@ -1,4 +1,7 @@
-"""What decides a fine-tuning; the defaults are the thesis' (section 5.2.2)."""
+"""What decides a fine-tuning: ours, and the thesis' (sections 5.2 to 5.5), which deviates from it in nothing.
+
+Where the text of the thesis leaves a number open, it is that of its author's public code.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,14 @@ from itertools import combinations
 from typing import Literal
 
 from training import prompts
+from training.mask_prompts import BINARY, RAW
 
 Tuned = Literal["decoder", "lora", "all"]
+Proposal = Literal["least loss", "best score"]
+Combined = Literal["subsets", "thesis"]
+Criterion = Literal["iou", "loss"]
+Combination = tuple[str, ...]
+
 PROMPT_TYPES = ("box", "mask", "positive", "negative")
 MOST_POINTS = 5
 
@@ -20,6 +29,7 @@ class Recipe:
     tune: Tuned = "decoder"
     """Prompt encoder and mask decoder alone, these and LoRA on the image encoder, or everything."""
     loss: str = "bce-iou"
+    """See `training.finetune.losses`."""
     epochs: int = 30
     batch: int = 16
     learning_rate: float = 1e-5
@@ -31,10 +41,54 @@ class Recipe:
     """Epochs without a better validation before the training ends; 0: never."""
     lora_rank: int = 8
     seed: int = 0
+    proposal: Proposal = "least loss"
+    """Which of the three proposals learns: the one of least loss, or of highest predicted IoU."""
+    estimates: bool = True
+    """Whether the predicted IoU of all three learns besides."""
+    loss_side: int = 256
+    """Side at which masks are compared, pixels."""
+    combinations: Combined = "subsets"
+    """``subsets``: every subset of the prompt types takes its turn on a whole batch. ``thesis``: those of the author's
+    code, and each object with each of them is a sample of its own."""
+    points: int = 0
+    """Of each kind; 0: a number from 1 to `MOST_POINTS`, drawn for each batch."""
+    redrawn: bool = True
+    """Whether prompts are drawn anew in every epoch."""
+    best_by: Criterion = "iou"
+    """What the best epoch is chosen by: the IoU of two box prompts, or the loss, both on the validation split."""
+    mask_values: tuple[float, float] = RAW
+    """What a mask prompt holds outside of its object, and inside."""
+    datasets: tuple[str, ...] = ()
+    """Which datasets to learn from, by name; none: all."""
 
 
-def subsets(types: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """List what the model is trained on: every combination of the types that says where the object is.
+PRESETS = {
+    "ours": Recipe(),
+    "thesis": Recipe(
+        patience=0, proposal="best score", estimates=False, loss_side=1024, combinations="thesis", points=MOST_POINTS,
+        redrawn=False, best_by="loss", mask_values=BINARY,
+    ),
+}  # fmt: skip
+"""Recipes by name. The thesis': source: sections 5.2.1 and 5.2.2, and ``src/train.py``, ``src/model/sam2_model.py`` and
+``src/dataset_processing/dataset.py`` of its author's HistoSAM."""
+
+_PAIRS = (
+    ("box", "positive"),
+    ("box", "negative"),
+    ("positive", "negative"),
+    ("mask", "positive"),
+    ("mask", "negative"),
+)
+_TRIPLES = (("box", "positive", "negative"), ("mask", "positive", "negative"))
+
+
+def combinations_of(recipe: Recipe) -> list[Combination]:
+    """List the combinations of prompts that a recipe learns from."""
+    return thesis_combinations(recipe.prompt_types) if recipe.combinations == "thesis" else subsets(recipe.prompt_types)
+
+
+def subsets(types: tuple[str, ...]) -> list[Combination]:
+    """List every combination of the types that says where the object is.
 
     Negative points alone say nothing, so they never stand alone.
     """
@@ -43,12 +97,25 @@ def subsets(types: tuple[str, ...]) -> list[tuple[str, ...]]:
     return [subset for subset in found if subset != ("negative",)]
 
 
-def recipe_of(subset: tuple[str, ...], points: int) -> prompts.Recipe:
-    """Give the prompts of a subset, with so many points of each kind."""
+def thesis_combinations(types: tuple[str, ...]) -> list[Combination]:
+    """List the combinations that the author's code trains and tests on.
+
+    All four types: box, mask, each of them with both kinds of points, and everything. Fewer: each type alone, even
+    negative points, and all of them together where the code has that combination.
+    """
+    known = tuple(kind for kind in PROMPT_TYPES if kind in types)
+    if known == PROMPT_TYPES:
+        return [("box",), ("mask",), *_TRIPLES, PROMPT_TYPES]
+    together = [each for each in (*_PAIRS, *_TRIPLES) if set(each) == set(known)]
+    return [*((kind,) for kind in known), *together]
+
+
+def recipe_of(subset: Combination, points: int, mask: prompts.MaskKind = "loose") -> prompts.Recipe:
+    """Give the prompts of a combination, with so many points of each kind."""
     return prompts.Recipe(
         "+".join(subset),
         box="jittered" if "box" in subset else None,
         positive=points if "positive" in subset else 0,
         negative=points if "negative" in subset else 0,
-        mask="loose" if "mask" in subset else None,
+        mask=mask if "mask" in subset else None,
     )
