@@ -19,8 +19,8 @@ ENV VENV=/venv
 COPY constraints.txt pyproject.toml README.md ./
 COPY docker/install.sh docker/requirements.py docker/
 RUN TORCH_INDEX_URL="${TORCH_INDEX_URL}" EXTRAS="${EXTRAS}" TORCH="${TORCH}" sh docker/install.sh dependencies
+COPY client client
 COPY app app
-COPY scale scale
 RUN sh docker/install.sh project
 
 FROM build AS weights
@@ -48,11 +48,14 @@ RUN useradd --uid 10001 --home-dir /tmp --no-create-home --shell /usr/sbin/nolog
 COPY --from=build /venv /venv
 COPY --from=weights --chown=10001 /weights /app/weights
 COPY --from=bill /bill.cdx.json /app/bill.cdx.json
+# For Ray, see docs/scale.md; it needs the extra of that name.
+COPY scale /app/scale
 # Where a stock chart of 2026 looks for it: "fastapi run app/main.py".
 RUN ln -s "$(/venv/bin/python -c 'import app; print(app.__path__[0])')" /app/app
 ENV PATH=/venv/bin:${PATH} \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
+    PYTHONPATH=/app \
     API_BASE_PATH=/sam \
     REFINE_WEIGHTS__FOLDER=/app/weights \
     REFINE_SEGMENTER__ENGINE_FOLDER=/app/weights/engines

@@ -19,11 +19,14 @@ SEED   ?= 1
 REPLICAS ?= 2
 CONFIG ?= sam2.1_hiera_b+
 BENCH_ENGINE ?=
+# Tests wait more than they compute, so two processes pay on one core, too.
+WORKERS ?= $(shell cores=$$(nproc 2> /dev/null || echo 1); echo $$(( cores < 7 ? cores + 1 : 8 )))
 VIEWER := demo/viewer
 PAGE   := $(VIEWER)/dist/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint test bench campaign capacity serve-ray test-scale test-core test-web test-deploy release-check image image-demo openapi demo \
+.PHONY: help install format lint test test-all bench campaign capacity serve-ray test-scale test-core test-web test-deploy \
+    release-check image image-demo openapi demo \
     finetune embedded-model viewer test-browser
 
 help: ## List the targets
@@ -45,9 +48,14 @@ lint: $(READY) ## Style, types and import rules
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-test: ## Lint, then run every test this machine can run, and say what was skipped and why
+test: ## Lint, then run the tests, on all cores, and say what was skipped and why; not the long ones
 	$(MAKE) --no-print-directory -j 2 lint viewer test-core test-web
-	$(PY) -m pytest --cov --cov-report=term --cov-report=json:out/coverage.json
+	$(PY) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "not long" --mutants 60
+	@echo "The long tests were left out; make test-all runs them, too."
+
+test-all: ## Lint, then run every test this machine can run, say what was skipped and why, and look at the coverage
+	$(MAKE) --no-print-directory -j 2 lint viewer test-core test-web
+	$(PY) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder --cov --cov-report=term --cov-report=json:out/coverage.json
 	$(PY) scripts/check_coverage.py out/coverage.json
 
 test-core: ## Compile and test the additions to Cytomine's Core (JDK 17 and Maven; skipped, saying so, without them)

@@ -6,6 +6,7 @@
     ├── InvalidRequest                  the caller's words cannot be understood
     │   ├── BodyTooLarge
     │   ├── BodyTooSlow
+    │   ├── RegionTooLarge
     │   └── BrokenImage
     ├── NotAuthenticated                nobody, the wrong secret or a wrong signature asks
     ├── TooManyRequests                 one caller asks for more than their share
@@ -68,6 +69,10 @@ class BodyTooLarge(InvalidRequest):
 
 class BodyTooSlow(InvalidRequest):
     """The request's body did not arrive in time."""
+
+
+class RegionTooLarge(InvalidRequest):
+    """The region is over what one request may ask for."""
 
 
 class BrokenImage(InvalidRequest):

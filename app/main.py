@@ -38,6 +38,7 @@ from app.segmenter.weights import ChosenWeights, choose
 from app.settings import ApiSettings, Settings, check_serving, read_settings
 from app.usecases.embeddings import KEPT_S, Ahead, Embeddings
 from app.usecases.ports import Caller, EmbeddingStore, Identities, ModelInfo, Segmenter, SlideGateway, WindowReader
+from app.usecases.propose import Limits
 from app.usecases.refine_crop import RefineCrop
 from app.usecases.segment_roi import SegmentRoi
 
@@ -151,7 +152,7 @@ def assemble(
     verbs = _verbs(settings, gateway, reader, segmenter, metrics, store, spare_key)
     warm = threading.Event()
     is_ready = (lambda: warm.is_set() and replicas.ready()) if replicas else warm.is_set
-    status = Status(version("cytomine-refine"), lambda: segmenter.info, is_ready, metrics)
+    status = Status(version("cytomine-refine-service"), lambda: segmenter.info, is_ready, metrics)
     rooms = (verbs.ahead, segmenter, store, replicas, verbs.journal)
     closers = (*(room.close for room in rooms if room), *closers, *((traces.close,) if traces else ()))
 
@@ -188,6 +189,8 @@ def _verbs(
         doubtful=refine.doubtful,
         deadline_s=refine.deadline_s,
         metrics=metrics,
+        propose_limits=Limits(settings.propose.max_area_px0, settings.propose.max_tiles),
+        propose_deadline_s=settings.propose.deadline_s,
         notes_provenance=refine.provenance,
         journal=None if refine.journal is None else Journal(refine.journal),
     )
@@ -232,7 +235,7 @@ def _traces(settings: Settings) -> Traces | None:
         raise InvalidSettings(
             f"REFINE_TRACES__ENDPOINT needs the extra traces ({error.name} is missing): pip install '.[traces]'."
         ) from error
-    return Traces(endpoint, settings.traces, version("cytomine-refine"))
+    return Traces(endpoint, settings.traces, version("cytomine-refine-service"))
 
 
 def _embedding_files(settings: Settings, model: ModelInfo) -> EmbeddingFiles | None:

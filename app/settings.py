@@ -182,6 +182,20 @@ class RefineSettings(_Group):
     )
 
 
+class ProposeSettings(_Group):
+    """What one request for proposals may ask for."""
+
+    max_area_px0: float = Field(
+        64e6, gt=0, description="Box of a region, level-0 pixels; a larger one is refused with 413."
+    )
+    max_tiles: int = Field(
+        2000, ge=1, le=100_000, description="Tiles of a region; objects so small that they need more: 413."
+    )
+    deadline_s: float = Field(
+        120.0, gt=0, le=3600, description="After so long a request ends with what was found until then."
+    )
+
+
 class TracesSettings(_Group):
     """Where traces go, if anywhere."""
 
@@ -213,6 +227,7 @@ class Settings(BaseSettings):
     weights: WeightsSettings = WeightsSettings()
     api: ApiSettings = ApiSettings()
     refine: RefineSettings = RefineSettings()
+    propose: ProposeSettings = ProposeSettings()
     traces: TracesSettings = TracesSettings()
 
     @field_validator("base_path")

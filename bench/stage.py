@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,11 +19,13 @@ from app.segmenter.checkpoint import build_model
 from app.segmenter.weights.choice import EMBEDDED_MODEL
 from app.settings import PlatformSettings
 from bench.reference import Reference, open_reference
+from demo.cytomine.identity import Identity
 from demo.cytomine.server import EmbeddedCytomine
 from demo.samples import Sample
 from demo.seeding import Seeded, SeededImage, platform_wkt, seed
 from demo.service import Service, running_service
 
+_JWT_SECRET, _TOKEN_S = secrets.token_hex(32), 3600.0
 _STEP_PX0 = 3
 """From box to box; windows lie on whole pixels, so boxes one pixel apart can share theirs."""
 
@@ -39,6 +42,8 @@ class Stage:
     checkpoint: Path
     config: str
     engine: str
+    port: int
+    """Of the service."""
     _shifts: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @property
@@ -85,6 +90,11 @@ class Stage:
         location = platform_wkt(shape, image.height)
         return self.cytomine.store.add_annotation(image.id, self.seeded.users[0].id, location)
 
+    def bearer(self) -> dict[str, str]:
+        """Give the header of the person who draws."""
+        person, identity = self.seeded.users[0], Identity("full", _JWT_SECRET)
+        return {"Authorization": f"Bearer {identity.token(person.username, 'ROLE_USER', 'SESSION', _TOKEN_S)}"}
+
     def reference(self) -> Reference:
         """Load the reference."""
         return open_reference(self.platform, self.checkpoint, self.config)
@@ -92,11 +102,9 @@ class Stage:
     @contextmanager
     def service(self) -> Iterator[Service]:
         """Run the service, with the weights and the engine of this run."""
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = int(listener.getsockname()[1])
         keys = (self.seeded.service.public_key, self.seeded.service.private_key)
         with running_service(
-            port,
+            self.port,
             self.cytomine.base_url,
             keys,
             self.seeded.secret,
@@ -135,6 +143,11 @@ def _random(folder: Path, config: str) -> Path:
     return checkpoint
 
 
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
 @contextmanager
 def staged(folder: Path, config: str, engine: str) -> Iterator[Stage]:
     """Set everything up in a folder, which keeps the slide, the weights and the compiled engines from run to run."""
@@ -143,7 +156,9 @@ def staged(folder: Path, config: str, engine: str) -> Iterator[Stage]:
     for old in (*folder.glob("cytomine.sqlite*"), *folder.glob("seeded.json")):
         old.unlink()
     with ExitStack() as stack:
-        cytomine = stack.enter_context(EmbeddedCytomine(folder))
+        port = _free_port()
+        addition = f"http://127.0.0.1:{port}/sam"
+        cytomine = stack.enter_context(EmbeddedCytomine(folder, jwt_secret=_JWT_SECRET, refine_url=addition))
         seeded, image, sample = seed(cytomine, folder, None)
         keep_what_is_loaded()  # the platform answers from this process, and torch is in it
-        yield Stage(cytomine, seeded, image, sample, folder, checkpoint, config, engine)
+        yield Stage(cytomine, seeded, image, sample, folder, checkpoint, config, engine, port)

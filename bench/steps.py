@@ -25,7 +25,7 @@ from app.segmenter.weights.checks import file_sha256
 from app.segmenter.weights.choice import ChosenWeights
 from app.settings import SegmenterSettings
 from app.usecases.ports import Claim, Plane, Slide
-from bench.reference import cleaned, polygon_of
+from bench.reference import cleaned, outline_of_mask
 from bench.rows import Row, row, timed
 from bench.stage import Stage
 
@@ -96,7 +96,7 @@ def _outlining(stage: Stage, runs: int) -> list[Row]:
         def theirs(window: Window) -> None:
             size = (window.side_px0, window.side_px0)
             mask = (cv2.resize(logits, size) > 0).astype(np.uint8)
-            polygon_of(cleaned(mask), window.region, slide.height)
+            outline_of_mask(cleaned(mask), window.region, slide.height)
 
         pairs = [(timed(ours, window, scale), timed(theirs, window)) for _ in range(runs)]
         mine, reference = zip(*pairs, strict=True)

@@ -29,7 +29,7 @@ dependencies() {
 }
 
 project() {
-    pip install -q --no-deps .
+    pip install -q --no-deps . ./client
     pip uninstall -q -y pip
     find "$VENV" -name '__pycache__' -type d -prune -exec rm -rf {} +
     # What only building against torch needs, and OpenVINO's readers of other devices and formats.

@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
 from app.geometry.masks import Masks
 from app.spans import Notes
 from app.usecases.ports import Claim, Embedding, ModelInfo, QueueLoad
@@ -52,10 +55,18 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """Masks, and whose they are."""
+    """Masks of each object, and whose they are."""
 
     info: ModelInfo
-    masks: Masks
+    masks: list[Masks]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the encoder saw in a window, and which encoder that was."""
+
+    info: ModelInfo
+    features: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)

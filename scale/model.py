@@ -24,8 +24,8 @@ from app.geometry.windows import WindowImage
 from app.segmenter.load import load_segmenter
 from app.segmenter.weights import choose
 from app.settings import SegmenterSettings, Settings, read_settings
-from app.usecases.ports import ModelInfo, QueueLoad, Segmenter
-from scale.messages import About, Decoded, Encoded, Lost, OtherWeights, Ticket
+from app.usecases.ports import Embedding, ModelInfo, QueueLoad, Segmenter
+from scale.messages import About, Decoded, Encoded, Lost, OtherWeights, Seen, Ticket
 from scale.options import Weights
 from scale.replicas import Page, Replicas
 
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 Factory = Callable[[Settings], Segmenter]
-Answer = Decoded | OtherWeights | Lost | ServiceError
+Answer = Decoded | Seen | OtherWeights | Lost | ServiceError
 
 _FETCH_S = 20.0
 """An embedding that does not arrive within this time is made again."""
@@ -125,9 +125,21 @@ class Model:
         """Encode a window when the ticket's turn comes. Errors of ours are answers: they travel as they are."""
         return await self._in_thread(self._encode, image, ticket)
 
-    async def decode(self, at: list[ray.ObjectRef[Encoded]], prompts: Prompts) -> Answer:
-        """Decode an embedding that lies in the object store; the list keeps Ray from fetching it too early."""
-        return await self._in_thread(self._decode, at[0], prompts)
+    async def decode(self, at: list[ray.ObjectRef[Encoded]], prompts: list[Prompts]) -> Answer:
+        """Decode objects of an embedding in the object store; the list keeps Ray from fetching it too early."""
+
+        def work(segmenter: Segmenter, embedding: Embedding) -> Decoded:
+            return Decoded(segmenter.info, segmenter.decode_each(embedding, prompts))
+
+        return await self._in_thread(self._with, at[0], work)
+
+    async def features(self, at: list[ray.ObjectRef[Encoded]]) -> Answer:
+        """Give what the encoder saw."""
+
+        def work(segmenter: Segmenter, embedding: Embedding) -> Seen:
+            return Seen(segmenter.info, segmenter.features(embedding))
+
+        return await self._in_thread(self._with, at[0], work)
 
     async def leave(self, ticket: str) -> None:
         """Let a ticket be given up, if it is here: out of the line, but what has begun is finished."""
@@ -146,7 +158,8 @@ class Model:
         on_host = getattr(embedding, "on_host", None)
         return Encoded(segmenter.info, on_host() if on_host else embedding, notes)
 
-    def _decode(self, at: ray.ObjectRef[Encoded], prompts: Prompts) -> Answer:
+    def _with(self, at: ray.ObjectRef[Encoded], work: Callable[[Segmenter, Embedding], Decoded | Seen]) -> Answer:
+        """Do something with an embedding, by the weights that made it."""
         try:
             encoded = ray.get(at, timeout=_FETCH_S)
         except (RayError, GetTimeoutError) as error:
@@ -156,7 +169,7 @@ class Model:
             segmenter = self._segmenter_of(encoded)
             if segmenter is None:
                 return OtherWeights(self._segmenter().info)
-            return Decoded(segmenter.info, segmenter.decode(encoded.embedding, prompts))
+            return work(segmenter, encoded.embedding)
         except ServiceError as error:
             return error
 

@@ -27,6 +27,8 @@ class Options(BaseModel):
     drain_s: float | None = Field(
         None, gt=0, description="How long a replica that is to stop may finish what it has begun; the deadline and 5 s."
     )
+    busy_s: float = Field(5.0, ge=0, description="How long lines must have been long before a replica is added.")
+    quiet_s: float = Field(300.0, ge=0, description="How long lines must have been short before a replica is ended.")
     store_bytes: int = Field(2**30, ge=0, description="The most that windows take which several HTTP edges share.")
     factory: str = Field(
         LOCAL_MODEL, pattern=r"^[\w.]+:\w+$", description="What makes the model of a replica from the settings."
@@ -49,8 +51,8 @@ class Options(BaseModel):
                 "min_replicas": self.replicas,
                 "max_replicas": self.max_replicas,
                 "target_ongoing_requests": self.target_waiting,
-                "upscale_delay_s": 5.0,
-                "downscale_delay_s": 300.0,
+                "upscale_delay_s": self.busy_s,
+                "downscale_delay_s": self.quiet_s,
             }
         }
 

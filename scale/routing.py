@@ -21,7 +21,7 @@ class SameEdge(ConsistentHashRouter):
 
     def _routing_key(self, pending_request: PendingRequest | None) -> str | None:
         request = pending_request.args[0] if pending_request and pending_request.args else None
-        annotation = annotation_of(getattr(request, "_asgi_scope", {}))
+        annotation = annotation_of(getattr(request, "asgi_scope", {}))
         key: str | None = f"annotation {annotation}" if annotation else super()._routing_key(pending_request)
         return key
 

@@ -6,13 +6,15 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from dataclasses import dataclass
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
+import numpy as np
+import numpy.typing as npt
 import ray
 from ray.exceptions import (
     NodeDiedError,
@@ -34,7 +36,7 @@ from app.geometry.prompts import Prompts
 from app.geometry.windows import WindowImage
 from app.usecases.in_flight import InFlight
 from app.usecases.ports import Claim, Embedding, ModelInfo, QueueLoad
-from scale.messages import About, Decoded, Encoded, OtherWeights, Ticket
+from scale.messages import About, Decoded, Encoded, OtherWeights, Seen, Ticket
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +51,8 @@ _PAUSE_S = 0.1
 """Before the second try; doubled each time."""
 _ELSEWHERE = 10
 """How often another replica is asked for weights that one did not have, before the window is encoded again."""
+_TOGETHER = 16
+"""Objects that are decoded by one call of a replica: 16 MB of masks where the model is a large one."""
 _AGAIN = 3
 """How often one window is encoded again for one decoding."""
 _DIED = (
@@ -145,19 +149,36 @@ class RaySegmenter:
         return RemoteEmbedding(response._to_object_ref_sync(), encoded.info, nbytes, image)
 
     def decode(self, embedding: Embedding, prompts: Prompts) -> Masks:
-        """Let any replica of the embedding's weights decode it; what is lost is encoded again first.
+        """Let any replica of the embedding's weights decode it; see `decode_each`."""
+        (masks,) = self.decode_each(embedding, [prompts])
+        return masks
+
+    def decode_each(self, embedding: Embedding, prompts: Sequence[Prompts]) -> list[Masks]:
+        """Let any replica of the embedding's weights decode objects; what is lost is encoded again first.
+
+        They go in parts, so that others have their turn between two, and no message is large.
 
         Raises
         ------
         ModelBusy, DeviceOutOfMemory, ModelNotReady
             Try again later.
         """
+        parts = [list(prompts[at : at + _TOGETHER]) for at in range(0, len(prompts), _TOGETHER)]
+        answers = (cast(Decoded, self._worked("decode", embedding, part)) for part in parts)
+        return [masks for answer in answers for masks in answer.masks]
+
+    def features(self, embedding: Embedding) -> npt.NDArray[np.float32]:
+        """Let any replica of the embedding's weights tell what the encoder saw; raises as `decode_each` does."""
+        return cast(Seen, self._worked("features", embedding)).features
+
+    def _worked(self, method: str, embedding: Embedding, *arguments: object) -> Decoded | Seen:
+        """Let a replica work on an embedding; one that is lost is made again first."""
         given = cast(RemoteEmbedding, embedding)
         claim = Claim(deadline=time.monotonic() + self._patience_s)
         for _ in range(_AGAIN):
-            masks = self._decoded(self._newest(given), prompts, claim)
-            if masks is not None:
-                return masks
+            answer = self._answer(method, self._newest(given), arguments, claim)
+            if answer is not None:
+                return answer
             self._making.run(id(given), given, lambda: self._made_again(given, claim), claim)
         raise ModelNotReady("The model is being updated.", retry_after_s=5.0)
 
@@ -182,13 +203,15 @@ class RaySegmenter:
             self._newer[embedding] = made
         return made
 
-    def _decoded(self, embedding: RemoteEmbedding, prompts: Prompts, claim: Claim) -> Masks | None:
-        """Decode, unless the embedding is lost or no replica has its weights."""
+    def _answer(
+        self, method: str, embedding: RemoteEmbedding, arguments: tuple[object, ...], claim: Claim
+    ) -> Decoded | Seen | None:
+        """Give what a replica answers, unless the embedding is lost or no replica has its weights."""
         for _ in range(_ELSEWHERE):
-            _, answer = self._ask(claim, "decode", [embedding.at], prompts)
-            if isinstance(answer, Decoded):
+            _, answer = self._ask(claim, method, [embedding.at], *arguments)
+            if isinstance(answer, Decoded | Seen):
                 _used.set(answer.info)
-                return answer.masks
+                return answer
             if not isinstance(answer, OtherWeights):
                 return None
             time.sleep(_PAUSE_S)  # weights are updated one replica after the other

@@ -18,7 +18,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "push"))
 # A job in the background of a shell ignores Ctrl-C, and so would every process that a test starts and interrupts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Threads of a model that wait for one another burn the cores that other tests need.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ["REFINE_SEGMENTER__DEMO_MODEL"] = "true"  # what runs in most tests; those of the refusal say otherwise
+FIRST = ("browser", "scale", "training", "segmenter", "end_to_end", "bench", "doctor", "demo")
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
@@ -39,6 +42,25 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("no shared histology data beside the project (../shared/data)")
     return SHARED_DATA
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give the tests of a file to one process, with the servers that they share, and all that need Ray to one, too.
+
+    The rooms that take longest begin, so that all processes end at about the same time.
+    """
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    items.sort(key=lambda item: FIRST.index(_room(item)) if _room(item) in FIRST else len(FIRST))
+    for item in items:
+        file = item.path.relative_to(Path(__file__).parent)
+        on_ray = _room(item) == "scale" or file.name.endswith("_on_ray.py")
+        item.add_marker(pytest.mark.xdist_group("ray" if on_ray else str(file)))
+
+
+def _room(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).parts[0]
 
 
 @pytest.hookimpl(trylast=True)

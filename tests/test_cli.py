@@ -95,7 +95,7 @@ def test_help_names_what_there_is_without_colours(
 
 def test_the_version_is_the_installed_one(environment: dict[str, str]) -> None:
     done = run(environment, "--version")
-    assert (done.returncode, done.stdout) == (0, f"cytomine-refine {version('cytomine-refine')}\n")
+    assert (done.returncode, done.stdout) == (0, f"cytomine-refine-service {version('cytomine-refine-service')}\n")
 
 
 def test_the_script_is_the_same_command_line(environment: dict[str, str], tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from app.errors import InvalidSettings
 from training.dataset import Dataset, open_dataset
@@ -15,14 +15,11 @@ from training.dataset.sources.tiles import TilesFolder
 from training.errors import NoSpace
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from training.finetune.recipe import Recipe
+    from training.models import Promptable
 
 SMALL_RESULTS = 64 << 20
 """Rows, curves and reports, bytes."""
-_FEATURES = ((256, 16), (64, 8), (32, 4))
-"""Channels of the encoder's outputs, and pixels of its input to a side of one of theirs, at most."""
 _NEEDED_SLIDES = 3
 
 
@@ -91,14 +88,12 @@ def check_evaluation_data(data: Path, split: str | None) -> None:
         raise InvalidSettings(f"The dataset {data} has nothing in its {split or 'test'} split: choose another --split.")
 
 
-def room_for_training(network: nn.Module, recipe: Recipe, dataset: Dataset, out: Path) -> int:
+def room_for_training(model: Promptable, recipe: Recipe, dataset: Dataset, out: Path) -> int:
     """Say how many bytes a training will write: embeddings of every window, state and checkpoints."""
-    weights: int = sum(value.numel() * value.element_size() for value in network.state_dict().values())
+    weights: int = sum(value.numel() * value.element_size() for value in model.own_state().values())
     needed = SMALL_RESULTS + 6 * weights  # two checkpoints, a state with its moments, and one that is being written
     if recipe.tune == "decoder":
-        side = int(cast(Any, network).image_size)
-        window = sum(2 * channels * (side // step) ** 2 for channels, step in _FEATURES)
-        needed += window * (len(dataset.of("train")) + len(dataset.of("validation")))
+        needed += model.window_bytes * (len(dataset.of("train")) + len(dataset.of("validation")))
     return int(max(needed - _written(out), SMALL_RESULTS))
 
 

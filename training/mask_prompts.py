@@ -11,14 +11,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import cv2
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from app.errors import WeightsCorrupt
 from app.segmenter.weights.card import card_of, read_card
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 RAW = (-6.9, 6.9)
 """Logits of 0.001 and 0.999: what SAM's own masks look like that are given back to it, and what our recipe trains."""
@@ -36,10 +35,9 @@ class MaskPrompts:
     learned: bool | None = None
     """False: its mask branch was never trained, and says nothing. None: nobody says."""
 
-    def values(self, mask: npt.NDArray[np.bool_], side: int) -> npt.NDArray[np.float32]:
-        """Reduce a mask to (side, side) float32, as the prompt encoder takes it; pixels on a border lie between."""
-        share = cv2.resize(mask.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
-        return np.asarray(self.outside + share * (self.inside - self.outside), np.float32)
+    def values(self, shares: Tensor) -> Tensor:
+        """Bring shares of object, 0 to 1, to what a prompt encoder takes; pixels on a border lie between."""
+        return self.outside + shares * (self.inside - self.outside)
 
     def on_a_card(self) -> dict[str, Any]:
         """Give the member of a card."""

@@ -19,7 +19,8 @@ from training.errors import BrokenRun, telling_of_full_disks
 from training.evaluation.evaluate import MEAN_OF_DATASETS
 from training.finetune.run import BEST
 from training.mask_prompts import CARD_MEMBER, RAW, of_values
-from training.start import RECORD
+from training.models.architecture import architecture_of
+from training.models.opening import RECORD
 
 METHOD = (
     "Vanmechelen, T. (2025). Rapid Cytomine: foundation models for interactive annotation in computational pathology."
@@ -56,12 +57,16 @@ def package(run: Path, metrics: Path | None, about: About, folder: Path) -> Path
     Raises
     ------
     BrokenRun
-        The run is not finished, its checkpoint does not load, or the metrics are those of another.
+        The run is not finished, trained a model that the service does not run, its checkpoint does not load, or the
+        metrics are those of another.
     NoSpace
         The disk is full.
     """
     record, source = _record(run), run / BEST
     config = str(record["origin"]["config"])
+    architecture = architecture_of(config)
+    if architecture.is_sam1 or architecture.encoder:
+        raise BrokenRun(f"{run} trained a {config}, and the service runs SAM 2.1 alone: there is nothing to package.")
     try:
         load_checkpoint(source, config)
         sha256 = file_sha256(source)

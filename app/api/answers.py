@@ -15,6 +15,7 @@ from app.geometry.windows import Window
 from app.usecases.ports import ModelInfo
 from app.usecases.predict_roi import Prediction
 from app.usecases.proposals import Proposal
+from app.usecases.proposing import Ended, Proposed
 from app.usecases.refine_crop import CropRefinement
 from app.usecases.refinement import Outcome, Refinement
 from app.usecases.segment_roi import Account
@@ -76,6 +77,32 @@ def crop_feature(refinement: CropRefinement) -> FeatureBody:
         timings_ms=refinement.timings_ms,
         **_told(refinement.account),
     )
+
+
+def proposed_feature(proposed: Proposed, tiles: int) -> dict[str, Any]:
+    """Shape a proposal of one of so many tiles, as `ProposedFeature` has it."""
+    told = {
+        "proposal": proposed.number,
+        "score": proposed.score,
+        "confidence": proposed.confidence,
+        "likeness": proposed.likeness,
+        "area_px0": proposed.shape.area,
+        "tile": proposed.tile,
+        "tiles": tiles,
+    }
+    return {"type": "Feature", "geometry": shapely.geometry.mapping(proposed.shape), "properties": told}
+
+
+def summed_up(ended: Ended) -> dict[str, Any]:
+    """Shape the last line, as `ProposingEnd` has it."""
+    return {
+        "done": True,
+        "proposals": ended.proposals,
+        "tiles": ended.tiles,
+        "timings_ms": ended.timings_ms,
+        "stopped": ended.stopped,
+        "model": model_body(ended.model).model_dump(),
+    }
 
 
 def _told(account: Account) -> dict[str, Any]:

@@ -130,3 +130,34 @@ class ReadyBody(BaseModel):
     """The model is loaded and warmed up."""
 
     status: Literal["ready"] = "ready"
+
+
+class ProposedProperties(BaseModel):
+    """What is told of a proposal."""
+
+    proposal: int = Field(description="Running number, from 1.")
+    score: float = Field(description="The model's own estimate of the IoU, 0 to 1.")
+    confidence: float | None = Field(description="The IoU to be expected; null without a calibration.")
+    likeness: float | None = Field(description="0 to 1, how like the exemplars it is; null without `like`.")
+    area_px0: float = Field(description="Level-0 pixels.")
+    tile: int = Field(description="In which tile it was found, from 1.")
+    tiles: int = Field(description="How many tiles there are.")
+
+
+class ProposedFeature(BaseModel):
+    """A line of proposals: a GeoJSON Feature of the platform frame."""
+
+    type: Literal["Feature"] = "Feature"
+    geometry: dict[str, Any]
+    properties: ProposedProperties
+
+
+class ProposingEnd(BaseModel):
+    """The last line of proposals."""
+
+    done: bool = Field(description="False: a problem ended it.")
+    proposals: int
+    tiles: int = Field(description="How many were looked at.")
+    timings_ms: dict[str, float]
+    stopped: Literal["limit", "deadline"] | None = Field(description="Why it ended early; null: it did not.")
+    model: ModelBody

@@ -49,6 +49,7 @@ KINDS: dict[type[errors.ServiceError], Kind] = {
     errors.InvalidRequest: Kind(400, "invalid-request", "The request is malformed"),
     errors.BodyTooLarge: Kind(413, "body-too-large", "The request is too large"),
     errors.BodyTooSlow: Kind(408, "body-too-slow", "The request did not arrive in time"),
+    errors.RegionTooLarge: Kind(413, "region-too-large", "The region is too large"),
     errors.BrokenImage: Kind(400, "broken-image", "The image cannot be used"),
     errors.NotAuthenticated: Kind(401, "not-authenticated", "Credentials are missing or wrong"),
     errors.TooManyRequests: Kind(429, "too-many-requests", "Too many requests"),
@@ -88,9 +89,9 @@ class Problem:
     facts: Mapping[str, object] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def response(self, instance: str) -> Response:
-        """Shape the answer; `instance` is the path that was asked for."""
-        body = {
+    def body(self, instance: str) -> dict[str, object]:
+        """Shape what is told; `instance` is the path that was asked for."""
+        return {
             "type": f"urn:cytomine-refine:{self.kind.type}",
             "title": self.kind.title,
             "status": self.kind.status,
@@ -99,7 +100,10 @@ class Problem:
             "request_id": request_id(),
             **self.facts,
         }
-        content = json.dumps(body, default=str, allow_nan=False)
+
+    def response(self, instance: str) -> Response:
+        """Shape the answer; `instance` is the path that was asked for."""
+        content = json.dumps(self.body(instance), default=str, allow_nan=False)
         return Response(content, self.kind.status, self.headers, MEDIA_TYPE)
 
 

@@ -18,6 +18,8 @@ Identifier = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1, description="
 Number = Annotated[float, Field(strict=True)]
 Place = Annotated[float, Field(strict=True, allow_inf_nan=False, description="Platform frame, level-0 pixels.")]
 MOST_CLICKS = 200
+MOST_EXEMPLARS = 20
+MOST_PROPOSALS = 10_000
 _PROPOSAL: Any = Field(
     None,
     description="Which of the model's masks: best, by its own score; single, its answer where prompts leave no doubt; "
@@ -161,6 +163,44 @@ class PredictionRequest(_Request):
             raise ValueError(msg)
         if self.geometry is None and not any(point.label for point in self.points or ()):
             msg = "without geometry at least one point must lie on the object"
+            raise ValueError(msg)
+        return self
+
+
+class ProposeRequest(_Request):
+    """A region whose objects are to be outlined, all of them or those that are like some exemplars."""
+
+    image_id: Identifier | None = None
+    geometry: AreaFeature | None = Field(None, description="The region, platform frame.")
+    annotation_id: Identifier | None = Field(
+        None,
+        description="In place of geometry: the region is the shape of this annotation.",
+    )
+    like: Annotated[list[Identifier], Field(max_length=MOST_EXEMPLARS)] = Field(
+        [], description="Annotations of the same image: only objects that are like them are proposed."
+    )
+    unlike: Annotated[list[Identifier], Field(max_length=MOST_EXEMPLARS)] = Field(
+        [], description="Counter-examples, beside `like`."
+    )
+    limit: int = Field(1000, strict=True, ge=1, le=MOST_PROPOSALS, description="The most proposals.")
+    min_confidence: float = Field(
+        0.0,
+        strict=True,
+        ge=0,
+        le=1,
+        description="Leave out what is less certain; where the checkpoint has no calibration, its score counts.",
+    )
+    detail: int | None = _DETAIL
+    outline: Style = _OUTLINE
+
+    @model_validator(mode="after")
+    def _has_one_region(self) -> Self:
+        by_shape, by_annotation = self.geometry is not None, self.annotation_id is not None
+        if by_shape == by_annotation or (by_shape and self.image_id is None):
+            msg = "give annotation_id, or image_id and geometry"
+            raise ValueError(msg)
+        if self.unlike and not self.like:
+            msg = "unlike needs like: give at least one annotation of the objects to look for"
             raise ValueError(msg)
         return self
 

@@ -18,6 +18,7 @@ from app.usecases.embeddings import Ahead
 from app.usecases.note_provenance import NoteProvenance
 from app.usecases.ports import Caller, Claim, ModelInfo, SlideGateway
 from app.usecases.predict_roi import PredictRoi
+from app.usecases.propose import Limits, Propose
 from app.usecases.refine_annotation import Doubtful, RefineAnnotation
 from app.usecases.refine_crop import RefineCrop
 from app.usecases.refinement import Refinement
@@ -42,6 +43,8 @@ class Verbs:
     """What becomes of an outline that should be looked at first, where a request does not say."""
     deadline_s: float
     metrics: Metrics
+    propose_limits: Limits
+    propose_deadline_s: float
     notes_provenance: bool = False
     """Whether the origin of an outline is noted on its annotation."""
     journal: Journal | None = None
@@ -74,13 +77,19 @@ class Verbs:
         gateway, claim = self.gateway(request.state.caller), self.claim(request)
         return PredictRoi(gateway, self.segment, self.max_points, claim, self.background_term)
 
+    def propose(self, request: Request) -> Propose:
+        """Propose on behalf of the caller."""
+        gateway = self.gateway(request.state.caller)
+        claim = self.claim(request, self.propose_deadline_s)
+        return Propose(gateway, self.segment.embeddings, self.segment.segmenter, self.propose_limits, claim)
+
     def embed(self, request: Request) -> EmbedAhead:
         """Prepare on behalf of the caller."""
         return EmbedAhead(self.gateway(request.state.caller), self.ahead)
 
-    def claim(self, request: Request) -> Claim:
+    def claim(self, request: Request, deadline_s: float | None = None) -> Claim:
         """Tell who waits, and how long: the time runs from the moment at which the request came."""
-        deadline = request.state.arrived + self.deadline_s
+        deadline = request.state.arrived + (self.deadline_s if deadline_s is None else deadline_s)
         return Claim(whose(request), deadline=deadline, given_up=request.state.gone)
 
     def done(self, use_case: str, outcome: str, timings_ms: Mapping[str, float], response: Response) -> None:

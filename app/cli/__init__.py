@@ -7,10 +7,11 @@ from typing import Annotated
 
 import typer
 
-from app.cli import doctor, engines, health, refine, replay, serve, undo, weights
+from app.cli import doctor, engines, health, replay, serve, weights
 from app.cli.console import Commands, stdout
+from app.cli.handing_over import COMMANDS, PASSED_ON, hand_over
 
-_PROJECT = "cytomine-refine"
+_PROJECT = "cytomine-refine-service"
 
 app = typer.Typer(
     cls=Commands,
@@ -41,10 +42,10 @@ app.command("serve")(serve.serve)
 app.command("doctor")(doctor.doctor)
 app.command("engines")(engines.engines)
 app.command("health")(health.health)
-app.command("refine")(refine.refine)
-app.command("undo")(undo.undo)
 app.command("replay")(replay.replay)
 app.add_typer(weights.app, name="weights")
+for _name, _help in COMMANDS.items():
+    app.command(_name, help=_help, context_settings=PASSED_ON, rich_help_panel="Commands of the client")(hand_over)
 
 
 def run() -> None:

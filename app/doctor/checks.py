@@ -8,14 +8,13 @@ from pathlib import Path
 
 import httpx
 
-from app.client import ApiKeyAuth
 from app.doctor.core import account, core
 from app.doctor.finding import Finding
 from app.doctor.pims import orientation, pims
 from app.doctor.proxy import patience, route
+from app.doctor.signing import AccountAuth
 from app.errors import StartupError
 from app.settings import Settings, check_serving, read_settings
-from app.signing import SignatureForm
 
 _QUEUE = 3
 """Refines that may be waiting before one, in the estimate of the slowest."""
@@ -125,7 +124,4 @@ def _model(settings: Settings) -> Iterator[Finding | tuple[float, int]]:
 
 
 def _own_account(settings: Settings) -> httpx.Client:
-    platform_settings = settings.platform
-    form: SignatureForm = "short" if settings.api.signatures == "short" else "full"
-    keys = ApiKeyAuth(platform_settings.public_key, platform_settings.private_key.get_secret_value(), form)
-    return httpx.Client(auth=keys, timeout=30, trust_env=False)
+    return httpx.Client(auth=AccountAuth(settings), timeout=30, trust_env=False)

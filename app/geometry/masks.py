@@ -1,8 +1,8 @@
 """Masks: from the model's raw values to a clean shape, always in the model frame.
 
-The steps are the thesis' (section 5.7.1): opening with a 10 x 10 kernel, closing with a 20 x 20 one, then only
-components of at least a tenth of the largest. They run at the model's scale, whatever the size of the object
-(decision 0003).
+The steps are the thesis' (section 5.7.1): opening, closing, then only components of at least a tenth of the largest.
+The sizes of the two kernels, 10 and 20 px, are in its author's code alone (``src/utils/postprocess.py`` of
+Cytomine-sam). They run at the model's scale, whatever the size of the object (decision 0003).
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ import numpy.typing as npt
 from app.geometry.frames import Roi, SlideXY, WindowXY
 
 CONTEXT_FACTOR = 2.0
-"""Side of the window over the longer side of the box; source: the training of the thesis, its section 3.1.3."""
+"""Side of the window over the longer side of the box. Section 3.1.3 of the thesis speaks of "a dezoom factor"; that it
+is 2 is in its author's code alone (``src/utils/extract_img.py`` of Cytomine-sam)."""
 
 MODEL_SIDE_PX = 1024
 """Side of the model frame, in which masks are cleaned and outlined; source: the input size of SAM 2.1."""

@@ -66,9 +66,9 @@ def load_checkpoint(path: Path, config: str) -> nn.Module:
     InvalidSettings
         The config is unknown or not a model.
     """
-    state = _read_state(path)
+    state = read_state(path)
     model = build_model(config)
-    _check_keys(path, config, state, model.state_dict())
+    check_keys(path, config, state, model.state_dict())
     model.load_state_dict(state, strict=True, assign=True)
     return model.float().eval()
 
@@ -90,8 +90,16 @@ def build_model(config: str) -> nn.Module:
         raise InvalidSettings(f"The model config {file} cannot be built: {reason}") from error
 
 
-def _read_state(path: Path) -> dict[str, Tensor]:
-    """Unpickle nothing but tensors."""
+def read_state(path: Path) -> dict[str, Tensor]:
+    """Read the state dict of a checkpoint, bare or under the key ``model``; nothing but tensors is unpickled.
+
+    Raises
+    ------
+    WeightsUnavailable
+        The file cannot be read.
+    WeightsCorrupt
+        It is truncated, or holds no state dict.
+    """
     try:
         loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
@@ -107,8 +115,14 @@ def _read_state(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _check_keys(path: Path, config: str, found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
-    """Say in one line what keeps a state dict from fitting."""
+def check_keys(path: Path, config: str, found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+    """Make sure that a state dict has the keys and shapes that a model wants.
+
+    Raises
+    ------
+    WeightsCorrupt
+        It has not; says in one line what keeps it from fitting.
+    """
     missing = sorted(wanted.keys() - found.keys())
     extra = sorted(found.keys() - wanted.keys())
     misshapen = [

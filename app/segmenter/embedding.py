@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -38,6 +39,25 @@ class Sam2Embedding:
     def on_host(self) -> Sam2Embedding:
         """Give the same embedding as arrays, for a file or another process; every engine of the weights takes it."""
         return Sam2Embedding(tuple(_as_array(level) for level in self.features), self.window_size)
+
+
+def compared(embedding: Sam2Embedding) -> npt.NDArray[np.float32]:
+    """Put all levels at the middle one's resolution together, each of them of length 1 at every place.
+
+    Returns
+    -------
+    (c, h, w) float32
+        Over the window.
+    """
+    finest, finer, coarsest = (np.asarray(level)[0] for level in embedding.on_host().features)
+    rows, columns = finer.shape[1:]
+    parts = [finest.reshape(len(finest), rows, 2, columns, 2).mean((2, 4)), finer, _enlarged(coarsest, rows, columns)]
+    return np.concatenate([part / (np.linalg.norm(part, axis=0) + 1e-6) for part in parts]).astype(np.float32)
+
+
+def _enlarged(level: npt.NDArray[np.float32], rows: int, columns: int) -> npt.NDArray[np.float32]:
+    planes = [cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_LINEAR) for plane in level]
+    return np.stack(planes).astype(np.float32)
 
 
 def _as_array(level: Any) -> npt.NDArray[np.float32]:

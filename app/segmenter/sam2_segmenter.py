@@ -7,7 +7,7 @@ serve two requests. Nothing here changes after construction.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import cast
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from app.geometry.masks import Mask, Masks
 from app.geometry.prompts import Prompts
 from app.geometry.windows import WindowImage
-from app.segmenter.embedding import Sam2Embedding
+from app.segmenter.embedding import Sam2Embedding, compared
 from app.segmenter.engines.engine import Engine, FloatArray
 from app.segmenter.queue import EncoderQueue
 from app.usecases.ports import Claim, Embedding, ModelInfo, QueueLoad
@@ -27,6 +27,10 @@ _BOX_CORNERS = (2, 3)
 """Labels of a box' first and second corner in the prompt encoder."""
 _PIXEL_CENTRE = 0.5
 """The prompt encoder takes indices of pixels and adds this itself; our coordinates are continuous."""
+
+DECODED_TOGETHER_PX = 2**23
+"""Objects of one window that are decoded together, times the pixels of the encoder's square: 8 objects of a model of
+1,024 px, which take some 300 MB, or 128 of one of 256 px."""
 
 
 class Sam2Segmenter:
@@ -122,11 +126,56 @@ class Sam2Segmenter:
         DeviceOutOfMemory
             Try again later.
         """
+        (masks,) = self.decode_each(embedding, [prompts])
+        return masks
+
+    def decode_each(self, embedding: Embedding, prompts: Sequence[Prompts]) -> list[Masks]:
+        """Run the prompt encoder and the mask decoder for several objects of one window.
+
+        Parameters
+        ----------
+        embedding : Sam2Embedding
+            From `encode` of a segmenter of the same weights.
+        prompts : sequence of Prompts
+            Of each object, in the frame of the embedding's window. Those of equal numbers of prompts are run together,
+            as many as `DECODED_TOGETHER_PX` allows; between two runs others have their turn.
+
+        Returns
+        -------
+        list of Masks
+            In the order of the prompts; see `decode`.
+
+        Raises
+        ------
+        DeviceOutOfMemory
+            Try again later.
+        """
         window = cast(Sam2Embedding, embedding)
-        coordinates, labels = self._points(window, prompts)
-        with self._decoding:
-            logits, scores = self._engine.decode(window.features, coordinates, labels)
-        return Masks(logits[1:], scores[1:], Mask(logits[0], float(scores[0])))
+        placed = [self._points(window, each) for each in prompts]
+        found: dict[int, Masks] = {}
+        for together in self._runs([len(labels) for _, labels in placed]):
+            coordinates = np.stack([placed[at][0] for at in together])
+            labels = np.stack([placed[at][1] for at in together])
+            with self._decoding:
+                logits, scores = self._engine.decode(window.features, coordinates, labels)
+            for at, own, score in zip(together, logits, scores, strict=True):
+                found[at] = Masks(own[1:], score[1:], Mask(own[0], float(score[0])))
+        return [found[at] for at in range(len(prompts))]
+
+    def features(self, embedding: Embedding) -> FloatArray:
+        """Give what the encoder saw, to compare places by.
+
+        Parameters
+        ----------
+        embedding : Sam2Embedding
+            From `encode`.
+
+        Returns
+        -------
+        (c, s/8, s/8) float32
+            Over the whole window; see `app.segmenter.embedding.compared`.
+        """
+        return compared(cast(Sam2Embedding, embedding))
 
     def warm_up(self) -> None:
         """Make what would be made lazily, so that the first user does not wait for it."""
@@ -137,8 +186,15 @@ class Sam2Segmenter:
         self._queue.close()
 
     def _points(self, window: Sam2Embedding, prompts: Prompts) -> tuple[FloatArray, npt.NDArray[np.int32]]:
-        """Give (1, 2 + n, 2) coordinates in encoder pixels and (1, 2 + n) labels, first the corners of a box."""
+        """Give (2 + n, 2) coordinates in encoder pixels and (2 + n,) labels, first the corners of a box."""
         scale = self.input_side_px / np.array(window.window_size, dtype=np.float64)
         places = np.concatenate([prompts.box, prompts.points]) * scale - _PIXEL_CENTRE
         labels = [*_BOX_CORNERS[: len(prompts.box)], *(int(label) for label in prompts.labels)]
-        return places[None].astype(np.float32), np.array([labels], dtype=np.int32)
+        return places.astype(np.float32), np.array(labels, dtype=np.int32)
+
+    def _runs(self, sizes: list[int]) -> Iterator[list[int]]:
+        """Put objects of equal numbers of prompts together, up to what is decoded at a time."""
+        most = max(1, DECODED_TOGETHER_PX // self.input_side_px**2)
+        for size in sorted(set(sizes)):
+            alike = [at for at, each in enumerate(sizes) if each == size]
+            yield from (alike[start : start + most] for start in range(0, len(alike), most))

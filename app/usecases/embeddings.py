@@ -120,7 +120,16 @@ class Embeddings:
         PlatformError, ModelError
             The pixels, or the model, are not to be had.
         """
-        wanted = _Wanted((slide, plane, self._plan(roi, slide.width, slide.height)), roi, prompted or roi)
+        window = self._plan(roi, slide.width, slide.height)
+        return self._get(_Wanted((slide, plane, window), roi, prompted or roi), stopwatch, claim)
+
+    def of(
+        self, slide: Slide, plane: Plane, window: Window, whole: Roi, stopwatch: Stopwatch, claim: Claim
+    ) -> EncodedWindow:
+        """Give the embedding of a very window, or of one of nearly its side that holds it `whole`; else as `get`."""
+        return self._get(_Wanted((slide, plane, window), whole, whole), stopwatch, claim)
+
+    def _get(self, wanted: _Wanted, stopwatch: Stopwatch, claim: Claim) -> EncodedWindow:
         found = self._recall(wanted)
         if found is not None:
             _note("memory")

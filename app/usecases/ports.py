@@ -12,6 +12,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from app.errors import CallerGone, ModelBusy
 from app.geometry.frames import Roi
 from app.geometry.glance import Glance
@@ -334,6 +337,14 @@ class Segmenter(Protocol):
 
     def decode(self, embedding: Embedding, prompts: Prompts) -> Masks:
         """Run the prompt encoder and the mask decoder; raises the leaves of `ModelError`."""
+        ...
+
+    def decode_each(self, embedding: Embedding, prompts: Sequence[Prompts]) -> list[Masks]:
+        """Decode several objects of one window, each by its own prompts; raises the leaves of `ModelError`."""
+        ...
+
+    def features(self, embedding: Embedding) -> npt.NDArray[np.float32]:
+        """Give what the encoder saw, to compare places by: (c, h, w) float32 over the whole window."""
         ...
 
     def warm_up(self) -> None:

@@ -205,7 +205,7 @@ class SegmentRoi:
         def window(roi: Roi) -> EncodedWindow:
             return self.embeddings.get(slide, plane, roi, stopwatch, claim, prompted)
 
-        encoded = _started(lambda: window(roi))
+        encoded = started(lambda: window(roi))
         further = window if self.looks_again else None
         try:
             yield BegunSegmentation(slide, encoded, self.segmenter, stopwatch, further)
@@ -218,7 +218,7 @@ def _either(one: Callable[[], bool], other: Callable[[], bool]) -> Callable[[], 
     return lambda: one() or other()
 
 
-def _started(work: Callable[[], EncodedWindow]) -> Future[EncodedWindow]:
+def started(work: Callable[[], EncodedWindow]) -> Future[EncodedWindow]:
     """Run `work` in a thread of its own, with the request's context. Requests are bounded, so are the threads."""
     future: Future[EncodedWindow] = Future()
 

@@ -10,7 +10,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -120,6 +120,14 @@ class SimulatedSegmenter:
         window = cast(SimulatedEmbedding, embedding)
         logits = _logits(window, prompts)
         return Masks(np.stack([logits - 8, logits, logits + 8]), np.array([0.5, _SCORE, 0.6], np.float32))
+
+    def decode_each(self, embedding: Embedding, prompts: Sequence[Prompts]) -> list[Masks]:
+        """Give the masks of each object, one after the other."""
+        return [self.decode(embedding, each) for each in prompts]
+
+    def features(self, embedding: Embedding) -> npt.NDArray[np.float32]:
+        """Give the coarsest level: every place is like every other."""
+        return cast(SimulatedEmbedding, embedding).features[0]
 
     def warm_up(self) -> None:
         """Do nothing: nothing is made lazily."""

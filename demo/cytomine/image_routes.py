@@ -118,7 +118,7 @@ def _cropped(router: APIRouter, desk: Desk, name: str, kind: str) -> None:
             found = annotating.find(visit.db, number)
             if name == "userannotation":  # the other route asks for no right in the project
                 rights.check_read(visit.db, visit.caller, found["project"])
-            image = _image(visit.db, found["image"])
+            image = image_row(visit.db, found["image"])
             return _crop(desk, visit, image, found["location"], kind, extension, None)
 
         return await desk.read(request, work)
@@ -179,7 +179,8 @@ def _etag(visit: Visit) -> str | None:
     return visit.headers.get("if-none-match")
 
 
-def _image(db: sqlite3.Connection, image: int) -> sqlite3.Row:
+def image_row(db: sqlite3.Connection, image: int) -> sqlite3.Row:
+    """Read an image; raises `NotFound`."""
     row: sqlite3.Row | None = db.execute("SELECT * FROM images WHERE id = ?", (image,)).fetchone()
     if row is None:
         raise NotFound(f"ImageInstance {image} not found")
@@ -187,7 +188,7 @@ def _image(db: sqlite3.Connection, image: int) -> sqlite3.Row:
 
 
 def _seen(visit: Visit, image: int) -> sqlite3.Row:
-    row = _image(visit.db, image)
+    row = image_row(visit.db, image)
     rights.check_read(visit.db, visit.caller, row["project"])
     return row
 

@@ -18,9 +18,12 @@ class WaitingLine:
         Most at a time.
     longest_wait_s : float
         Who waits longer is sent away.
+    what : str
+        Those in line, as callers call them.
     """
 
-    def __init__(self, at_work: int = 6, waiting: int = 24, *, longest_wait_s: float) -> None:
+    def __init__(self, at_work: int = 6, waiting: int = 24, *, longest_wait_s: float, what: str = "refines") -> None:
+        self._what = what
         self._room = at_work + waiting
         self._places = asyncio.Semaphore(at_work)
         self._longest_wait_s = longest_wait_s
@@ -29,7 +32,7 @@ class WaitingLine:
     async def turn(self) -> AsyncIterator[None]:
         """Wait for a place and hold it; raises `Problem` if there is none."""
         if not self._room:
-            raise busy()
+            raise busy(self._what)
         self._room -= 1
         try:
             await self._take_place()
@@ -44,4 +47,4 @@ class WaitingLine:
         try:
             await asyncio.wait_for(self._places.acquire(), self._longest_wait_s)
         except TimeoutError:
-            raise busy() from None
+            raise busy(self._what) from None

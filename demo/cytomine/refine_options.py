@@ -15,7 +15,8 @@ _NAMES = ("keepPoints", "dryRun", "points", "holes", "parts", *_IN_BODY[:4], "ou
 _FLAGS = {"keepPoints", "dryRun"}
 MOST_BYTES = 2 * 1024 * 1024
 """Of a body, as the service reads at most."""
-_CREDENTIALS = {"Authorization", "auth"}
+CREDENTIALS = {"Authorization", "auth"}
+"""Of a query: who asks, not what for."""
 _TRUTH = dict.fromkeys(("true", "yes", "on", "1"), True) | dict.fromkeys(("false", "no", "off", "0"), False)
 
 
@@ -36,19 +37,25 @@ def read_options(query: Iterable[tuple[str, str]], content_type: str, body: byte
     Problem
         The body is no JSON or too long, or something is no option, no value for it, or given twice.
     """
-    if len(body) > MOST_BYTES:
-        raise too_long(MOST_BYTES)
-    if (content_type or body) and content_type.partition(";")[0].strip().lower() != "application/json":
-        raise no_json()
+    given = read_object(content_type, body)
     chosen: dict[str, Any] = {}
-    pairs = [(name, value) for name, value in query if name not in _CREDENTIALS]
+    pairs = [(name, value) for name, value in query if name not in CREDENTIALS]
     for name, value in pairs:
         _choose(chosen, name, _value(name, value))
-    for name, value in _object(body).items():
+    for name, value in given.items():
         _check_known(name)
         if value is not None:
             _choose(chosen, name, value)
     return {re.sub("([A-Z])", r"_\1", name).lower(): value for name, value in chosen.items()}
+
+
+def read_object(content_type: str, body: bytes) -> dict[str, Any]:
+    """Read a body: a JSON object, ``null``, or nothing; raises `Problem` for anything else."""
+    if len(body) > MOST_BYTES:
+        raise too_long(MOST_BYTES)
+    if (content_type or body) and content_type.partition(";")[0].strip().lower() != "application/json":
+        raise no_json()
+    return _object(body)
 
 
 def _choose(chosen: dict[str, Any], name: str, value: object) -> None:

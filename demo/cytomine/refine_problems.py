@@ -30,13 +30,13 @@ class Problem(Exception):
     ) -> None:
         super().__init__(detail)
         kind = f"urn:cytomine-refine:{kind}" if kind else "about:blank"
-        self._body = {"type": kind, "title": title, "status": status, "detail": detail, **facts}
+        self.body = {"type": kind, "title": title, "status": status, "detail": detail, **facts}
         self._status, self._retry_after = status, retry_after
 
     def answer(self) -> Response:
         """Shape it."""
         headers = {"Retry-After": self._retry_after} if self._retry_after else None
-        return JSONResponse(self._body, self._status, headers, "application/problem+json")
+        return JSONResponse(self.body, self._status, headers, "application/problem+json")
 
 
 def invalid(detail: str) -> Problem:
@@ -61,20 +61,36 @@ def not_found() -> Problem:
 
 def reads_only() -> Problem:
     """Refuse a token that may not write."""
-    detail = "A refine writes: come with the token of a session, not with a short-term one."
+    detail = "The refine service takes the token of a session, not a short-term one."
     return Problem(403, "token-reads-only", "This token may only read", detail)
 
 
-def busy() -> Problem:
-    """Send somebody away from a full line."""
-    detail = "Nothing was changed: too many refines are waiting. Try again in a few seconds."
-    return Problem(503, "core-busy", "Too many refines at a time", detail, "5")
+def busy(what: str) -> Problem:
+    """Send somebody away from a full line, of refines or of searches."""
+    detail = f"Nothing was changed: too many {what} are waiting. Try again in a few seconds."
+    return Problem(503, "core-busy", f"Too many {what} at a time", detail, "5")
 
 
 def unreachable() -> Problem:
     """Say that no connection was made."""
     detail = "Nothing was changed. Is its container running?"
     return Problem(502, "service-unreachable", "The refine service cannot be reached", detail)
+
+
+def silent() -> Problem:
+    """Say that no line of proposals came in time."""
+    return Problem(504, "service-slow", "The refine service is too slow", "It did not answer in time.")
+
+
+def broken_off() -> Problem:
+    """Say that the lines of proposals end in the middle."""
+    detail = "It broke the connection off. Is its container running?"
+    return Problem(502, "service-absent", "The refine service is not there, or went away", detail)
+
+
+def unfit(what: str) -> Problem:
+    """Say that an answer to a search is none of the service's."""
+    return Problem(502, "service-nonsense", "The refine service did not answer properly", what)
 
 
 def nonsense(what: str) -> Problem:

@@ -38,8 +38,8 @@ def refine_router(desk: Desk) -> APIRouter:
     @router.post("/annotation/{number}/sam.json")
     async def refine(number: str, request: Request) -> Response:
         try:
-            await run_in_threadpool(_check_caller, desk, request)
-            annotation, options = _id(number), await _options(request)
+            await run_in_threadpool(check_caller, desk, request)
+            annotation, options = usable_id(number, "annotation"), await _options(request)
             async with line.turn():
                 token, before = await desk.visit(request, lambda visit: _permitted(desk, visit, annotation))
                 refinement = await while_there(request, ask_for_refine(base_url, annotation, options, token))
@@ -60,16 +60,18 @@ def refine_router(desk: Desk) -> APIRouter:
     return router
 
 
-def _check_caller(desk: Desk, request: Request) -> None:
+def check_caller(desk: Desk, request: Request) -> None:
+    """Refuse whoever comes with a token that may only read, or is nobody."""
     if desk.identity.is_short_term(request):
         raise reads_only()
     with desk.store.transaction(write=False) as db:
         desk.identity.caller(request, db)
 
 
-def _id(text: str) -> int:
+def usable_id(text: str, of: str) -> int:
+    """Read an id from a path."""
     if not _ID.fullmatch(text) or int(text) >= 2**63:
-        raise invalid("The annotation's id must be a positive decimal number.")
+        raise invalid(f"The {of}'s id must be a positive decimal number.")
     return int(text)
 
 
@@ -85,10 +87,15 @@ def _permitted(desk: Desk, visit: Visit, number: int) -> tuple[str, dict[str, An
     """Check the caller's rights as for an update; give the token to act with, and the annotation as it is."""
     row = annotating.find(visit.db, number)
     rights.check_may_edit(visit.db, visit.caller, row["project"], row["user"])
+    return token_of(desk, visit), _record(visit, number)
+
+
+def token_of(desk: Desk, visit: Visit) -> str:
+    """Give the token to act with: the caller's own, or for a signature one of five minutes."""
     scheme, _, token = visit.headers.get("authorization", visit.query.get("Authorization", "")).partition(" ")
-    if scheme != "Bearer":
-        token = desk.identity.token(visit.caller.username, ",".join(sorted(visit.caller.roles)), "SESSION", _TOKEN_S)
-    return token, _record(visit, number)
+    if scheme == "Bearer":
+        return token
+    return desk.identity.token(visit.caller.username, ",".join(sorted(visit.caller.roles)), "SESSION", _TOKEN_S)
 
 
 def _record(visit: Visit, number: int) -> dict[str, Any]:

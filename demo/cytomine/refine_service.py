@@ -10,7 +10,7 @@ from fastapi import Response
 from demo.cytomine import refine_problems as problems
 
 _TIMEOUT = httpx.Timeout(55, connect=10)
-_PROBLEM = "application/problem+json"
+PROBLEM = "application/problem+json"
 _DOUBTED = {"urn:cytomine-refine:service-absent": problems.lost, "urn:cytomine-refine:service-slow": problems.slow}
 
 
@@ -50,7 +50,7 @@ async def ask_for_refine(base_url: str, number: int, options: dict[str, Any], to
 
 
 def _read(answer: httpx.Response) -> dict[str, Any]:
-    if answer.status_code >= 400 and answer.headers.get("content-type", "").startswith(_PROBLEM):
+    if answer.status_code >= 400 and answer.headers.get("content-type", "").startswith(PROBLEM):
         told = _json(answer)
         doubt = _DOUBTED.get(told.get("type", "")) if "written" not in told else None
         raise doubt() if doubt else Passed(answer)

@@ -25,6 +25,7 @@ from demo.cytomine.faults import Faults
 from demo.cytomine.identity import Identity, SignatureForm
 from demo.cytomine.image_routes import image_router
 from demo.cytomine.pims import Pims, pims_router
+from demo.cytomine.propose_routes import propose_router
 from demo.cytomine.refine_routes import refine_router
 from demo.cytomine.session_routes import session_router
 from demo.cytomine.store import Store
@@ -129,6 +130,7 @@ def _application(desk: Desk) -> FastAPI:
     app.include_router(annotation_router(desk))
     app.include_router(baggage_router(desk))
     app.include_router(refine_router(desk))
+    app.include_router(propose_router(desk))
     app.include_router(image_router(desk))
     app.include_router(pims_router(desk.pims), prefix="/ims")
     return app

@@ -152,6 +152,7 @@ def test_the_same_numbers_make_the_same_trial() -> None:
     assert any(each.meddling for each in made)
 
 
+@pytest.mark.long
 @in_one_process
 def test_a_short_campaign_finds_nothing(tmp_path: Path) -> None:
     found: list[tuple[Trial, list[str]]] = []

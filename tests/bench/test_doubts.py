@@ -66,7 +66,7 @@ def test_the_page_sums_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.shared
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_runs_on_the_real_images(shared_data: Path, tmp_path: Path) -> None:
     main(shared_data, None, 6, 4, tmp_path)
     (page,) = tmp_path.glob("*.md")

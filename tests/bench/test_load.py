@@ -17,6 +17,8 @@ from bench.load.targets import plain
 from bench.load.verdict import judge
 from tests.lab import draw_image
 
+pytestmark = pytest.mark.long
+
 HABITS = Habits(pace=0.02, boxes=2, again=0.6)
 SIMULATION = Simulation(encode_s=0.03, embedding_share=0.01, side_px=128)
 

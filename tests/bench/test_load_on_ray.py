@@ -19,7 +19,7 @@ from bench.load.targets import Target, on_ray, ray_cluster, replica_pids, replic
 from tests import ray_lab
 from tests.lab import draw_image
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 REPLICAS = 2
 

@@ -70,6 +70,7 @@ def test_clicks_are_removed_undone_and_redone(clicker: Viewer, stage: Stage) -> 
     assert stored(stage) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["right button", "Alt", "button", "key"])
 def test_every_way_to_click_on_the_background(clicker: Viewer, stage: Stage, how: str) -> None:
     truth = gland(stage)
@@ -106,6 +107,7 @@ def test_a_double_click_is_one_click(clicker: Viewer, stage: Stage) -> None:
     expect(preview(clicker).get_by_role("button", name="Undo click")).to_be_enabled()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("how", ["Tab", "n", "button"])
 def test_the_proposals_are_gone_round(clicker: Viewer, stage: Stage, how: str) -> None:
     truth = gland(stage)

@@ -122,6 +122,7 @@ def test_a_phone(viewer: Viewer, stage: Stage) -> None:
     assert violations(viewer) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("viewer", [{}, DARK], indirect=True, ids=["light", "dark"])
 def test_accessible_to_all(viewer: Viewer, stage: Stage) -> None:
     stage.clear()

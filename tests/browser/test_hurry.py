@@ -59,6 +59,7 @@ def held_refine(viewer: Viewer, stage: Stage) -> int:
     return number
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("pause_ms", [0, 50, 120])
 @pytest.mark.parametrize("press", ["key", "button"])
 def test_refine_is_of_the_shape_being_saved(viewer: Viewer, stage: Stage, pause_ms: int, press: str) -> None:
@@ -131,6 +132,7 @@ def test_no_refine_in_the_middle_of_a_drawing(viewer: Viewer, stage: Stage) -> N
     assert asked(stage, "POST", "/sam$") == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("give_up", ["Escape", "Cancel", "z"])
 def test_a_refine_is_given_up(viewer: Viewer, stage: Stage, give_up: str) -> None:
     """The service, which has not written yet, writes nothing; undo takes back the refine and not the drawing."""

@@ -25,6 +25,7 @@ def past_its_start() -> list[tuple[float, float]]:
     return [(3500 + 200 * (1 + 0.03 * a) * math.cos(a), 2300 + 200 * (1 + 0.03 * a) * math.sin(a)) for a in angles]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("line", "parts"), [(past_its_start(), 1), (BOW_TIE, 2)], ids=["past its start", "bow tie"])
 def test_a_line_that_crosses_itself(viewer: Viewer, stage: Stage, line: list[tuple[float, float]], parts: int) -> None:
     stage.clear()

@@ -49,6 +49,7 @@ def png() -> bytes:
     return stream.getvalue()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "make"), [("my slide.tif", tiled_tiff), ("discs.png", png)], ids=["tiff", "png"])
 def test_ones_own_slide(viewer: Viewer, stage: Stage, name: str, make: object) -> None:
     viewer.open()
@@ -84,6 +85,7 @@ def test_the_picker_shows_all_slides(viewer: Viewer, stage: Stage) -> None:
     assert f"/image/{stage.image.id}" in viewer.page.url
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "content", "title"),
     [

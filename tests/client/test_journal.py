@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import shapely
 
-from app.client.journal import COLUMNS, Journal, NoJournal, Row
+from cytomine_refine.journal import COLUMNS, Journal, NoJournal, Row
 
 BEFORE, AFTER, OTHER = shapely.box(0, 0, 9, 9).wkt, shapely.box(1, 1, 8, 8).wkt, shapely.box(2, 2, 5, 5).wkt
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from app.client import ApiKeyAuth, Click, Options, RefineClient, RefineFailed
-from app.client.batch import Batch
-from app.client.journal import Journal
-from app.client.outlines import Outline
+from cytomine_refine import ApiKeyAuth, Click, Options, RefineClient, RefineFailed
+from cytomine_refine.batch import Batch
+from cytomine_refine.journal import Journal
+from cytomine_refine.outlines import Outline
 from tests.fakes.scripted_server import Answer, ScriptedServer
 
 BOX, DISC = "POLYGON ((0 0, 9 0, 9 9, 0 9, 0 0))", "POLYGON ((1 1, 8 1, 8 8, 1 8, 1 1))"

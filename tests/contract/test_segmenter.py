@@ -53,7 +53,7 @@ def segmenter(request: pytest.FixtureRequest) -> Iterator[Segmenter]:
             yield remote
 
 
-ENGINES = ["torch-float32", "torch-bfloat16", "openvino-float32", "openvino-int8"]
+ENGINES = ["torch-float32", "torch-bfloat16", "openvino-float32", pytest.param("openvino-int8", marks=pytest.mark.long)]
 
 
 @pytest.fixture(scope="module", params=[*ENGINES, *KINDS[1:]])

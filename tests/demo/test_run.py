@@ -161,6 +161,7 @@ def test_a_taken_port_is_said_so(tmp_path: Path) -> None:
     assert f"Port {port} is taken" in done.stderr
 
 
+@pytest.mark.long
 def test_a_slide_of_the_user(tmp_path: Path, shared_data: Path) -> None:
     slide = shared_data / "slides" / "CMU-1-Small-Region.svs"
     done = subprocess.run(
@@ -177,6 +178,7 @@ def test_a_slide_of_the_user(tmp_path: Path, shared_data: Path) -> None:
     assert (result["iou_before"], result["iou_after"]) == (None, None)
 
 
+@pytest.mark.long
 def test_a_slide_whose_name_has_signs(tmp_path: Path) -> None:
     slide = tmp_path / "S1 #2 (50%20 H&E)? ä.png"
     draw_image(slide)

@@ -47,7 +47,7 @@ def test_the_documented_order_never_takes_cytomine_down(fresh: Stack) -> None:
 
 def _build_newer() -> None:
     """Build an image of a later version: other content, and another label."""
-    record = "/venv/lib/python3*/site-packages/cytomine_refine-*.dist-info/METADATA"
+    record = "/venv/lib/python3*/site-packages/cytomine_refine_service-*.dist-info/METADATA"
     lines = [
         f"FROM {SERVICE}",
         "USER 0",

@@ -233,6 +233,7 @@ def test_images_that_tell_nothing(lab: Lab, environment: dict[str, str]) -> None
     assert found()["y axis"].state == "skipped"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("configuration", "state"),
     [

@@ -152,6 +152,7 @@ def worst(sender: Sender, prediction: dict[str, Any]) -> None:
         sender.body("prediction", json.dumps({**prediction, "geometry": area}).replace('"deep"', nested).encode())
 
 
+@pytest.mark.long
 @in_one_process
 @pytest.mark.parametrize("seed", [int(os.environ.get("ANY_INPUT_SEED", "1"))])
 def test_any_input_gets_a_declared_answer_and_the_process_lives(started: tuple[Lab, Service, Path], seed: int) -> None:

@@ -11,9 +11,9 @@ import httpx
 import pytest
 import shapely
 
-from app.client import ApiKeyAuth, RefineClient, RefineFailed
-from app.client.batch import Batch
-from app.client.journal import Journal
+from cytomine_refine import ApiKeyAuth, RefineClient, RefineFailed
+from cytomine_refine.batch import Batch
+from cytomine_refine.journal import Journal
 from demo.cytomine.faults import Fault
 from demo.cytomine.server import EmbeddedCytomine
 from tests.end_to_end.scripting import app, boxes, outcomes_of, refined, rows_of
@@ -99,6 +99,7 @@ def test_what_was_taken_back_is_refined_again(lab: Lab, tmp_path: Path) -> None:
     assert lab.iou(annotation) > 0.8
 
 
+@pytest.mark.long
 def test_what_somebody_has_edited_since_is_left_alone_until_asked(lab: Lab, tmp_path: Path) -> None:
     annotation = lab.draw(BOX)
     asked = ("--annotation", str(annotation))
@@ -147,7 +148,7 @@ def test_an_answer_that_is_lost_on_the_way_is_no_failure_and_is_not_repeated(lab
     asked = ("--annotation", str(annotation))
     lab.cytomine.faults.add(Fault("drop", "POST", f"/api/annotation/{annotation}/sam", when="after"))
     done = app(lab, tmp_path, "refine", *asked)
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "may have been changed: look before you repeat it" in done.stderr
     assert outcomes_of(tmp_path / "refined.csv") == ["unknown"]
     written = lab.location(annotation)
@@ -160,7 +161,7 @@ def test_an_answer_that_is_lost_before_anything_was_written_is_asked_for_again(l
     annotation = lab.draw(BOX)
     asked = ("--annotation", str(annotation))
     lab.cytomine.faults.add(Fault("drop", "POST", f"/api/annotation/{annotation}/sam"))
-    assert app(lab, tmp_path, "refine", *asked).returncode == 1
+    assert app(lab, tmp_path, "refine", *asked).returncode == 3
     assert "1 changed" in refined(lab, tmp_path, *asked)
 
 
@@ -168,7 +169,7 @@ def test_a_write_whose_answer_core_lost_is_told_as_written(lab: Lab, tmp_path: P
     annotation = lab.draw(BOX)
     lab.cytomine.faults.add(Fault("drop", "PUT", f"/api/annotation/{annotation}.json", when="after"))
     done = app(lab, tmp_path, "refine", "--annotation", str(annotation))
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "The outline was changed all the same: look before you repeat it" in done.stderr
     assert outcomes_of(tmp_path / "refined.csv") == ["unknown"]
     assert "1 left alone" in refined(lab, tmp_path, "--annotation", str(annotation))
@@ -222,6 +223,7 @@ def test_a_batch_is_taken_back_points_included(lab: Lab, tmp_path: Path) -> None
     assert "1 changed" in refined(lab, tmp_path, "--annotation", str(took))
 
 
+@pytest.mark.long
 def test_a_doubtful_outline_is_left_and_listed_until_somebody_says_write(lab: Lab, tmp_path: Path) -> None:
     sure, empty = lab.draw(BOX), lab.draw(shapely.box(40, 40, 180, 160))
     asked = ("--project", str(lab.project), "--jobs", "1")
@@ -237,7 +239,7 @@ def test_a_doubtful_outline_is_left_and_listed_until_somebody_says_write(lab: La
     assert rows[empty]["doubts"]
     assert rows[empty]["commands"] == ""
     refusing = app(lab, tmp_path, "refine", *asked, "--doubtful", "refuse")
-    assert refusing.returncode == 1
+    assert refusing.returncode == 3
     assert f"{empty}: 422 The outline is doubtful" in refusing.stderr
     assert "1 changed" in refined(lab, tmp_path, *asked, "--doubtful", "write")
     assert lab.location(empty) != drawn

@@ -251,6 +251,7 @@ def test_a_token_for_reading_is_told_so(addition: Lab, service: Service) -> None
     assert service.asked == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("status", "body", "doubted"),
     [

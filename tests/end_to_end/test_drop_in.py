@@ -81,6 +81,7 @@ def test_only_crops_are_open(lab: Lab, stock_url: str) -> None:
     assert answer.status_code == 401
 
 
+@pytest.mark.long
 def test_the_health_command_of_the_image(stock_url: str) -> None:
     command = [sys.executable, "-m", "app", "health", "--port"]
     for port, code in ((stock_url.rpartition(":")[2], 0), (str(free_port()), 1)):

@@ -42,8 +42,15 @@ STEPS = [
 ]
 
 
+QUICK = {"the window", "after the update"}
+"""Kills that every run tries: before anything is written, and between the outline and the points."""
+
+
 @in_one_process
-@pytest.mark.parametrize(("step", "fault"), STEPS, ids=[step for step, _ in STEPS])
+@pytest.mark.parametrize(
+    ("step", "fault"),
+    [pytest.param(*each, id=each[0], marks=[] if each[0] in QUICK else pytest.mark.long) for each in STEPS],
+)
 def test_killed_at(doomed: tuple[Lab, Service], step: str, fault: Fault) -> None:
     lab, service = doomed
     number, points = lab.draw(BOX), [lab.point(DISC_X, DISC_Y), lab.point(DISC_X + 9, DISC_Y)]

@@ -136,6 +136,7 @@ def signed(user: User, path: str, *, late_s: float = 0, private_key: str | None 
     return {"authorization": f"CYTOMINE {user.public_key}:{signature}", "date": date}
 
 
+@pytest.mark.long
 def test_core_decides_and_the_service_obeys(cytomine: EmbeddedCytomine, service_url: str, signing_url: str) -> None:
     outcomes: dict[tuple[str, str], int] = {}
     for kind in PROJECTS:

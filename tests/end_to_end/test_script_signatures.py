@@ -12,9 +12,9 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from app.client import ApiKeyAuth, RefineClient
 from app.settings import ApiSettings, PlatformSettings, SegmenterSettings, Settings
 from app.signing import SignatureForm
+from cytomine_refine import ApiKeyAuth, RefineClient
 from demo.cytomine.server import EmbeddedCytomine
 from demo.cytomine.store import Role
 from tests.end_to_end.scripting import boxes, environment, example, outcomes_of, refined

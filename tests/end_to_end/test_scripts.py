@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 import shapely
 
-from app.client import ApiKeyAuth, RefineClient, RefineFailed
-from app.client.batch import side_by_side
+from cytomine_refine import ApiKeyAuth, RefineClient, RefineFailed
+from cytomine_refine.batch import side_by_side
 from demo.cytomine.faults import Fault
 from demo.cytomine.server import EmbeddedCytomine
 from tests.end_to_end.scripting import ROOT, boxes, environment, example, outcomes_of, rows_of
@@ -173,7 +173,7 @@ def test_refusals_say_why(lab: Lab, client: RefineClient) -> None:
 
 
 def test_lists_come_page_by_page(lab: Lab, client: RefineClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.client.client._PAGE", 3)
+    monkeypatch.setattr("cytomine_refine.client._PAGE", 3)
     drawn = boxes(lab, 7)
     lab.points(4)
     assert sorted(client.annotations(project=lab.project, image=None)) == drawn
@@ -199,7 +199,7 @@ def test_a_second_run_goes_on_where_the_first_stopped(lab: Lab, tmp_path: Path) 
     command = [sys.executable, "-m", "app", "refine", "--project", str(lab.project), "--report", str(report)]
     lab.cytomine.faults.add(Fault("status", "PUT", f"/api/annotation/{drawn[1]}.json", times=None, status=403))
     first = subprocess.run(command, env=environment(lab), capture_output=True, text=True, check=False, timeout=120)
-    assert first.returncode == 1, first.stderr
+    assert first.returncode == 3, first.stderr
     lab.cytomine.faults.clear()
     second = subprocess.run(command, env=environment(lab), capture_output=True, text=True, check=False, timeout=120)
     assert second.returncode == 0, second.stderr
@@ -269,7 +269,7 @@ def test_every_option_reaches_the_service(tmp_path: Path) -> None:
         keys = ["--host", server.url, "--public-key", "a", "--private-key", "b"]
         command = [sys.executable, "-m", "app", "refine", "--annotation", "7", *keys, *options]
         for way in ([], ["--service", f"{server.url}/sam"]):
-            mine = {**os.environ, "PYTHONPATH": str(ROOT)}
+            mine = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'client'}"}
             subprocess.run([*command, *way], cwd=tmp_path, env=mine, check=False, timeout=120)
     to_core, to_service = (json.loads(call.body) for call in server.calls if call.method == "POST")
     chosen = {"points": "all", "holes": "keep", "parts": "largest", "doubtful": "refuse"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -234,6 +234,14 @@ class DarkSegmenter:
         self.encoded += 1
         self.claims.append(claim)
         return DarkEmbedding(image.pixels[..., 0] < 128)
+
+    def decode_each(self, embedding: DarkEmbedding, prompts: Sequence[Prompts]) -> list[Masks]:
+        return [self.decode(embedding, each) for each in prompts]
+
+    def features(self, embedding: DarkEmbedding) -> np.ndarray:
+        rows, columns = (side // 8 * 8 for side in embedding.dark.shape)
+        dark = embedding.dark[:rows, :columns].reshape(rows // 8, 8, columns // 8, 8).mean((1, 3))
+        return np.stack([dark, 1 - dark]).astype(np.float32)
 
     def decode(self, embedding: DarkEmbedding, prompts: Prompts) -> Masks:
         self.prompts.append(prompts)

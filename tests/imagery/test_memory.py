@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 _BEGIN = """
 import io, resource
 from concurrent.futures import ThreadPoolExecutor
@@ -84,6 +86,7 @@ for line in {STRIPS.split(chr(10))[1:-1]!r}:
     assert peak_of(work) < 100
 
 
+@pytest.mark.long
 def test_what_is_decoded_at_a_time_has_one_limit() -> None:
     work = """
 contents = [png("RGBA", 6000, 6000)] * 2 + [png("LA", 6000, 6000), png("I;16", 6000, 6000)]
@@ -93,6 +96,7 @@ with ThreadPoolExecutor(4) as pool:
     assert peak_of(work) < 1024
 
 
+@pytest.mark.long
 def test_what_is_too_large_is_refused_before_it_is_decoded() -> None:
     work = """
 for content in (

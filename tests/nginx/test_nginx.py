@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -186,6 +187,29 @@ def test_a_service_that_breaks_off_is_asked_once(tmp_path: Path, upstream: Scrip
     assert len(upstream.calls) == 1
 
 
+def test_each_line_of_a_search_goes_on_before_the_next_is_said(tmp_path: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as service,
+        proxy(tmp_path, f"127.0.0.1:{service.getsockname()[1]}") as url,
+        httpx.Client(timeout=60) as core,
+    ):
+        asked = core.build_request("POST", f"{url}/sam/propose", json={}, headers={"host": "nginx"})
+        with ThreadPoolExecutor(1) as beside:
+            coming = beside.submit(core.send, asked, stream=True)
+            connection, _ = service.accept()
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\n\r\n")
+            answer = coming.result()
+        lines = answer.iter_lines()
+        for line in ("1", "2", "3"):
+            connection.sendall(f"{line}\n".encode())
+            assert next(lines) == line
+        answer.close()
+        connection.settimeout(60)
+        assert connection.recv(1) == b""  # whoever goes away is gone for the service, too
+        connection.close()
+
+
 def test_nginx_own_problems_are_for_no_other_site(tmp_path: Path, upstream: ScriptedServer) -> None:
     upstream.answers = {REFINE: Answer(drop=True), "/sam/slow": Answer(wait_s=20)}
     with proxy(tmp_path, address(upstream), read_timeout="1s") as url:
@@ -209,6 +233,7 @@ def test_nginx_starts_without_the_service(tmp_path: Path) -> None:
     assert "nothing was changed" in answer.json()["detail"]
 
 
+@pytest.mark.long
 def test_a_service_whose_name_is_unknown_stops_nothing_either(tmp_path: Path) -> None:
     with proxy(tmp_path, "refine:6000") as url:
         assert post(url, "/", host="cytomine.example").text == "the web UI"

@@ -68,6 +68,7 @@ def is_lost(reference: ray.ObjectRef) -> bool:
     return False
 
 
+@pytest.mark.long
 def test_windows_are_shared_among_the_replicas(pair: RaySegmenter) -> None:
     with ThreadPoolExecutor(12) as pool:
         processes = set(pool.map(lambda number: made_by(pair, number), range(12)))
@@ -80,6 +81,7 @@ def test_nobody_is_turned_away_while_another_replica_has_a_place(pair: RaySegmen
         assert len(list(pool.map(lambda number: made_by(pair, number), range(16)))) == 16
 
 
+@pytest.mark.long
 def test_any_replica_decodes_what_one_encoded(pair: RaySegmenter) -> None:
     embedding = pair.encode(window(100, 100), Claim())
     with ThreadPoolExecutor(8) as pool:
@@ -87,6 +89,7 @@ def test_any_replica_decodes_what_one_encoded(pair: RaySegmenter) -> None:
     assert len({each.logits.tobytes() for each in masks}) == 1
 
 
+@pytest.mark.long
 def test_a_lost_embedding_is_made_again_once(pair: RaySegmenter, monkeypatch: pytest.MonkeyPatch) -> None:
     embedding = pair.encode(window(100, 100), Claim())
     expected = pair.decode(embedding, box(100, 100))

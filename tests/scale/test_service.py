@@ -97,6 +97,7 @@ def assert_nothing_half_done(lab: Lab, drawn: list[Drawn]) -> None:
             assert lab.iou(each.annotation, each.disc) > 0.8
 
 
+@pytest.mark.long
 def test_a_refine_goes_through_the_replicas(lab: Lab) -> None:
     number, point = lab.draw(BOX), lab.point(DISC_X, DISC_Y)
     result = lab.refine(number).json()
@@ -113,6 +114,7 @@ def test_no_secret_no_work_under_the_path_of_a_service(lab: Lab) -> None:
     assert httpx.post(url, json={}, headers=HEADERS, trust_env=False).status_code == 200
 
 
+@pytest.mark.long
 def test_one_page_has_the_figures_of_all_replicas(lab: Lab) -> None:
     def seen() -> dict[str, set[str]]:
         page = httpx.get(f"{lab.service_url}/metrics", trust_env=False).text

@@ -48,6 +48,7 @@ def settings(folder: Path, engine: str) -> SegmenterSettings:
     return SegmenterSettings(device="cpu", engine=engine, engine_folder=folder)  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 @needs_openvino
 @quiet
 def test_openvino_leads_to_the_masks_of_torch(folder: Path, weights: ChosenWeights) -> None:
@@ -214,6 +215,7 @@ def test_a_containers_quota_bounds_the_cores(tmp_path: Path, text: str, most: in
     assert usable_cores(tmp_path / "none") >= 1
 
 
+@pytest.mark.long
 @needs_openvino
 @quiet
 def test_threads_that_meet_do_not_mix(folder: Path, weights: ChosenWeights) -> None:
@@ -260,6 +262,7 @@ def test_without_torch_and_traces_the_service_says_what_to_do(tmp_path: Path) ->
     assert "InvalidSettings: This image has no torch" in done.stderr
 
 
+@pytest.mark.long
 @needs_openvino
 @quiet
 def test_int8_is_made_from_windows_checked_on_others_and_only_then_run(tmp_path: Path, weights: ChosenWeights) -> None:

@@ -45,8 +45,8 @@ def python(code: str) -> tuple[str, ...]:
     return (sys.executable, "-c", code)
 
 
+@pytest.mark.long
 @needs_openvino
-@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_first_start_measures_and_the_second_does_not(tmp_path: Path, weights: ChosenWeights) -> None:
     """The real service with the real embedded model, twice."""
@@ -168,12 +168,11 @@ def test_whoever_stops_the_service_stops_the_measurement_and_may_start_it_again(
     code = f"import os, time; open({str(child)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
 
     def stop() -> None:
-        give_up = time.monotonic() + 20
-        while not (child.exists() and child.read_text()) and time.monotonic() < give_up:
+        while not (child.exists() and child.read_text()):  # before that, it would end the tests
             time.sleep(0.02)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    stopper = threading.Thread(target=stop)
+    stopper = threading.Thread(target=stop, daemon=True)
     stopper.start()
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit, match="143"):

@@ -67,6 +67,7 @@ def test_the_numbers_are_those_of_the_packages_own_predictor(tiny: torch.nn.Modu
         assert np.allclose(np.clip(masks.logits, -32, 32), logits, atol=1e-3 * max(1.0, np.abs(logits).max()))
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:.torch.jit.script.:DeprecationWarning")
 def test_the_single_mask_is_the_one_that_the_package_gives_where_one_is_asked_for(tiny: torch.nn.Module) -> None:
     try:

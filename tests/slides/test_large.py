@@ -54,6 +54,7 @@ def write(file: Path) -> None:
     tifffile.imwrite(file, tiles, tile=(1024, 1024), compression=compression, **options)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak of a process from /proc")
 @pytest.mark.parametrize("name", ["jpeg.tif", "strip.tif", "deep.tif"])
 def test_overviews_take_little_memory(tmp_path: Path, name: str) -> None:

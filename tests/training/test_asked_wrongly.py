@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from app.segmenter.weights import REGISTRY, file_sha256
 from app.segmenter.weights.choice import EMBEDDED_MODEL
 from training.cli import app
-from training.start import load
+from training.models import open_model
 
 COMMANDS = ("train", "evaluate", "whole")
 
@@ -49,7 +49,7 @@ def test_a_misspelt_checkpoint(command: str, tiles: Path, tmp_path: Path) -> Non
 @pytest.mark.usefixtures("weights")
 def test_weights_that_were_never_pulled(command: str, tiles: Path, tmp_path: Path) -> None:
     line = refused(command, tiles, tmp_path / "out", "--checkpoint", "base-plus")
-    assert "`python -m app weights pull base_plus`" in line
+    assert "`python -m training pull base_plus`" in line
 
 
 def test_weights_that_were_pulled_in_part(weights: Path, tiles: Path, tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_card_that_names_a_config_of_its_own(tiles: Path, tmp_path: Path) -> N
     (tmp_path / "theirs.yaml").write_text("model: {_target_: os.system, command: 'true'}")
     line = refused("train", tiles, tmp_path / "out", "--checkpoint", str(file))
     assert "a card may only name one of" in line
-    assert load(str(file), "embedded").name == "theirs"
+    assert open_model(str(file), "embedded").name == "theirs"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -128,6 +128,7 @@ def test_only_images_that_were_left_out_count_where_a_card_names_them(dataset: D
     assert unseen(items, frozenset({"elsewhere"})) == items
 
 
+@pytest.mark.long
 def test_a_card_is_calibrated_with_one_command_and_obeyed_by_the_service(dataset: Dataset, tmp_path: Path) -> None:
     checkpoint, out = tmp_path / "lab.pt", tmp_path / "report"
     shutil.copyfile(EMBEDDED_MODEL, checkpoint)

@@ -84,7 +84,7 @@ def shown(lab: Lab, folder: Path) -> tuple[Item, shapely.Geometry]:
     return item, location
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_corrected_outline_is_the_one_that_is_trained_on(tiles: Path, tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with EmbeddedCytomine(tmp_path / "cytomine", jwt_secret="s" * 64, refine_url=f"{url}/sam") as cytomine:

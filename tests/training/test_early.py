@@ -17,7 +17,7 @@ from training.dataset.sources.tiles import TilesFolder
 from training.early import check_out, room_for_training
 from training.errors import NoSpace
 from training.finetune.recipe import Recipe
-from training.start import load
+from training.models import open_model
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -56,8 +56,8 @@ def test_room_is_what_is_really_there(tmp_path: Path) -> None:
 
 
 def test_the_room_that_is_asked_for_is_about_what_a_training_writes(dataset: Dataset, tmp_path: Path) -> None:
-    start = load("embedded", None)
-    needed = room_for_training(start.network, Recipe(epochs=1), dataset, tmp_path / "run")
+    start = open_model("embedded", None)
+    needed = room_for_training(start.model, Recipe(epochs=1), dataset, tmp_path / "run")
     answer = CliRunner().invoke(
         app,
         [
@@ -75,7 +75,7 @@ def test_the_room_that_is_asked_for_is_about_what_a_training_writes(dataset: Dat
     assert answer.exit_code == 0, answer.output
     written = sum(file.stat().st_size for file in (tmp_path / "run").rglob("*") if file.is_file())
     assert written < needed < 12 * written
-    assert room_for_training(start.network, Recipe(epochs=1), dataset, tmp_path / "run") < needed
+    assert room_for_training(start.model, Recipe(epochs=1), dataset, tmp_path / "run") < needed
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "whole"])

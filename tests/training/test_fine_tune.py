@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,11 +22,11 @@ from app.usecases.ports import Claim, ModelInfo
 from training.dataset import Dataset
 from training.errors import BrokenRun, NoSpace
 from training.finetune.batches import Batches
-from training.finetune.lora import add_lora, merge_lora
-from training.finetune.recipe import PROMPT_TYPES, Recipe, recipe_of, subsets
+from training.finetune.recipe import PRESETS, PROMPT_TYPES, Recipe, recipe_of, subsets
 from training.finetune.run import BEST, LAST, STATE, Origin, Run
 from training.finetune.train import fine_tune
-from training.model import decode, encode, gathered
+from training.models import Sam2, gathered
+from training.models.lora import add_lora, merge_lora
 from training.prompts import Given
 from training.start import Machine
 
@@ -41,7 +43,7 @@ def origin(dataset: Dataset) -> Origin:
 
 
 def tuned(dataset: Dataset, folder: Path, recipe: Recipe = QUICK) -> Run:
-    return fine_tune(embedded(), recipe, dataset, origin(dataset), folder, CPU)
+    return fine_tune(Sam2(embedded()), recipe, dataset, origin(dataset), folder, CPU)
 
 
 @pytest.fixture(scope="module")
@@ -121,11 +123,12 @@ def test_a_full_disk_is_told(dataset: Dataset, tmp_path: Path) -> None:
         tuned(dataset, tmp_path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("tune", ["lora", "all"])
 def test_the_encoder_learns_too_if_asked(dataset: Dataset, tmp_path: Path, tune: str) -> None:
     few = Dataset(dataset.folder, (*dataset.of("train")[:4], *dataset.of("validation")[:2]), dataset.splits)
     recipe = Recipe(tune=tune, epochs=1, batch=2, learning_rate=1e-3, subsets_per_batch=1, lora_rank=2)  # type: ignore[arg-type]
-    done = fine_tune(embedded(), recipe, few, origin(few), tmp_path, CPU)
+    done = fine_tune(Sam2(embedded()), recipe, few, origin(few), tmp_path, CPU)
     before, after = embedded().state_dict(), load_checkpoint(done.folder / LAST, "embedded").state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     encoder = {name for name in changed if name.startswith("image_encoder")}
@@ -137,18 +140,20 @@ def test_the_encoder_learns_too_if_asked(dataset: Dataset, tmp_path: Path, tune:
 def test_merged_lora_computes_the_same() -> None:
     torch.manual_seed(0)
     model, image = embedded(), torch.randint(0, 255, (1, 3, 256, 256), dtype=torch.uint8)
+    blocks = cast(Any, model).image_encoder.trunk.blocks
     with torch.no_grad():
-        plain = encode(model, image).image
-        count = add_lora(model, rank=4)
-        assert torch.equal(encode(model, image).image, plain)  # it begins as no change
+        plain = Sam2(model).encode(image).image
+        count = add_lora(blocks, rank=4)
+        assert torch.equal(Sam2(model).encode(image).image, plain)  # it begins as no change
     for name, parameter in model.named_parameters():
         if name.endswith(".up"):
             torch.nn.init.normal_(parameter, std=0.02)
     with torch.no_grad():
-        changed = encode(model, image).image
+        changed = Sam2(model).encode(image).image
         assert not torch.allclose(changed, plain, atol=1e-3)
-        assert torch.allclose(encode(merge_lora(model), image).image, changed, atol=1e-3)
-    assert count == 2 * len(cast(Any, model).image_encoder.trunk.blocks)
+        merge_lora(blocks)
+        assert torch.allclose(Sam2(model).encode(image).image, changed, atol=1e-3)
+    assert count == 2 * len(blocks)
     model.load_state_dict(embedded().state_dict(), strict=True)
 
 
@@ -171,10 +176,10 @@ def test_batches_are_the_same_at_every_call(dataset: Dataset) -> None:
     batches = Batches(dataset, dataset.of("train"), QUICK, 256)
     first, again = list(batches.of_epoch(1)), list(batches.of_epoch(1, first=1))
     assert len(first) == len(batches) == len(again) + 1
-    for one, other in zip(first[1:], again, strict=True):
+    for (one,), (other,) in zip(first[1:], again, strict=True):
         assert one.items == other.items
         assert torch.equal(one.prompts[0].points, other.prompts[0].points)
-    assert {item.id for batch in first for item in batch.items} == {item.id for item in dataset.of("train")}
+    assert {item.id for (batch,) in first for item in batch.items} == {item.id for item in dataset.of("train")}
 
 
 def test_the_service_decodes_the_same(dataset: Dataset) -> None:
@@ -191,10 +196,37 @@ def test_the_service_decodes_the_same(dataset: Dataset) -> None:
     )
     given = Given(np.array(item.box), points, np.array([1, 0], np.int32), None)
     with torch.inference_mode():
-        embeddings = encode(model, torch.from_numpy(image).permute(2, 0, 1)[None])
-        logits, scores = decode(model, embeddings, gathered([given], 256))
+        embeddings = Sam2(model).encode(torch.from_numpy(image).permute(2, 0, 1)[None])
+        logits, scores = Sam2(model).decode(embeddings, gathered([given], 256))
     assert np.allclose(served.logits, logits[0, 1:].numpy(), atol=1e-3)
     assert np.allclose(served.scores, scores[0, 1:].numpy(), atol=1e-4)
+
+
+def test_in_the_thesis_every_object_is_a_sample_with_each_combination(dataset: Dataset) -> None:
+    recipe = replace(PRESETS["thesis"], batch=7)
+    items = dataset.of("train")[:4]
+    batches = Batches(dataset, items, recipe, 256)
+    epoch, next_epoch = list(batches.of_epoch(0)), list(batches.of_epoch(1))
+    assert len(batches) == len(epoch) == 3  # 4 objects, 5 combinations
+    assert sum(len(batch.items) for step in epoch for batch in step) == 20
+    kinds = Counter(
+        (item.id, batch.prompts[0].masks is not None, bool(batch.prompts[0].boxed[row]),
+         int((batch.prompts[0].labels[row] >= 0).sum()))
+        for step in epoch for batch in step for row, item in enumerate(batch.items)
+    )  # fmt: skip
+    expected = [(False, True, 0), (True, False, 0), (False, True, 10), (True, False, 10), (True, True, 10)]
+    assert {(masked, boxed, points) for _, masked, boxed, points in kinds} == set(expected)
+    assert set(kinds.values()) == {1}
+    assert all(batch.truth.shape[-1] == 1024 for step in epoch for batch in step)
+    boxes = [
+        {(item.id, *batch.prompts[0].boxes[row].tolist()) for step in each for batch in step if len(batch.items)
+         for row, item in enumerate(batch.items) if batch.prompts[0].boxed[row]}
+        for each in (epoch, next_epoch)
+    ]  # fmt: skip
+    assert boxes[0] == boxes[1]  # drawn once
+    assert len(boxes[0]) == len(items)
+    order = [item.id for step in epoch for batch in step for item in batch.items]
+    assert order != [item.id for step in next_epoch for batch in step for item in batch.items]
 
 
 @pytest.mark.gpu
@@ -202,12 +234,12 @@ def test_mixed_precision_on_a_gpu_agrees(dataset: Dataset) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no GPU")
     device = torch.device("cuda")
-    model, image = embedded().to(device), dataset.image(dataset.items[0])
+    model, image = Sam2(embedded().to(device)), dataset.image(dataset.items[0])
     given = gathered([Given(np.array(dataset.items[0].box), np.empty((0, 2)), np.empty(0, np.int32), None)], 256)
     pixels = torch.from_numpy(image).permute(2, 0, 1)[None].to(device)
     masks = []
     for machine in (Machine(device, mixed=False), Machine(device, mixed=True)):
         with torch.inference_mode(), machine.autocast():
-            logits, _ = decode(model, encode(model, pixels), given.to(device))
+            logits, _ = model.decode(model.encode(pixels), given.to(device))
         masks.append(logits[0, 1:].float() > 0)
     assert ((masks[0] & masks[1]).sum() / (masks[0] | masks[1]).sum()).item() > 0.97

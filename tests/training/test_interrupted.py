@@ -36,6 +36,7 @@ def wait_for(done: object, process: subprocess.Popen[str]) -> None:
     raise TimeoutError
 
 
+@pytest.mark.long
 def test_a_training_is_stopped_and_goes_on(dataset: Dataset, tmp_path: Path) -> None:
     run = tmp_path / "run"
     arguments = ("train", "--data", str(dataset.folder), "--out", str(run), "--checkpoint", "embedded", "--batch", "2")
@@ -54,6 +55,7 @@ def test_a_training_is_stopped_and_goes_on(dataset: Dataset, tmp_path: Path) -> 
     assert "epoch   1" in output
 
 
+@pytest.mark.long
 def test_an_export_is_stopped_and_goes_on(tiles: Path, tmp_path: Path) -> None:
     arguments = ("export", "tiles", str(tiles), "--out", str(tmp_path))
     process = started(*arguments)
@@ -70,6 +72,7 @@ def test_an_export_is_stopped_and_goes_on(tiles: Path, tmp_path: Path) -> None:
     assert kept >= 2
 
 
+@pytest.mark.long
 def test_an_evaluation_is_stopped_and_keeps_what_it_found(dataset: Dataset, tmp_path: Path) -> None:
     rows = tmp_path / "report" / "rows.jsonl"
 

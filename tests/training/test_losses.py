@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import pytest
 import torch
 
-from training.finetune.losses import LOSSES, bce_iou, best_of_proposals, cross_entropy, dice, focal, iou, sam
+from training.finetune.losses import LOSSES, bce_iou, best_of_proposals, cross_entropy, dice, focal, iou, sam, weighed
+from training.finetune.recipe import Recipe
+from training.models.promptable import ScoreError
 
 # one object, one proposal, four pixels: probabilities 0.5, 0.5, 0.8, 0.2
 LOGITS = torch.tensor([[[[0.0, 0.0], [math.log(4), -math.log(4)]]]])
@@ -56,3 +59,12 @@ def test_the_best_proposal_learns_and_all_estimates_do() -> None:
     assert logits.grad[0, 0].abs().sum() > 0
     assert logits.grad[0, 1:].abs().sum() == 0
     assert (scores.grad[0, 1:].abs() > 0).all()
+
+
+@pytest.mark.parametrize("estimates", [True, False])
+def test_the_score_of_sam_learns_from_its_squared_error(estimates: bool) -> None:
+    logits = torch.full((1, 1, 4, 4), 9.0)
+    scores, truth = torch.tensor([[0.6]]), torch.ones(1, 1, 4, 4)  # the IoU is 1, the error 0.4
+    recipe = Recipe(loss="sam", estimates=estimates)
+    absolute, squared = (weighed(recipe, logits, scores, truth, error).item() for error in get_args(ScoreError)[:2])
+    assert absolute - squared == pytest.approx((0.4 - 0.4**2) * (1.05 if estimates else 1.0), abs=1e-5)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from training.evaluation.baselines import BASELINES, box_mask, ellipse_mask, grabcut_mask
-from training.evaluation.metrics import boundary_f, overlap, shape, size_retention
+from training.evaluation.metrics import authors_shape, boundary_f, overlap, shape, size_retention
 
 EMPTY = np.zeros((64, 64), bool)
 
@@ -61,6 +61,24 @@ def test_shape_of_a_disc_a_ring_and_two_parts() -> None:
     assert shape(ring)["solidity"] == pytest.approx(1 - 0.25, abs=0.01)
     two = disc | (cv2.circle(canvas.copy(), (30, 30), 9, 1, -1) > 0)
     assert shape(two)["components"] == 2
+
+
+def test_shapes_as_the_author_measures_them() -> None:
+    canvas = np.zeros((400, 400), np.uint8)
+    disc = cv2.circle(canvas.copy(), (200, 150), 100, 1, -1) > 0
+    found = authors_shape(disc)
+    # the outline runs through the centres of the border's pixels, so it is as smooth as that of the whole mask
+    assert found["first_compactness"] == pytest.approx(shape(disc)["compactness"], abs=0.03)
+    assert found["first_solidity"] == pytest.approx(1, abs=0.02)
+    assert found["first_perimeter_smoothness"] > shape(disc)["perimeter_smoothness"]  # a coarser polygon is shorter
+    hole = disc & ~(cv2.circle(canvas.copy(), (200, 150), 50, 1, -1) > 0)
+    assert authors_shape(hole) == found  # holes do not count
+    assert shape(hole)["solidity"] < 0.8
+    speck = disc.copy()
+    speck[380, 380] = True
+    assert set(authors_shape(speck).values()) == {0.0}  # the speck is OpenCV's first outline, and has no extent
+    assert shape(speck)["compactness"] > 0.8
+    assert set(authors_shape(EMPTY).values()) == {0.0}
 
 
 def test_size_retention() -> None:

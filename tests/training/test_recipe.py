@@ -15,9 +15,8 @@ from app.segmenter.weights.checks import file_sha256
 from training.finetune.losses import LOSSES, bce_iou, focal, focal_of_the_thesis, weighed
 from training.finetune.recipe import PRESETS, Combination, Recipe, combinations_of, recipe_of
 from training.mask_prompts import BINARY, OF_THE_THESIS, UNTOLD, MaskPrompts, mask_prompts_of, read_mask_prompts
-from training.model import gathered
+from training.models import gathered, open_model
 from training.prompts import Given
-from training.start import load
 
 THESIS = PRESETS["thesis"]
 
@@ -100,8 +99,9 @@ def test_mask_prompts_hold_the_values_that_the_checkpoint_knows() -> None:
     mask[256:512, 256:512] = True
     given = [Given(None, np.empty((0, 2)), np.empty(0, np.int32), mask)]
     for values, known in ((UNTOLD, {-6.9, 6.9}), (MaskPrompts(*BINARY), {0.0, 1.0})):
-        shown = gathered(given, 256, values).masks
-        assert shown is not None
+        shares = gathered(given, 256).masks
+        assert shares is not None
+        shown = values.values(shares)
         assert {round(float(value), 3) for value in shown.unique()} == known
 
 
@@ -125,4 +125,4 @@ def test_a_card_tells_how_masks_were_learnt(tmp_path: Path) -> None:
 
 
 def test_the_embedded_model_says_that_it_never_learned_masks() -> None:
-    assert load("embedded", None).mask_prompts.learned is False
+    assert open_model("embedded", None).mask_prompts.learned is False

@@ -28,7 +28,7 @@ def unseen(shared_data: Path, folder: Path) -> Path:
 
 
 @pytest.mark.shared
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_embedded_model_beats_box_ellipse_and_grabcut(shared_data: Path, tmp_path: Path) -> None:
     tiles, data = unseen(shared_data, tmp_path / "unseen"), tmp_path / "data"
     export = ["export", "tiles", str(tiles), "--out", str(data), "--per-slide", "3"]

@@ -28,6 +28,7 @@ def distance(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) ->
     return max(float((first[name] - second[name]).abs().max()) for name in first if first[name].numel())
 
 
+@pytest.mark.long
 def test_a_resumed_run_is_the_same_run(tmp_path: Path) -> None:
     train(RECIPE, tmp_path / "through", stop_after=3)
     (tmp_path / "stopped").mkdir()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from training.cli.train import Config, Device, Precision
+from training.cli.train import Config, Device, Encoder, Precision
 
 
 def evaluate(
@@ -15,6 +15,10 @@ def evaluate(
     checkpoint: Annotated[str, typer.Option(help="A file, the name of pulled weights, or embedded.")],
     out: Annotated[Path, typer.Option(help="Gets metrics.json and report.html; the same one again goes on.")],
     config: Config = None,
+    encoder: Encoder = None,
+    sam: Annotated[
+        str | None, typer.Option(help="Weights of the SAM that a histology encoder was joined to; default: as trained.")
+    ] = None,
     against: Annotated[
         list[str] | None,
         typer.Option(help="Another checkpoint beside it, FILE or FILE=CONFIG: zero-shot weights, other encoders."),
@@ -41,17 +45,18 @@ def evaluate(
     from training.dataset.export import dataset_of
     from training.early import check_evaluation_data, check_out
     from training.evaluation.whole import evaluate_and_report
-    from training.start import load, machine
+    from training.models import open_model
+    from training.start import machine
 
     if split not in {*SPLITS, "all", None}:
         raise typer.BadParameter(f"choose among {', '.join(SPLITS)}, all", param_hint="--split")
     check_evaluation_data(data, split)
     check_out(out)
     where = machine(device, precision.value)
-    loaded = [load(checkpoint, config)]
+    loaded = [open_model(checkpoint, config, encoder, sam)]
     for other in against or []:
         name, _, its_config = other.partition("=")
-        loaded.append(load(name, its_config or None))
+        loaded.append(open_model(name, its_config or None))
     dataset = dataset_of(data, out / "data", tell)
     split = split or ("test" if dataset == data else "all")
     if calibrate and loaded[0].path is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +13,8 @@ import typer
 if TYPE_CHECKING:
     from training.finetune.recipe import Recipe
     from training.finetune.run import Run
-    from training.start import Loaded, Machine
+    from training.models import Loaded
+    from training.start import Machine
 
 
 class Tuned(StrEnum):
@@ -28,6 +30,16 @@ class LossName(StrEnum):
 
     bce_iou = "bce-iou"
     sam = "sam"
+    bce = "bce"
+    original_sam = "original-sam"
+    original_sam2 = "original-sam2"
+
+
+class RecipeName(StrEnum):
+    """See `training.finetune.recipe`."""
+
+    ours = "ours"
+    thesis = "thesis"
 
 
 class Precision(StrEnum):
@@ -42,8 +54,13 @@ Data = Annotated[Path, typer.Option(help="The dataset folder; or one of tiles wi
 Config = Annotated[
     str | None,
     typer.Option(
-        help="SAM 2.1 config, a name (sam2.1_hiera_t, _s, _b+, _l, embedded) or a YAML file; default: its own."
+        help="Architecture: SAM 2.1 (sam2.1_hiera_t, _s, _b+, _l, embedded, a YAML file), SAM (sam_vit_b, _l, _h), or"
+        " either with a histology encoder (uni2-h,interpolation and others: docs/models.md); default: its own."
     ),
+]
+Encoder = Annotated[
+    str | None,
+    typer.Option(help="Weights of the histology encoder: a file, a folder, or random; default: the pulled ones."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda:N.")]
 
@@ -55,11 +72,19 @@ def train(
         str, typer.Option(help="What to begin with: a file, the name of pulled weights, embedded or random.")
     ] = "base_plus",
     config: Config = None,
+    encoder: Encoder = None,
+    recipe: Annotated[
+        RecipeName, typer.Option(help="Ours, or as the thesis trained; the other options change either.")
+    ] = RecipeName.ours,
+    datasets: Annotated[
+        str | None, typer.Option(help="Parts of the data to learn from, A,B.", show_default="all")
+    ] = None,
     tune: Annotated[
         Tuned, typer.Option(help="Prompt encoder and mask decoder, these and LoRA, or all.")
     ] = Tuned.decoder,
     loss: Annotated[
-        LossName, typer.Option(help="BCE + 0.05 |IoU error|, or 20 focal + Dice + IoU.")
+        LossName,
+        typer.Option(help="BCE + 0.05 |IoU error|; 20 focal + Dice + IoU; BCE; the thesis' versions of the originals."),
     ] = LossName.bce_iou,
     epochs: Annotated[int, typer.Option(min=1)] = 30,
     batch: Annotated[int | None, typer.Option(min=1, help="Default: 16, or 4 where the image encoder learns.")] = None,
@@ -69,7 +94,10 @@ def train(
         str, typer.Option(help="Types to learn from, with all their subsets.")
     ] = "box,mask,positive,negative",
     subsets: Annotated[int, typer.Option(min=1, help="Subsets of the prompts that each batch is decoded with.")] = 3,
-    patience: Annotated[int, typer.Option(min=0, help="Epochs without a better validation; 0: never stop early.")] = 6,
+    patience: Annotated[
+        int | None,
+        typer.Option(min=0, help="Epochs without a better validation; 0: never stop.", show_default="6; thesis: 0"),
+    ] = None,
     lora_rank: Annotated[int, typer.Option(min=1)] = 8,
     precision: Annotated[Precision, typer.Option(help="auto: bfloat16 on a GPU.")] = Precision.auto,
     device: Device = "auto",
@@ -77,8 +105,9 @@ def train(
 ) -> None:
     """Fine-tune a checkpoint on a dataset; stop it with Ctrl-C, and go on with the same command."""
     from training.early import check_out, check_training_data
-    from training.finetune.recipe import PROMPT_TYPES, Recipe
-    from training.start import load, machine
+    from training.finetune.recipe import PRESETS, PROMPT_TYPES
+    from training.models import open_model
+    from training.start import machine
 
     types = tuple(kind.strip() for kind in prompts.split(","))
     if not set(types) <= set(PROMPT_TYPES) or types == ("negative",):
@@ -87,13 +116,15 @@ def train(
         )
     check_training_data(data)
     check_out(out)
-    where, start = machine(device, precision.value), load(checkpoint, config)
-    recipe = Recipe(
-        tune=tune.value, loss=loss.value, epochs=epochs, batch=batch or (16 if tune is Tuned.decoder else 4),
-        learning_rate=lr, weight_decay=weight_decay, prompt_types=types, subsets_per_batch=subsets, patience=patience,
-        lora_rank=lora_rank, seed=seed,
+    where, start = machine(device, precision.value), open_model(checkpoint, config, encoder)
+    preset = PRESETS[recipe.value]
+    chosen = replace(
+        preset, tune=tune.value, loss=loss.value, epochs=epochs, batch=batch or (16 if tune is Tuned.decoder else 4),
+        learning_rate=lr, weight_decay=weight_decay, prompt_types=types, subsets_per_batch=subsets,
+        patience=preset.patience if patience is None else patience, lora_rank=lora_rank, seed=seed,
+        datasets=tuple(name.strip() for name in datasets.split(",")) if datasets else (),
     )  # fmt: skip
-    typer.echo(told(run_training(data, out, start, recipe, where), out))
+    typer.echo(told(run_training(data, out, start, chosen, where), out))
 
 
 def run_training(data: Path, out: Path, start: Loaded, recipe: Recipe, where: Machine) -> Run:
@@ -105,11 +136,11 @@ def run_training(data: Path, out: Path, start: Loaded, recipe: Recipe, where: Ma
     from training.finetune.run import Origin
     from training.finetune.train import fine_tune
 
-    dataset = open_dataset(dataset_of(data, out / "data", tell))
-    check_out(out, room_for_training(start.network, recipe, dataset, out))
+    dataset = open_dataset(dataset_of(data, out / "data", tell)).only(recipe.datasets)
+    check_out(out, room_for_training(start.model, recipe, dataset, out))
     counts = Counter(dataset.splits[item.slide] for item in dataset.items)
     origin = Origin(start.name, start.sha256, start.config, data.name, dataset.sha256, dict(sorted(counts.items())))
-    return fine_tune(start.network, recipe, dataset, origin, out, where)
+    return fine_tune(start.model, recipe, dataset, origin, out, where)
 
 
 def told(run: Run, out: Path) -> str:

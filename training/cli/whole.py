@@ -37,12 +37,13 @@ def whole(
     from training.dataset.sources.tiles import TilesFolder
     from training.early import check_out, check_training_data
     from training.finetune.recipe import Recipe
+    from training.models import open_model
     from training.served import refine_through_the_service
-    from training.start import load, machine
+    from training.start import machine
 
     check_training_data(tiles)
     check_out(out)
-    where, start = machine(device, "auto"), load(checkpoint, config)
+    where, start = machine(device, "auto"), open_model(checkpoint, config)
     console = Console(highlight=False)
     data, run, report = out / "data", out / "run", out / "report"
     console.rule("1 of 5: export")

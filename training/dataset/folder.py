@@ -14,7 +14,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +45,21 @@ class Dataset:
     def of(self, split: str) -> list[Item]:
         """List the items of one side of the split; ``all`` gives every item."""
         return [item for item in self.items if split in {"all", self.splits[item.slide]}]
+
+    def only(self, names: Sequence[str]) -> Dataset:
+        """Keep the items of some of its datasets; without names, all.
+
+        Raises
+        ------
+        BrokenDataset
+            It has none of that name.
+        """
+        there = sorted({item.dataset for item in self.items})
+        missing = [name for name in names if name not in there]
+        if missing:
+            raise BrokenDataset(f"{self.folder} has no dataset {missing[0]!r}: it has {', '.join(there)}.")
+        items = tuple(item for item in self.items if not names or item.dataset in names)
+        return Dataset(self.folder, items, self.splits)
 
     def image(self, item: Item) -> Rgb:
         """Read a window, (1024, 1024, 3) uint8 RGB.

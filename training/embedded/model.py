@@ -22,9 +22,16 @@ def fresh_model(config: str) -> nn.Module:
 
 @contextmanager
 def plain_attention() -> Iterator[None]:
-    """Use matrix products for attention: torch's fused one is slow backward on CPUs at these sizes."""
+    """Use matrix products for attention: torch's fused one is slow backward on CPUs at these sizes.
 
-    def attention(query: Tensor, key: Tensor, value: Tensor, **_: object) -> Tensor:
+    Attention of another form, with a mask for example, stays fused; so does that of ``nn.MultiheadAttention``.
+    """
+
+    def attention(query: Tensor, key: Tensor, value: Tensor, *more: Any, **options: Any) -> Tensor:
+        if more or not all(
+            option is None or (isinstance(option, float | bool) and not option) for option in options.values()
+        ):
+            return cast(Tensor, fused(query, key, value, *more, **options))
         weights = (query @ key.transpose(-2, -1)) * query.shape[-1] ** -0.5
         return cast(Tensor, weights.softmax(-1) @ value)
 

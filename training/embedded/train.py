@@ -24,7 +24,7 @@ from training.embedded.model import fresh_model, plain_attention
 from training.embedded.samples import EXACT, MOST_POINTS, NO_POINT, TARGETS, Sample, draw_sample
 from training.embedded.scenes_on_disk import digest, scenes_for
 from training.finetune.losses import iou
-from training.model import PromptBatch, chosen, decode, encode
+from training.models import PromptBatch, Sam2, chosen
 from training.tissue import Scene
 
 VALIDATION_SEED = 1_000_003
@@ -197,14 +197,15 @@ def _step(recipe: Recipe, run: _Run, batch: tuple[Tensor, ...]) -> float:
     images, masks, boxes, points, labels, boxed = batch
     truth = nn.functional.avg_pool2d(masks.unsqueeze(1), 2)
     run.model.train()
-    embeddings = encode(run.model, images).repeated(TARGETS)
-    logits, scores = decode(run.model, embeddings, PromptBatch(boxes, boxed, points, labels))
+    model = Sam2(run.model)
+    embeddings = model.encode(images).repeated(TARGETS)
+    logits, scores = model.decode(embeddings, PromptBatch(boxes, boxed, points, labels))
     loss = masks_loss(logits, scores, truth)
     kept = chosen(logits.detach(), scores.detach())[0].unsqueeze(1)
     rng = np.random.default_rng([recipe.seed, 2, run.step])
     better_points, better_labels = corrected(rng, kept, masks, points, labels)
     still_boxed = boxed & (torch.from_numpy(rng.random(len(boxed)) < _BOX_KEPT) | ~(better_labels == 1).any(1))
-    again, scores_again = decode(run.model, embeddings, PromptBatch(boxes, still_boxed, better_points, better_labels))
+    again, scores_again = model.decode(embeddings, PromptBatch(boxes, still_boxed, better_points, better_labels))
     loss = 0.6 * loss + 0.4 * masks_loss(again, scores_again, truth)
     run.optimizer.zero_grad(set_to_none=True)
     torch.autograd.backward(loss)
@@ -254,8 +255,9 @@ def validate(model: nn.Module, samples: list[Sample], batch: int = 20) -> list[f
     found: list[float] = []
     for start in range(0, len(samples), batch):
         images, masks, boxes, points, labels, boxed = collate(samples[start : start + batch])
-        embeddings = encode(model, images).repeated(TARGETS)
-        kept, _ = chosen(*decode(model, embeddings, PromptBatch(boxes, boxed, points, labels)))
+        promptable = Sam2(model)
+        embeddings = promptable.encode(images).repeated(TARGETS)
+        kept, _ = chosen(*promptable.decode(embeddings, PromptBatch(boxes, boxed, points, labels)))
         enlarged = nn.functional.interpolate(kept.unsqueeze(1), masks.shape[-2:], mode="bilinear")
         found += iou(enlarged, masks.unsqueeze(1))[:, 0].tolist()
     return found

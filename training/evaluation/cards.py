@@ -10,7 +10,7 @@ from app.segmenter.weights.card import card_of, check_card, read_card
 from app.segmenter.weights.judgement import write_judgement
 from training.errors import telling_of_full_disks
 from training.evaluation.calibrate import Judged
-from training.start import Loaded
+from training.models import Loaded
 
 
 def left_out(checkpoint: Path | None) -> frozenset[str]:

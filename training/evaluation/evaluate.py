@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from training.evaluation.baselines import BASELINES
 from training.evaluation.methods import Found, Model, recirculated
 from training.evaluation.metrics import measured, overlap, size_retention
 from training.finetune.batches import item_rng
+from training.finetune.recipe import MOST_POINTS, PROMPT_TYPES, recipe_of, thesis_combinations
 from training.prompts import Given, Recipe
 
 ROWS = "rows.jsonl"
@@ -60,8 +61,12 @@ LOOSE_RECIPES = (
     Recipe("loosened box, 1 point (-)", box="loosened", negative=1),
     Recipe("loosened box, 3 points (+)", box="loosened", positive=3),
 )
-ALL_RECIPES = (*LOOSE_RECIPES, *BOX_RECIPES, *POINT_RECIPES, *MASK_RECIPES, *SHIFT_RECIPES)
-COMPARED = (LOOSE_RECIPES[0], LOOSE_RECIPES[2], LOOSE_RECIPES[3], BOX_RECIPES[0], BOX_RECIPES[1], MASK_RECIPES[-1])
+TYPES = "all prompt types"
+TYPE_RECIPES = tuple(replace(recipe_of(each, MOST_POINTS), name=TYPES) for each in thesis_combinations(PROMPT_TYPES))
+"""What the thesis tests its fine-tuned models with (chapters 5 and 6): five combinations, each a sample, one row."""
+ALL_RECIPES = (*LOOSE_RECIPES, *BOX_RECIPES, *POINT_RECIPES, *MASK_RECIPES, *SHIFT_RECIPES, *TYPE_RECIPES)
+COMPARED = (LOOSE_RECIPES[0], LOOSE_RECIPES[2], LOOSE_RECIPES[3], BOX_RECIPES[0], BOX_RECIPES[1], MASK_RECIPES[-1],
+            *TYPE_RECIPES)  # fmt: skip
 """What the other models are asked."""
 BOXES = {"exact box": "exact", "box": "jittered", "loosened box": "loosened"}
 RECIRCULATED = ("box", "all")

@@ -5,21 +5,26 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor
 
+from app.geometry.automatic import Rules, find_automatically, grid
 from app.geometry.masks import BoolMask, Mask, Masks, mask_in_model_frame
-from training.mask_prompts import UNTOLD, MaskPrompts
-from training.model import Embeddings, PromptBatch, chosen, decode, encode, gathered
+from app.geometry.prompts import Prompts
+from app.geometry.windows import MODEL_SIDE_PX
+from training.models import Embeddings, Promptable, chosen, gathered
 from training.prompts import Given
 from training.start import Machine
 
-GRID = 8
-"""Points along each side of the window in automatic mode."""
+GRID = 16
+"""Points along each side of the window in automatic mode; source: ``src/evaluate.py`` of the author's HistoSAM."""
+_LEAST_SCORE = {"absolute": 0.8, "squared": 0.88}
+_LEAST_STABILITY, _SHIFT, _MOST_OVERLAP = 0.95, 1.0, 0.7
+"""The defaults of SAM 2's and of SAM's own generators of masks, which the author kept. They let a mask of the whole
+window pass, as figure 4.5 shows."""
 _GRID_BATCH = 16
 
 
@@ -43,26 +48,26 @@ class Model:
     ----------
     name : str
         In the tables.
-    network : SAM2Base
+    promptable : Promptable
         On its device, in evaluation mode.
     """
 
     name: str
-    network: nn.Module
+    promptable: Promptable
     machine: Machine
-    mask_prompts: MaskPrompts = UNTOLD
 
     @property
     def side(self) -> int:
         """Of the encoder's input, pixels."""
-        return int(cast(Any, self.network).image_size)
+        return self.promptable.side
 
     @torch.inference_mode()
     def encode(self, image: npt.NDArray[np.uint8]) -> tuple[Embeddings, float]:
         """Encode a window, (1024, 1024, 3) uint8 RGB; also gives the seconds it took."""
         started = time.perf_counter()
         with self.machine.autocast():
-            found = encode(self.network, torch.from_numpy(image).permute(2, 0, 1)[None].to(self.machine.device))
+            pixels = torch.from_numpy(image).permute(2, 0, 1)[None].to(self.machine.device)
+            found = self.promptable.prepare(self.promptable.encode(pixels))
         self._wait()
         return found, time.perf_counter() - started
 
@@ -71,7 +76,7 @@ class Model:
         """Decode one prompt."""
         started = time.perf_counter()
         with self.machine.autocast():
-            logits, scores = decode(self.network, embeddings, self._gathered([given]))
+            logits, scores = self._decode(embeddings, [given])
         kept, score = chosen(logits, scores)
         mask = mask_in_model_frame(kept[0].float().cpu().numpy())
         return Found(mask, float(score[0]), time.perf_counter() - started)
@@ -80,38 +85,56 @@ class Model:
     def masks(self, embeddings: Embeddings, given: Given) -> Masks:
         """Decode one prompt into all that the service sees of it."""
         with self.machine.autocast():
-            logits, scores = decode(self.network, embeddings, self._gathered([given]))
+            logits, scores = self._decode(embeddings, [given])
         values, told = logits[0].float().cpu().numpy(), scores[0].float().cpu().numpy()
         return Masks(values[1:], told[1:], Mask(values[0], float(told[0])))
 
-    @torch.inference_mode()
     def automatic(self, embeddings: Embeddings) -> Found:
-        """Prompt with a grid of points and keep the mask that the model trusts most; source: thesis, section 4.5."""
-        started = time.perf_counter()
-        places = (np.arange(GRID) + 0.5) * 1024 / GRID
-        grid = [_at(x, y) for y in places for x in places]
-        best: tuple[float, npt.NDArray[np.float32]] | None = None
-        for start in range(0, len(grid), _GRID_BATCH):
-            some = grid[start : start + _GRID_BATCH]
-            with self.machine.autocast():
-                prompts = self._gathered(some)
-                kept, scores = chosen(*decode(self.network, embeddings.repeated(len(some)), prompts))
-            top = int(scores.argmax())
-            if best is None or float(scores[top]) > best[0]:
-                best = float(scores[top]), kept[top].float().cpu().numpy()
-        assert best is not None  # noqa: S101  the grid is never empty
-        return Found(mask_in_model_frame(best[1]), best[0], time.perf_counter() - started)
+        """Prompt with a grid of points and keep the mask that the model trusts most; source: thesis, section 4.5.
 
-    def _gathered(self, given: Sequence[Given]) -> PromptBatch:
-        return gathered(given, self.side, self.mask_prompts).to(self.machine.device)
+        An empty mask where none passes the rules, as in the author's code.
+        """
+        started = time.perf_counter()
+        best = next(iter(self.everything(embeddings)), None)
+        mask = np.zeros((MODEL_SIDE_PX, MODEL_SIDE_PX), np.bool_) if best is None else best.mask
+        return Found(mask, 0.0 if best is None else best.score, time.perf_counter() - started)
+
+    def everything(self, embeddings: Embeddings) -> list[Found]:
+        """Give every mask of automatic mode, the one that the model trusts most first."""
+        started = time.perf_counter()
+        places = grid(GRID, (MODEL_SIDE_PX, MODEL_SIDE_PX))
+        rules = Rules(_LEAST_SCORE[self.promptable.score_error], 0.0, _MOST_OVERLAP, 1.0)
+        candidates = find_automatically(lambda some: self._each(embeddings, some), places, rules)
+        ordered = sorted(candidates, key=lambda each: each.mask.score, reverse=True)
+        seconds = time.perf_counter() - started
+        return [Found(mask_in_model_frame(each.mask.logits), each.mask.score, seconds) for each in ordered]
+
+    @torch.inference_mode()
+    def _each(self, embeddings: Embeddings, places: Sequence[Prompts]) -> list[Masks]:
+        """Decode many places of one window; a mask that is not stable is not trusted at all."""
+        found = []
+        for start in range(0, len(places), _GRID_BATCH):
+            points = [each.points for each in places[start : start + _GRID_BATCH]]
+            some = [Given(None, each, np.ones(1, np.int32), None) for each in points]
+            with self.machine.autocast():
+                logits, scores = self._decode(embeddings.repeated(len(some)), some)
+            stable = _stability(logits[:, 1:]) >= _LEAST_STABILITY
+            values, told = logits[:, 1:].float().cpu().numpy(), (scores[:, 1:] * stable).float().cpu().numpy()
+            found += [Masks(each, score) for each, score in zip(values, told, strict=True)]
+        return found
+
+    def _decode(self, embeddings: Embeddings, given: Sequence[Given]) -> tuple[Tensor, Tensor]:
+        return self.promptable.decode(embeddings, gathered(given, self.side).to(self.machine.device))
 
     def _wait(self) -> None:
         if self.machine.device.type == "cuda":
             torch.cuda.synchronize(self.machine.device)
 
 
-def _at(x: float, y: float) -> Given:
-    return Given(None, np.array([[x, y]]), np.array([1], np.int32), None)
+def _stability(logits: Tensor) -> Tensor:
+    """Give the IoU of the masks above a raised and a lowered threshold, (b, k); one lies in the other."""
+    inner, outer = (logits > _SHIFT).sum((2, 3)), (logits > -_SHIFT).sum((2, 3))
+    return inner / outer.clamp(min=1)
 
 
 def recirculated(given: Given, first: Found) -> Given:

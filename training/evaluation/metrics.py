@@ -9,21 +9,23 @@ from app.geometry.masks import BoolMask
 
 BOUNDARY_TOLERANCE_PX = 10.0
 """A border counts as found within this distance in the model frame: 1 % of the window."""
-POLYGON_SHARE = 0.01
-"""The polygon that the perimeter is compared with may leave it by this share of it."""
+POLYGON_SHARE, AUTHORS_POLYGON_SHARE = 0.01, 0.02
+"""The polygon that the perimeter is compared with may leave it by this share of it: here, and in the author's code."""
 
 OVERLAP = ("dice", "iou", "precision", "recall", "boundary_f")
 SHAPE = ("compactness", "solidity", "perimeter_smoothness", "components")
-METRICS = (*OVERLAP, *SHAPE, "size_retention")
+AUTHORS_SHAPE = ("first_compactness", "first_solidity", "first_perimeter_smoothness")
+"""As the author's code measures them, and so what the thesis' tables 5.8 to 5.11 hold."""
+METRICS = (*OVERLAP, *SHAPE, *AUTHORS_SHAPE, "size_retention")
 
 
 def measured(found: BoolMask, truth: BoolMask) -> dict[str, float]:
-    """Give every metric of `OVERLAP` and `SHAPE`, (h, w) both; looks only where either mask is."""
+    """Give every metric of `OVERLAP`, `SHAPE` and `AUTHORS_SHAPE`, (h, w) both; looks only where either mask is."""
     x, y, width, height = cv2.boundingRect((found | truth).astype(np.uint8))
     margin = int(BOUNDARY_TOLERANCE_PX) + 2
     place = np.s_[max(0, y - margin) : y + height + margin, max(0, x - margin) : x + width + margin]
     found, truth = np.ascontiguousarray(found[place]), np.ascontiguousarray(truth[place])
-    return {**overlap(found, truth), "boundary_f": boundary_f(found, truth), **shape(found)}
+    return {**overlap(found, truth), "boundary_f": boundary_f(found, truth), **shape(found), **authors_shape(found)}
 
 
 def overlap(found: BoolMask, truth: BoolMask) -> dict[str, float]:
@@ -85,6 +87,27 @@ def shape(mask: BoolMask) -> dict[str, float]:
         "perimeter_smoothness": _ratio(cv2.arcLength(outer, True), cv2.arcLength(polygon, True)),
         "components": float(components),
     }
+
+
+def authors_shape(mask: BoolMask) -> dict[str, float]:
+    """Describe a mask as the author's code does: by the first outline that OpenCV finds, whatever part that is.
+
+    `shape` describes the whole mask, which is what the text says (section 3.2). A ragged mask whose first outline is a
+    speck has other values here than there; 0 where there is nothing to divide by.
+
+    Source: ``src/utils/metrics.py`` of HistoSAM.
+    """
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    if not contours:
+        return dict.fromkeys(AUTHORS_SHAPE, 0.0)
+    first, perimeter = contours[0], cv2.arcLength(contours[0], True)
+    area, polygon = cv2.contourArea(first), cv2.approxPolyDP(first, AUTHORS_POLYGON_SHARE * perimeter, True)
+    values = (
+        _ratio(4 * np.pi * area, perimeter**2),
+        _ratio(area, cv2.contourArea(cv2.convexHull(first))),
+        _ratio(perimeter, cv2.arcLength(polygon, True)),
+    )
+    return dict(zip(AUTHORS_SHAPE, values, strict=True))
 
 
 def size_retention(cleaned: BoolMask, raw: BoolMask) -> float:

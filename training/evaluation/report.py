@@ -10,8 +10,9 @@ import jinja2
 
 from training.evaluation import plots
 from training.evaluation.calibrate import Judged
+from training.evaluation.card_tables import how_far, which_mask
 from training.evaluation.evaluate import ALL_OBJECTS, ALL_RECIPES, AUTOMATIC, BOXES, Row, Summary
-from training.evaluation.tables import Table, how_far, mean, tables, which_mask
+from training.evaluation.tables import Table, mean, tables
 
 WORST = 12
 WORST_PROMPT = "loosened box"
@@ -55,7 +56,7 @@ def write_report(
         What was fitted for the card.
     """
     model = models[0]
-    order = [recipe.name for recipe in ALL_RECIPES] + [AUTOMATIC]
+    order = [*dict.fromkeys(recipe.name for recipe in ALL_RECIPES), AUTOMATIC]
     means = {
         method: {
             prompt: value

@@ -1,11 +1,13 @@
-"""The tables of a report, shaped like the thesis' own, from the summary of an evaluation."""
+"""The tables of a report, from the summary of an evaluation; many are shaped like the thesis' own.
+
+The thesis' tables themselves, with its models and its recipe, are run by `training.tables`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from training.evaluation.calibrate import Judged
 from training.evaluation.evaluate import (
     ALL_OBJECTS,
     AUTOMATIC,
@@ -16,17 +18,25 @@ from training.evaluation.evaluate import (
     MEAN_OF_DATASETS,
     POINT_RECIPES,
     RECIRCULATED,
+    TYPES,
     Summary,
 )
-from training.evaluation.metrics import SHAPE
+from training.evaluation.metrics import AUTHORS_SHAPE, SHAPE
+from training.prompts import Recipe
 
 FOUR = ("dice", "iou", "precision", "recall")
 _LABELS = {
     "dice": "Dice", "iou": "IoU", "precision": "Precision", "recall": "Recall", "boundary_f": "Boundary F",
     "compactness": "Compactness", "solidity": "Solidity", "perimeter_smoothness": "Perimeter smoothness",
-    "components": "Connected components", "size_retention": "Size retention", "seconds": "Time (s)",
-    "score": "Predicted IoU",
+    "components": "Connected components",
+    "first_compactness": "Compactness, first outline", "first_solidity": "Solidity, first outline",
+    "first_perimeter_smoothness": "Perimeter smoothness, first outline", "size_retention": "Size retention",
+    "seconds": "Time (s)", "score": "Predicted IoU",
 }  # fmt: skip
+
+
+_BOTH = tuple(name for metric in FOUR for name in (f"raw_{metric}", metric))
+_RAW = "Raw: before post-processing, as the thesis measures."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +52,13 @@ class Table:
 def tables(summary: Summary, models: Sequence[str], baselines: Sequence[str]) -> list[Table]:
     """Make every table; a table whose experiment was not run is left out."""
     model = models[0]
+    kinds = (*POINT_RECIPES, *BOX_RECIPES, Recipe(TYPES))
     made = [
         _methods(summary, [*models, *baselines]),
         _types(summary, model, baselines),
         _loosened(summary, model),
-        _prompts(summary, model, "Boxes and points (thesis, table 4.2)", (*POINT_RECIPES, *BOX_RECIPES)),
-        _prompts(summary, model, "Masks with other prompts (thesis, table 4.3)", MASK_RECIPES),
+        _prompts(summary, model, "Boxes and points (prompts of the thesis' table 4.2), and all prompt types", kinds),
+        _prompts(summary, model, "Masks with other prompts (six of the thesis' table 4.3)", MASK_RECIPES),
         _mask_types(summary, model),
         _datasets(summary, model),
         _postprocessing(summary, model),
@@ -79,6 +90,10 @@ def datasets_of(summary: Summary, method: str) -> list[str]:
 
 def _cell(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
+
+
+def _label(metric: str) -> str:
+    return f"{_LABELS[metric.removeprefix('raw_')]}, raw" if metric.startswith("raw_") else _LABELS[metric]
 
 
 def _name(group: str) -> str:
@@ -125,123 +140,106 @@ def _loosened(summary: Summary, model: str) -> Table:
     return Table("Loose boxes", note, ("Prompts", *map(_name, groups)), tuple(rows))
 
 
-def _prompts(summary: Summary, model: str, title: str, recipes: Sequence[object]) -> Table:
-    metrics = (*FOUR, "boundary_f", "seconds")
+def _prompts(summary: Summary, model: str, title: str, recipes: Sequence[Recipe]) -> Table:
+    metrics = (*_BOTH, "boundary_f", "seconds")
     rows = []
     for recipe in recipes:
-        name = str(getattr(recipe, "name"))  # noqa: B009
-        if mean(summary, model, name, ALL_OBJECTS, "iou") is not None:
-            rows.append((name, *(_cell(mean(summary, model, name, ALL_OBJECTS, metric)) for metric in metrics)))
-    note = "Means over all objects. + is a point on the object, - one beside it, inside the box unless said otherwise."
-    return Table(title, note, ("Prompts", *(_LABELS[metric] for metric in metrics)), tuple(rows))
+        if mean(summary, model, recipe.name, ALL_OBJECTS, "iou") is not None:
+            cells = (_cell(mean(summary, model, recipe.name, ALL_OBJECTS, metric)) for metric in metrics)
+            rows.append((recipe.name, *cells))
+    note = (
+        "Means over all objects. + is a point on the object, - one beside it, inside the box unless said otherwise."
+        f" {_RAW} All prompt types: five combinations with five points of each kind, each a sample."
+    )
+    return Table(title, note, ("Prompts", *map(_label, metrics)), tuple(rows))
 
 
 def _mask_types(summary: Summary, model: str) -> Table:
     rows = []
     for name in ("truth mask", "morphology mask", "scribble mask", "loose mask"):
-        found = [_cell(mean(summary, model, name, ALL_OBJECTS, metric)) for metric in FOUR]
+        found = [_cell(mean(summary, model, name, ALL_OBJECTS, metric)) for metric in _BOTH]
         shown = [_cell(mean(summary, "the mask prompt itself", name, ALL_OBJECTS, metric)) for metric in FOUR]
         if found[0] != "-":
             rows.append((name, *found, *(("1.000",) * 4 if name == "truth mask" else shown)))
-    head = ("Mask prompt", *(_LABELS[metric] for metric in FOUR), *(f"{_LABELS[metric]} input" for metric in FOUR))
-    note = "The mask is the only prompt. Input: the prompt itself, measured as if it were the result."
-    return Table("Mask types (thesis, table 4.1)", note, head, tuple(rows))
+    head = ("Mask prompt", *map(_label, _BOTH), *(f"{_LABELS[metric]} input" for metric in FOUR))
+    note = f"The mask is the only prompt. Input: the prompt itself, measured as if it were the result. {_RAW}"
+    return Table("Mask types (prompts of the thesis' table 4.1)", note, head, tuple(rows))
 
 
 def _datasets(summary: Summary, model: str) -> Table:
-    metrics = (*FOUR, "boundary_f")
+    metrics = (*_BOTH, "boundary_f")
     rows = []
     for group in [*groups_of(summary, model), ALL_OBJECTS, MEAN_OF_DATASETS]:
         cells = [_cell(mean(summary, model, "box", group, metric)) for metric in metrics]
         count = summary[model]["box"].get(group, {}).get("iou", {}).get("n", "")
         rows.append((_name(group), str(count), *cells))
-    note = "From the box alone."
-    head = ("Objects", "n", *(_LABELS[metric] for metric in metrics))
-    return Table("Datasets and object types (thesis, table 4.4)", note, head, tuple(rows))
+    note = f"From the box alone. {_RAW}"
+    head = ("Objects", "n", *map(_label, metrics))
+    return Table("Datasets and object types (prompts of the thesis' table 4.4)", note, head, tuple(rows))
 
 
 def _postprocessing(summary: Summary, model: str) -> Table:
     rows = []
-    for metric in (*FOUR, "boundary_f", *SHAPE, "size_retention"):
+    for metric in (*FOUR, "boundary_f", *SHAPE, *AUTHORS_SHAPE, "size_retention"):
         cells = []
-        for prompt in ("box", "all"):
+        for prompt in ("box", TYPES):
             raw = mean(summary, model, prompt, ALL_OBJECTS, f"raw_{metric}")
             cells += ["/" if metric == "size_retention" else _cell(raw)]
             cells += [_cell(mean(summary, model, prompt, ALL_OBJECTS, metric))]
         rows.append((_LABELS[metric], *cells))
-    note = "Opening, closing, and the components that matter, as the service does it."
-    head = ("Metric", "box", "box (post-pro)", "all prompts", "all prompts (post-pro)")
-    return Table("Post-processing (thesis, table 5.9)", note, head, tuple(rows))
+    note = (
+        "Opening, closing, and the components that matter, as the service does it. The author measured shapes by the"
+        " first outline of a mask alone, with a coarser polygon; the text speaks of the whole mask. Both are here."
+    )
+    head = ("Metric", "box", "box (post-pro)", TYPES, f"{TYPES} (post-pro)")
+    return Table("Post-processing (as the thesis' table 5.9)", note, head, tuple(rows))
 
 
 def _recirculation(summary: Summary, model: str) -> Table:
     rows = []
-    for metric in FOUR:
+    for metric in _BOTH:
         cells = []
         for prompt in RECIRCULATED:
             for name in (prompt, f"{prompt}, recirculated"):
                 cells.append(_cell(mean(summary, model, name, ALL_OBJECTS, metric)))
-        rows.append((_LABELS[metric], *cells))
+        rows.append((_label(metric), *cells))
     head = ("Metric", *(name for prompt in RECIRCULATED for name in (prompt, f"{prompt}, recirculated")))
-    note = "The first mask given back as a mask prompt beside the others."
-    return Table("Recirculation (thesis, table 5.13)", note, head, tuple(rows))
+    note = (
+        f"The first mask given back as a mask prompt beside the others, in the values that the checkpoint knows. {_RAW}"
+    )
+    return Table("Recirculation (method of the thesis' table 5.13)", note, head, tuple(rows))
 
 
 def _shift(summary: Summary, model: str) -> Table:
     rows = []
-    for metric in FOUR:
+    for metric in _BOTH:
         names = ("loose mask", "scribble mask", "all", "all, scribble")
-        rows.append((_LABELS[metric], *(_cell(mean(summary, model, name, ALL_OBJECTS, metric)) for name in names)))
+        rows.append((_label(metric), *(_cell(mean(summary, model, name, ALL_OBJECTS, metric)) for name in names)))
     head = ("Metric", "mask only: loose dilation", "scribble", "all prompts: loose dilation", "scribble")
-    note = "How well the model bears another kind of mask prompt than it was trained on."
-    return Table("Shift of the mask prompts (thesis, tables 5.16 and 5.17)", note, head, tuple(rows))
+    note = f"How well the model bears another kind of mask prompt than it was trained on. {_RAW}"
+    return Table(
+        "Shift of the mask prompts (method of the thesis' tables 5.16 and 5.17, one point of each kind)",
+        note,
+        head,
+        tuple(rows),
+    )
 
 
 def _automatic(summary: Summary, model: str) -> Table:
     rows = []
     if mean(summary, model, AUTOMATIC, ALL_OBJECTS, "iou") is not None:
-        rows.append((model, *(_cell(mean(summary, model, AUTOMATIC, ALL_OBJECTS, metric)) for metric in FOUR)))
-    note = "A grid of points over the window; the mask that the model trusts most."
-    return Table("Automatic mode (thesis, table 4.5)", note, ("", *(_LABELS[metric] for metric in FOUR)), tuple(rows))
+        rows.append((model, *(_cell(mean(summary, model, AUTOMATIC, ALL_OBJECTS, metric)) for metric in _BOTH)))
+    note = f"A grid of 16 x 16 points over the window; the mask that the model trusts most. {_RAW}"
+    return Table("Automatic mode (as the thesis' table 4.5)", note, ("", *map(_label, _BOTH)), tuple(rows))
 
 
 def _encoders(summary: Summary, models: Sequence[str]) -> Table:
-    metrics = (*FOUR, "seconds")
+    metrics = (*_BOTH, "seconds")
     rows = [(name, *(_cell(mean(summary, name, "box", ALL_OBJECTS, metric)) for metric in metrics)) for name in models]
     note = "From the box alone; the time is encoding and decoding of one window on this machine."
     return Table(
-        "Models side by side (thesis, table 4.7)",
+        "Models side by side (as the thesis' tables 4.6 and 4.7)",
         note,
-        ("Model", *(_LABELS[metric] for metric in metrics)),
+        ("Model", *map(_label, metrics)),
         tuple(rows),
     )
-
-
-def which_mask(judged: Judged) -> Table:
-    """Tell for every kind of prompts which mask the card takes, and why."""
-    rules = dict(judged.judgement.takes)
-    rows = [
-        (kind, str(n), f"{best:.3f}", f"{gain:+.4f} ({error:.4f})", rules[kind])
-        for kind, n, best, gain, error in judged.masks
-        if n
-    ]
-    note = (
-        "Mean IoU, every dataset alike; in brackets the standard error of the difference. The single mask is taken"
-        " where it is better by more than that; the card tells the service."
-    )
-    return Table("Which mask", note, ("Prompts", "n", "best of three", "single mask against it", "taken"), tuple(rows))
-
-
-def how_far(judged: Judged) -> Table:
-    """Tell how well the expected IoU is met, on slides that the map was not fitted on."""
-    about = judged.about()
-    rows = [
-        ("calibrated", f"{about['ece']:.4f}", f"{about['ece_datasets_alike']:.4f}"),
-        ("raw score", f"{about['ece_of_the_score']:.4f}", "-"),
-    ]
-    note = (
-        f"{about['prompts']} prompts on {about['slides']} slides; each slide is judged by a map that was fitted without"
-        f" it. {about['share_expected_in_0.75_to_0.95']:.0%} of the expected values lie between 0.75 and 0.95."
-    )
-    head = ("Expected calibration error, ten bins", "every object alike", "every dataset alike")
-    return Table("How far to trust it", note, head, tuple(rows))

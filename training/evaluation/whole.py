@@ -22,10 +22,14 @@ from training.evaluation.methods import Model
 from training.evaluation.report import Facts, write_report
 from training.evaluation.tables import mean
 from training.evaluation.worst import worst_cases
+from training.models import Promptable
 from training.start import Machine
 
 if TYPE_CHECKING:
-    from training.start import Loaded
+    from training.models import Loaded
+
+
+NEVER_LEARNED = "this checkpoint never learned them, so rows with masks say nothing about masks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +74,12 @@ def evaluate_and_report(
     everything = dataset.of(split)
     if calibrate:
         everything = unseen(everything, left_out(loaded[0].path))
-    items = _some(everything, limit)
+    items = some_of(everything, limit)
     if not items:
         raise BrokenDataset(f"The dataset {data} has nothing in its {split} split.")
     dataset.check_files(items)
     names = _distinct([each.name for each in loaded])
-    models = tuple(
-        Model(name, each.network.to(machine.device).eval(), machine, each.mask_prompts)
-        for name, each in zip(names, loaded, strict=True)
-    )
+    models = tuple(Model(name, _ready(each.model, machine), machine) for name, each in zip(names, loaded, strict=True))
     fitted = judged(samples(dataset, items, models[0], seed)) if calibrate else None
     rows = evaluate(dataset, items, Asked(models, tuple(each.sha256 for each in loaded), seed), out)
     found = summary(rows, items)
@@ -117,6 +118,11 @@ def unseen(items: list[Item], left_out: frozenset[str]) -> list[Item]:
     return [item for item in items if item.slide.rpartition("/")[2] in left_out] or items
 
 
+def _ready(model: Promptable, machine: Machine) -> Promptable:
+    model.network.to(machine.device).eval()
+    return model
+
+
 def _told(fitted: Judged) -> str:
     return f"; expected calibration error {fitted.error:.3f} on {fitted.slides} slides"
 
@@ -127,7 +133,7 @@ def _by_object_type(found: dict[str, Any]) -> dict[str, Any]:
     return {kind: {prompt: groups[kind] for prompt, groups in found.items() if kind in groups} for kind in kinds}
 
 
-def _some(items: list[Item], limit: int) -> list[Item]:
+def some_of(items: list[Item], limit: int) -> list[Item]:
     """Take at most so many of each dataset, the same ones every time; 0 takes all."""
     if not limit:
         return items
@@ -156,6 +162,7 @@ def _facts(
         ("model", f"{loaded[0].name}, config {loaded[0].config}, sha256 {loaded[0].sha256}"),
         *((("beside", f"{each.name}, config {each.config}, sha256 {each.sha256}")) for each in loaded[1:]),
         ("data", f"{dataset.folder.name}, {split} split, sha256 {dataset.sha256}"),
+        *((("mask prompts", NEVER_LEARNED),) if loaded[0].mask_prompts.learned is False else ()),
         ("objects", ", ".join(f"{taken[name]} of {there[name]} of {name}" for name in sorted(taken))),
         ("slides", str(len({item.slide for item in items}))),
         ("computed", f"on {_device(machine)}, torch {torch.__version__}, seed {seed}"),

@@ -17,11 +17,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import nn
 
 from training.dataset import Dataset, Item
 from training.errors import telling_of_full_disks
-from training.model import Embeddings, encode
+from training.models import Embeddings, Promptable
 
 _BLOCK = 1 << 24
 
@@ -33,19 +32,19 @@ class Store:
     rows: dict[str, int]
     """Item id to row."""
     arrays: tuple[npt.NDArray[np.float16], ...]
-    """The coarsest output first, then the finer ones; (n, c, h, w), memory-mapped."""
+    """The image embedding first, then what is needed beside it; (n, c, h, w), memory-mapped."""
 
     def of(self, items: list[Item], device: torch.device) -> Embeddings:
         """Load the embeddings of a batch."""
         rows = [self.rows[item.id] for item in items]
-        image, *finer = (
+        image, *further = (
             torch.from_numpy(np.stack([each[row] for row in rows])).float().to(device) for each in self.arrays
         )
-        return Embeddings(image, tuple(finer))
+        return Embeddings(image, tuple(further))
 
 
 def precomputed(
-    model: nn.Module, encoder_sha256: str, dataset: Dataset, items: list[Item], folder: Path, device: torch.device
+    model: Promptable, encoder_sha256: str, dataset: Dataset, items: list[Item], folder: Path, device: torch.device
 ) -> Store:
     """Encode every item once, or go on where an earlier call stopped.
 
@@ -86,20 +85,19 @@ def precomputed(
 def _encode_into(
     arrays: tuple[npt.NDArray[np.float16], ...],
     row: int,
-    model: nn.Module,
+    model: Promptable,
     image: npt.NDArray[np.uint8],
     device: torch.device,
 ) -> None:
-    found = encode(model, torch.from_numpy(image).permute(2, 0, 1)[None].to(device))
-    for array, tensor in zip(arrays, (found.image, *found.finer), strict=True):
+    found = model.encode(torch.from_numpy(image).permute(2, 0, 1)[None].to(device))
+    for array, tensor in zip(arrays, (found.image, *found.further), strict=True):
         array[row] = tensor[0].half().cpu().numpy()
 
 
 @torch.inference_mode()
-def _shapes(model: nn.Module, device: torch.device) -> list[tuple[int, ...]]:
-    side = int(getattr(model, "image_size"))  # noqa: B009  a module's attribute has no type
-    found = encode(model, torch.zeros(1, 3, side, side, device=device))
-    return [tuple(tensor.shape[1:]) for tensor in (found.image, *found.finer)]
+def _shapes(model: Promptable, device: torch.device) -> list[tuple[int, ...]]:
+    found = model.encode(torch.zeros(1, 3, model.side, model.side, device=device))
+    return [tuple(tensor.shape[1:]) for tensor in (found.image, *found.further)]
 
 
 def _key(encoder_sha256: str, items: list[Item], shapes: list[tuple[int, ...]]) -> str:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
 
 from training.finetune.recipe import Recipe
+from training.models.promptable import ScoreError
 
 IOU_WEIGHT = 0.05
 """Of the error of the predicted IoU beside the cross entropy; source: section 5.2.2."""
@@ -75,6 +76,11 @@ def sam(logits: Tensor, scores: Tensor, truth: Tensor) -> Tensor:
     return FOCAL_WEIGHT * focal(logits, truth) + dice(logits, truth) + (scores - iou(logits, truth)).abs()
 
 
+def sam1(logits: Tensor, scores: Tensor, truth: Tensor) -> Tensor:
+    """Weigh as SAM's own training: 20 focal + Dice + (predicted IoU - IoU)², (b, k)."""
+    return FOCAL_WEIGHT * focal(logits, truth) + dice(logits, truth) + (scores - iou(logits, truth)) ** 2
+
+
 def original_sam(logits: Tensor, scores: Tensor, truth: Tensor) -> Tensor:
     """Weigh as the thesis' "original loss" of SAM: the error of the predicted IoU is squared, (b, k)."""
     return _original(logits, truth) + (scores - iou(logits, truth)) ** 2
@@ -94,7 +100,9 @@ LOSSES: dict[str, Loss] = {
 }  # fmt: skip
 
 
-def weighed(recipe: Recipe, logits: Tensor, scores: Tensor, truth: Tensor) -> Tensor:
+def weighed(
+    recipe: Recipe, logits: Tensor, scores: Tensor, truth: Tensor, score_error: ScoreError = "absolute"
+) -> Tensor:
     """Weigh a batch as a recipe says.
 
     Parameters
@@ -105,35 +113,42 @@ def weighed(recipe: Recipe, logits: Tensor, scores: Tensor, truth: Tensor) -> Te
         Their predicted IoU.
     truth : (b, 1, s, s)
         0 to 1; the proposals are enlarged to it.
+    score_error : str
+        How the model's own training weighs the error of the predicted IoU; so do ``sam`` and the estimates.
 
     Returns
     -------
     scalar
     """
-    loss = LOSSES[recipe.loss]
+    loss = sam1 if (recipe.loss, score_error) == ("sam", "squared") else LOSSES[recipe.loss]
+    weight = IOU_WEIGHT if recipe.estimates else 0.0
     if recipe.proposal == "least loss":
-        return best_of_proposals(loss, logits, scores, truth, estimates=recipe.estimates)
+        return best_of_proposals(loss, logits, scores, truth, weight, score_error)
     best = scores.argmax(1, keepdim=True)
     rows = torch.arange(len(logits), device=logits.device)[:, None]
     enlarged = _enlarged(logits[rows, best], truth)
     weights = loss(enlarged, scores.gather(1, best), truth).mean()
-    return weights + _of_estimates(logits, scores, truth) if recipe.estimates else weights
+    return weights + weight * _of_estimates(logits, scores, truth, score_error) if weight else weights
 
 
-def best_of_proposals(loss: Loss, logits: Tensor, scores: Tensor, truth: Tensor, *, estimates: bool = True) -> Tensor:
+def best_of_proposals(
+    loss: Loss, logits: Tensor, scores: Tensor, truth: Tensor, weight: float = IOU_WEIGHT,
+    score_error: ScoreError = "absolute",
+) -> Tensor:  # fmt: skip
     """Weigh a batch: the mask of least loss, and the estimates of all, because the service trusts them.
 
-    Parameters and result are those of `weighed`.
+    Parameters and result are those of `weighed`; `weight` is that of the estimates.
     """
     logits = _enlarged(logits, truth)
     each = loss(logits, scores, truth.expand(-1, logits.shape[1], -1, -1))
     least = each.gather(1, each.argmin(1, keepdim=True)).mean()
-    return least + _of_estimates(logits, scores, truth) if estimates else least
+    return least + weight * _of_estimates(logits, scores, truth, score_error) if weight else least
 
 
-def _of_estimates(logits: Tensor, scores: Tensor, truth: Tensor) -> Tensor:
+def _of_estimates(logits: Tensor, scores: Tensor, truth: Tensor, score_error: ScoreError) -> Tensor:
     logits = _enlarged(logits, truth)
-    return IOU_WEIGHT * (scores - iou(logits, truth.expand(-1, logits.shape[1], -1, -1))).abs().mean()
+    error = (scores - iou(logits, truth.expand(-1, logits.shape[1], -1, -1))).abs()
+    return (error**2 if score_error == "squared" else error).mean()
 
 
 def _enlarged(logits: Tensor, truth: Tensor) -> Tensor:

@@ -11,8 +11,8 @@ from typing import Literal
 
 from training import prompts
 from training.mask_prompts import BINARY, RAW
+from training.models.promptable import Tuned
 
-Tuned = Literal["decoder", "lora", "all"]
 Proposal = Literal["least loss", "best score"]
 Combined = Literal["subsets", "thesis"]
 Criterion = Literal["iou", "loss"]
@@ -60,6 +60,20 @@ class Recipe:
     """What a mask prompt holds outside of its object, and inside."""
     datasets: tuple[str, ...] = ()
     """Which datasets to learn from, by name; none: all."""
+    rounds: int = 0
+    """Simulated corrections after the first prompts: a point each, where the error is largest."""
+    box_kept: float = 0.85
+    """How often the box stays a prompt in a round of corrections."""
+    far_off: float = 0.15
+    """Share of the first boxes that lie far off, where there are rounds."""
+    augment: bool = False
+    """Whether windows are turned, mirrored and recoloured."""
+    accumulate: int = 1
+    """Batches to a step."""
+    minutes: float = 0.0
+    """After which the training ends; 0: never."""
+    single: float = 0.0
+    """Weight of the single-mask token's loss beside that of the proposals."""
 
 
 PRESETS = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import io
 import json
 import pickle
@@ -15,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from training.errors import BrokenRun, telling_of_full_disks
-from training.finetune.lora import merge_lora
 from training.finetune.recipe import Recipe
-from training.start import RECORD
+from training.models import Promptable
+from training.models.opening import RECORD
 
 BEST, LAST, STATE = "best.pt", "last.pt", "state.pt"
 
@@ -110,10 +109,9 @@ class Run:
         _write(state, self.folder / STATE)
         self.write_record()
 
-    def save_checkpoint(self, model: nn.Module, name: str) -> None:
-        """Keep the model as the service loads it."""
-        merged = merge_lora(copy.deepcopy(model).cpu())
-        _write({"model": {key: value.contiguous() for key, value in merged.state_dict().items()}}, self.folder / name)
+    def save_checkpoint(self, model: Promptable, name: str) -> None:
+        """Keep the model so that `open_model` gives it back; a SAM 2 as the service loads it."""
+        _write(model.checkpoint(), self.folder / name)
 
     def write_record(self) -> None:
         """Say what was done, beside what came out."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,11 +18,11 @@ from training.errors import BrokenDataset
 from training.finetune.batches import LOSS_SIDE, Batch, Batches, item_rng, truth_of
 from training.finetune.embeddings import Store, precomputed
 from training.finetune.epoch_curves import Curves
-from training.finetune.lora import add_lora
-from training.finetune.losses import LOSSES, best_of_proposals, iou
+from training.finetune.losses import iou, weighed
 from training.finetune.recipe import Recipe
 from training.finetune.run import BEST, LAST, Origin, Run, trained
-from training.model import Embeddings, chosen, decode, encode, gathered
+from training.mask_prompts import of_values
+from training.models import Embeddings, Promptable, chosen, gathered
 from training.start import Machine
 
 VALIDATION = (
@@ -34,13 +33,13 @@ _MOST_VALIDATED = 400
 
 
 def fine_tune(
-    model: nn.Module, recipe: Recipe, dataset: Dataset, origin: Origin, folder: Path, machine: Machine
+    model: Promptable, recipe: Recipe, dataset: Dataset, origin: Origin, folder: Path, machine: Machine
 ) -> Run:
     """Fine-tune a model, or go on with it.
 
     Parameters
     ----------
-    model : SAM2Base
+    model : Promptable
         With its starting weights; changed in place.
     folder : Path
         Of the run: best.pt, last.pt, run.json, curve.png, tensorboard; and embeddings, which may be deleted afterwards.
@@ -61,12 +60,14 @@ def fine_tune(
     run = Run(folder, recipe, origin)  # another run's folder is refused before anything long
     dataset.check_files([*items, *held_out])
     torch.manual_seed(recipe.seed)
-    model = model.to(machine.device)
+    model.network.to(machine.device)
+    model.mask_prompts = of_values(recipe.mask_values)
     features = _features(model, recipe, dataset, [*items, *held_out], origin, folder, machine)
-    _freeze(model, recipe)
-    optimizer = torch.optim.AdamW(trained(model).values(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    resumed = run.resume(model, optimizer)
-    batches = Batches(dataset, items, recipe, int(cast(Any, model).image_size))
+    model.freeze(recipe.tune, recipe.lora_rank)
+    learning = trained(model.network).values()
+    optimizer = torch.optim.AdamW(learning, lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    resumed = run.resume(model.network, optimizer)
+    batches = Batches(dataset, items, recipe, model.side)
     curves = Curves(folder)
     console = Console()
     trainer = _Trainer(model, optimizer, recipe, features, machine)
@@ -84,7 +85,7 @@ def fine_tune(
                 _close_epoch(run, trainer, curves, {"epoch": epoch, "loss": loss, **found})
                 console.print(_told(run))
         except KeyboardInterrupt:
-            run.save(model, optimizer)
+            run.save(model.network, optimizer)
             raise
     return run
 
@@ -112,7 +113,7 @@ def _close_epoch(run: Run, trainer: _Trainer, curves: Curves, point: dict[str, f
         run.save_checkpoint(trainer.model, BEST)
     if progress.epoch:
         run.save_checkpoint(trainer.model, LAST)
-    run.save(trainer.model, trainer.optimizer)
+    run.save(trainer.model.network, trainer.optimizer)
     curves.add(progress.curve)
 
 
@@ -133,25 +134,11 @@ def _validated(dataset: Dataset) -> list[Item]:
     return items[:_MOST_VALIDATED]
 
 
-def _freeze(model: nn.Module, recipe: Recipe) -> None:
-    """Let learn what the recipe says."""
-    net = cast(Any, model)
-    if recipe.tune == "lora":
-        add_lora(model, recipe.lora_rank)
-        model.to(next(model.parameters()).device)
-    for name, parameter in model.named_parameters():
-        encoder = name.startswith("image_encoder") or "conv_s0" in name or "conv_s1" in name or name == "no_mem_embed"
-        parameter.requires_grad_(recipe.tune == "all" or not encoder or name.endswith((".down", ".up")))
-    for unused in ("memory_attention", "memory_encoder", "obj_ptr_proj", "obj_ptr_tpos_proj", "mask_downsample"):
-        if isinstance(getattr(net, unused, None), nn.Module):
-            getattr(net, unused).requires_grad_(False)
-
-
 Features = Callable[[list[Item]], Embeddings]
 
 
 def _features(
-    model: nn.Module,
+    model: Promptable,
     recipe: Recipe,
     dataset: Dataset,
     items: list[Item],
@@ -161,7 +148,7 @@ def _features(
 ) -> Features:
     """Give the way from items to embeddings: from the disk while the encoder is frozen, else through the encoder."""
     if recipe.tune == "decoder":
-        model.eval()
+        model.network.eval()
         store: Store = precomputed(
             model, origin.checkpoint_sha256, dataset, items, folder / "embeddings", machine.device
         )
@@ -169,7 +156,7 @@ def _features(
 
     def through_the_encoder(batch: list[Item]) -> Embeddings:
         images = np.stack([dataset.image(item) for item in batch])
-        return encode(model, torch.from_numpy(images).permute(0, 3, 1, 2).to(machine.device))
+        return model.encode(torch.from_numpy(images).permute(0, 3, 1, 2).to(machine.device))
 
     return through_the_encoder
 
@@ -179,7 +166,7 @@ class _Trainer:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: Promptable,
         optimizer: torch.optim.Optimizer,
         recipe: Recipe,
         features: Features,
@@ -187,25 +174,31 @@ class _Trainer:
     ) -> None:
         self.model, self.optimizer = model, optimizer
         self._recipe, self._features, self._machine = recipe, features, machine
-        self._loss = LOSSES[recipe.loss]
-        self._side = int(cast(Any, model).image_size)
+        self._side = model.side
 
-    def step(self, batch: Batch) -> float:
+    def step(self, batches: list[Batch]) -> float:
         """Learn from every kind of prompts of a batch; gives the mean loss."""
-        self.model.train()
-        truth = batch.truth.to(self._machine.device)
+        self.model.network.train()
+        weights = torch.tensor([float(len(batch.items)) for batch in batches], device=self._machine.device)
         with self._machine.autocast():
-            embeddings = self._features(batch.items)
-            losses = []
-            for given in batch.prompts:
-                logits, scores = decode(self.model, embeddings, given.to(self._machine.device))
-                losses.append(best_of_proposals(self._loss, logits[:, 1:].float(), scores[:, 1:].float(), truth))
-            loss = torch.stack(losses).mean()
+            losses = torch.stack([self._loss(batch) for batch in batches])
+            loss = (losses * weights).sum() / weights.sum()
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(trained(self.model).values(), 1.0)
+        nn.utils.clip_grad_norm_(trained(self.model.network).values(), 1.0)
         self.optimizer.step()
         return float(loss.detach())
+
+    def _loss(self, batch: Batch) -> Tensor:
+        truth = batch.truth.to(self._machine.device)
+        embeddings = self.model.prepare(self._features(batch.items))
+        losses = []
+        for given in batch.prompts:
+            logits, scores = self.model.decode(embeddings, given.to(self._machine.device))
+            losses.append(
+                weighed(self._recipe, logits[:, 1:].float(), scores[:, 1:].float(), truth, self.model.score_error)
+            )
+        return torch.stack(losses).mean()
 
     @torch.inference_mode()
     def validate(self, dataset: Dataset, items: list[Item]) -> dict[str, float]:
@@ -216,21 +209,21 @@ class _Trainer:
         dict
             ``iou``: mean over the datasets of the means in each; ``iou of NAME`` for each.
         """
-        self.model.eval()
+        self.model.network.eval()
         found: dict[str, list[float]] = {}
         for start in range(0, len(items), self._recipe.batch):
             some = items[start : start + self._recipe.batch]
             masks = [dataset.mask(item) for item in some]
             truth = truth_of(masks).to(self._machine.device)
             with self._machine.autocast():
-                embeddings = self._features(some)
+                embeddings = self.model.prepare(self._features(some))
                 for turn, recipe in enumerate(VALIDATION):
                     given = [
                         prompts.draw(item_rng(turn, item, 0), recipe, mask, item.box)
                         for item, mask in zip(some, masks, strict=True)
                     ]
                     batch = gathered(given, self._side).to(self._machine.device)
-                    kept, _ = chosen(*decode(self.model, embeddings, batch))
+                    kept, _ = chosen(*self.model.decode(embeddings, batch))
                     for item, value in zip(some, _ious(kept, truth), strict=True):
                         found.setdefault(item.dataset, []).append(value)
         means = {f"iou of {name}": float(np.mean(values)) for name, values in sorted(found.items())}

@@ -115,8 +115,9 @@ class CudaEngine(TorchEngine):
         return self._encoders[size](torch.cat([images, blank]))
 
     def _decoded(self, *given: Tensor) -> tuple[Tensor, ...]:
-        labels = given[-1]
-        return self._decoders.get(labels.shape[1], self._masks)(*given)
+        objects, prompts = given[-1].shape
+        recorded = self._decoders.get(prompts) if objects == 1 else None  # many keep the GPU busy as they are
+        return (recorded or self._masks)(*given)
 
     def _blank(self, size: int) -> Tensor:
         images = torch.zeros(size, 3, self.side_px, self.side_px, device=self._device)

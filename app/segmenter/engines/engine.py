@@ -35,7 +35,7 @@ def torch_version() -> str:
 def pinned_torch() -> str:
     """Read from our own metadata which torch this release is made for."""
     return next(
-        line.partition("==")[2] for line in requires("cytomine-refine") or () if line.startswith("torch==")
+        line.partition("==")[2] for line in requires("cytomine-refine-service") or () if line.startswith("torch==")
     ).partition(";")[0]
 
 
@@ -69,22 +69,22 @@ class Engine(Protocol):
     def decode(
         self, features: Features, coordinates: FloatArray, labels: npt.NDArray[np.int32]
     ) -> tuple[FloatArray, FloatArray]:
-        """Run the prompt encoder and the mask decoder.
+        """Run the prompt encoder and the mask decoder, for several objects of one window at a time.
 
         Parameters
         ----------
         features : Features
             From any engine of the same weights.
-        coordinates : (1, n, 2) float32
-            Encoder pixels, as indices of pixels.
-        labels : (1, n) int32
+        coordinates : (b, n, 2) float32
+            Encoder pixels, as indices of pixels; a row for each object.
+        labels : (b, n) int32
             0 background, 1 foreground, 2 and 3 the first and the second corner of the box.
 
         Returns
         -------
-        (4, s/4, s/4) float32, (4,) float32
-            Raw values over the window of the single-mask token's mask, then of three proposals, and the model's
-            estimate of each one's IoU.
+        (b, 4, s/4, s/4) float32, (b, 4) float32
+            Of each object, raw values over the window of the single-mask token's mask, then of three proposals, and
+            the model's estimate of each one's IoU.
 
         Raises
         ------

@@ -19,7 +19,7 @@ from app.segmenter.embedding import Features
 from app.segmenter.engines.engine import FloatArray, Pixels, corners_of, normalised, torch_version
 from app.segmenter.engines.mapped_files import drop_pages
 
-_FORMATS = {"encoder": 2, "int8": 2, "decoder": 3}
+_FORMATS = {"encoder": 2, "int8": 2, "decoder": 4}
 """Counts changes of what is traced, part by part; files of other counts are not read. A decoder is traced again in
 seconds, an encoder is not."""
 
@@ -70,7 +70,7 @@ class OpenVinoEngine:
     ) -> tuple[FloatArray, FloatArray]:
         """Run the prompt encoder and the mask decoder."""
         logits, scores = self._decoder(*cast(Any, features), coordinates, labels)
-        return logits[0], scores[0]
+        return logits, scores
 
 
 class _Requests:

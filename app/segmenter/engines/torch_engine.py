@@ -69,7 +69,7 @@ class TorchEngine:
             levels = [self._tensor(level) for level in features]
             points = (torch.as_tensor(coordinates, device=self._device), torch.as_tensor(labels, device=self._device))
             logits, scores = self._decoded(*levels, *points)
-            return logits[0].float().cpu().numpy(), scores[0].float().cpu().numpy()
+            return logits.float().cpu().numpy(), scores.float().cpu().numpy()
 
     def _encoded(self, images: Tensor) -> tuple[Tensor, ...]:
         """Run the encoder; gives levels of a batch, float32."""
@@ -125,8 +125,10 @@ def decoded(model: Any, levels: list[Tensor], coordinates: Tensor, labels: Tenso
     """Run the prompt encoder and the mask decoder for one window; gives logits and scores of all its four masks.
 
     They come out of one run of the decoder, which leaves one or three of them away at its end; nothing here does.
+    Each row of the prompts is an object of its own.
     """
     *finer, coarsest = levels
+    coarsest = coarsest.expand(coordinates.shape[0], -1, -1, -1)
     sparse, dense = model.sam_prompt_encoder(points=(coordinates, labels), boxes=None, masks=None)
     logits, scores, _, _ = model.sam_mask_decoder.predict_masks(
         image_embeddings=coarsest,

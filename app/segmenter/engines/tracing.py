@@ -47,12 +47,12 @@ def trace_encoder(model: nn.Module, file: Path) -> None:
 
 
 def trace_decoder(model: nn.Module, file: Path) -> None:
-    """Write the prompt encoder and the mask decoder of a model down, for any number of prompts."""
+    """Write the prompt encoder and the mask decoder of a model down, for any number of objects and of prompts."""
     side = int(model.image_size)  # type: ignore[arg-type]
     with torch.no_grad():
         levels = features(model, torch.zeros(1, 3, side, side))
     example = (*levels, torch.full((1, 3, 2), side / 2), torch.tensor([[2, 3, 1]], dtype=torch.int32))
-    shapes = [*(tuple(level.shape) for level in levels), (1, -1, 2), (1, -1)]
+    shapes = [*(tuple(level.shape) for level in levels), (-1, -1, 2), (-1, -1)]
     _save(_traced(_Decoder(model), example, shapes), file)
 
 

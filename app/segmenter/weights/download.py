@@ -29,6 +29,7 @@ def pull(
     proxy: str | None = None,
     progress: Progress | None = None,
     timeout_s: float = 30.0,
+    token: str | None = None,
 ) -> Path:
     """Fetch a checkpoint into a folder, unless it is there already.
 
@@ -49,6 +50,8 @@ def pull(
         Told of every piece received.
     timeout_s : float
         Longest silence of the network.
+    token : str, optional
+        Sent as a bearer token to the host that is asked, and to no other that it redirects to. Never logged.
 
     Returns
     -------
@@ -58,18 +61,19 @@ def pull(
     Raises
     ------
     InvalidSettings
-        The mirror or the proxy is no URL that can be used.
+        The mirror or the proxy is no URL that can be used, or a token would travel unencrypted.
     WeightsUnavailable
         The host cannot be reached or does not give the file, or the folder cannot take it.
     WeightsCorrupt
         The host gives another file: nothing of it is kept.
     """
     url = source.source_url(entry, mirror)
+    headers = source.authorization(url, token)
     target = entry.path_in(folder)
     try:
         if not _is_intact(target, entry):
             folder.mkdir(parents=True, exist_ok=True)
-            with only_one(target), _client(proxy, timeout_s) as client:
+            with only_one(target), _client(proxy, timeout_s, headers) as client:
                 if not _is_intact(target, entry):  # the pull that we waited for may have brought it
                     _fetch(client, url, entry, target, progress)
     except OSError as error:
@@ -85,13 +89,13 @@ def _is_intact(target: Path, entry: WeightsEntry) -> bool:
     return True
 
 
-def _client(proxy: str | None, timeout_s: float) -> httpx.Client:
+def _client(proxy: str | None, timeout_s: float, headers: dict[str, str]) -> httpx.Client:
     try:
         return httpx.Client(
             proxy=proxy,
             follow_redirects=True,
             timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0)),
-            headers={"Accept-Encoding": "identity", "User-Agent": "cytomine-refine"},
+            headers={"Accept-Encoding": "identity", "User-Agent": "cytomine-refine", **headers},
         )
     except (ImportError, ValueError, httpx.InvalidURL) as error:
         raise InvalidSettings(f"The proxy cannot be used: {error}.") from error

@@ -32,6 +32,21 @@ def source_url(entry: WeightsEntry, mirror: str | None) -> httpx.URL:
     return url
 
 
+def authorization(url: httpx.URL, token: str | None) -> dict[str, str]:
+    """Give the header that carries a token.
+
+    Raises
+    ------
+    InvalidSettings
+        The token would travel unencrypted, to another machine.
+    """
+    if token is None:
+        return {}
+    if url.scheme != "https" and url.host not in ("localhost", "127.0.0.1", "::1"):
+        raise InvalidSettings(f"A token is only sent over https, and {shown(url)} is not.")
+    return {"Authorization": f"Bearer {token}"}
+
+
 def shown(url: httpx.URL) -> str:
     """Give the URL without what may be secret in it."""
     return str(url.copy_with(userinfo=b"", query=None))

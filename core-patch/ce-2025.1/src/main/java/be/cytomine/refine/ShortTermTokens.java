@@ -19,14 +19,14 @@ import org.springframework.stereotype.Component;
 import org.springframework.web.filter.OncePerRequestFilter;
 
 /**
- * Says so where somebody wants a refine with a short-term token, which may only read. It comes before Core's own filter,
+ * Says so where somebody wants a refine or proposals with a short-term token, which may only read. It comes before Core's own filter,
  * whose refusal ends as an error page with status 500. What it overlooks, Core's filter still refuses.
  */
 @Component
 @Order(SecurityProperties.DEFAULT_FILTER_ORDER - 1)
 class ShortTermTokens extends OncePerRequestFilter {
 
-    private static final Pattern ROUTE = Pattern.compile("/api/annotation/[^/]+/sam(\\.json)?");
+    private static final Pattern ROUTE = Pattern.compile("/api/(annotation/[^/]+/sam|imageinstance/[^/]+/sam/propose)(\\.json)?");
 
     private final JwtParser tokens;
 

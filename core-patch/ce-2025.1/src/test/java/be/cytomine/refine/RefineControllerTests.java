@@ -340,7 +340,7 @@ class RefineControllerTests {
         CountDownLatch told = new CountDownLatch(1);
         whenAsked = () -> await(told);
         answers(aResponse());
-        RefineProblem problem = problemOf(new RefineClient(SERVICE.baseUrl(), 60_000, 200), System.nanoTime());
+        RefineProblem problem = problemOf(new RefineClient(new ServiceDoor(SERVICE.baseUrl(), 60_000), 200), System.nanoTime());
         told.countDown();
         assertThat(problem.status()).isEqualTo(504);
         assertThat(problem.body()).contains("The refine service is too slow", LOOK);
@@ -348,7 +348,7 @@ class RefineControllerTests {
 
     @Test
     void whoHasWaitedTooLongIsNotSentAnyMore() {
-        RefineClient client = new RefineClient(SERVICE.baseUrl(), 60_000, 200);
+        RefineClient client = new RefineClient(new ServiceDoor(SERVICE.baseUrl(), 60_000), 200);
         RefineProblem problem = problemOf(client, System.nanoTime() - Duration.ofMinutes(1).toNanos());
         assertThat(problem.status()).isEqualTo(503);
         nothingWasSent();
@@ -404,7 +404,8 @@ class RefineControllerTests {
 
     @Test
     void anAbsentServiceIsABadGateway() {
-        RefineProblem problem = problemOf(new RefineClient("http://127.0.0.1:9/sam", 60_000, 300_000), System.nanoTime());
+        RefineProblem problem = problemOf(
+                new RefineClient(new ServiceDoor("http://127.0.0.1:9/sam", 60_000), 300_000), System.nanoTime());
         assertThat(problem.status()).isEqualTo(502);
         assertThat(problem.body()).contains("cannot be reached", "Nothing was changed.").doesNotContain("written");
     }

@@ -17,11 +17,12 @@ final class PlainId {
     /**
      * Reads an id.
      *
+     * @param whose what it is the id of, as callers call it
      * @throws RefineProblem the text is none (400)
      */
-    static long of(String text) {
+    static long of(String whose, String text) {
         if (!is(text)) {
-            throw RefineProblem.invalid("The annotation's id must be a positive decimal number.");
+            throw RefineProblem.invalid("The " + whose + "'s id must be a positive decimal number.");
         }
         return Long.parseLong(text);
     }

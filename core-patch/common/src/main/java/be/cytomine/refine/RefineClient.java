@@ -1,17 +1,10 @@
 package be.cytomine.refine;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.MissingNode;
 import java.io.IOException;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
-import java.net.http.HttpTimeoutException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Map;
@@ -23,10 +16,10 @@ import org.springframework.beans.factory.annotation.Value;
 import org.springframework.stereotype.Component;
 
 /**
- * Asks the refine service, once, within time. The JDK's own client is used because it never sends a POST twice.
+ * Has the refine service outline an annotation, once, within time.
  *
- * <p>Environment: {@code REFINE_URL} (prefix included), {@code REFINE_CONNECT_TIMEOUT_MS}, {@code
- * REFINE_READ_TIMEOUT_MS} (from the moment the request came, so below the 60 s after which the public proxy gives up).
+ * <p>Environment: {@code REFINE_READ_TIMEOUT_MS} (from the moment the request came, so below the 60 s after which the
+ * public proxy gives up).
  */
 @Component
 class RefineClient {
@@ -34,21 +27,12 @@ class RefineClient {
     private static final int MOST_BYTES = 16 * 1024 * 1024;
     private static final ObjectMapper JSON = new ObjectMapper();
 
-    private final String url;
+    private final ServiceDoor service;
     private final Duration readTimeout;
-    private final HttpClient http;
 
-    RefineClient(
-            @Value("${REFINE_URL:${SAM_URL:${INTERNAL_PROXY_URL:http://nginx}}/sam}") String url,
-            @Value("${REFINE_CONNECT_TIMEOUT_MS:3000}") long connectTimeoutMs,
-            @Value("${REFINE_READ_TIMEOUT_MS:55000}") long readTimeoutMs) {
-        this.url = url.replaceAll("/+$", "");
+    RefineClient(ServiceDoor service, @Value("${REFINE_READ_TIMEOUT_MS:55000}") long readTimeoutMs) {
+        this.service = service;
         this.readTimeout = Duration.ofMillis(readTimeoutMs);
-        this.http = HttpClient.newBuilder()
-                .version(HttpClient.Version.HTTP_1_1)
-                .followRedirects(HttpClient.Redirect.NEVER)
-                .connectTimeout(Duration.ofMillis(connectTimeoutMs))
-                .build();
     }
 
     /**
@@ -61,22 +45,15 @@ class RefineClient {
     Refinement refine(long annotation, RefineOptions options, String token, long since) {
         Duration left = readTimeout.minusNanos(System.nanoTime() - since);
         if (left.isNegative()) {
-            throw RefineProblem.busy();
+            throw RefineProblem.busy("refines");
         }
-        return read(send(request(annotation, options, token), left));
+        String path = "/annotations/" + annotation + "/refine";
+        return read(await(
+                service.ask(path, options.forService(), token, "application/json", info -> new BoundedBody(MOST_BYTES)),
+                left));
     }
 
-    private HttpRequest request(long annotation, RefineOptions options, String token) {
-        return HttpRequest.newBuilder(URI.create(url + "/annotations/" + annotation + "/refine"))
-                .header("Authorization", "Bearer " + token)
-                .header("Content-Type", "application/json")
-                .header("Accept", "application/json, application/problem+json")
-                .POST(BodyPublishers.ofString(written(options)))
-                .build();
-    }
-
-    private HttpResponse<byte[]> send(HttpRequest request, Duration left) {
-        CompletableFuture<HttpResponse<byte[]>> answer = http.sendAsync(request, info -> new BoundedBody(MOST_BYTES));
+    private static HttpResponse<byte[]> await(CompletableFuture<HttpResponse<byte[]>> answer, Duration left) {
         try {
             return answer.get(left.toMillis(), TimeUnit.MILLISECONDS);
         } catch (TimeoutException slow) {
@@ -95,17 +72,14 @@ class RefineClient {
         if (cause instanceof BoundedBody.TooLong) {
             return RefineProblem.nonsense("Its answer is longer than " + MOST_BYTES + " bytes.");
         }
-        // A connection that was never made changed nothing; one that broke may have.
-        boolean neverSent = cause instanceof HttpTimeoutException || cause instanceof java.net.ConnectException;
-        return neverSent || !(cause instanceof IOException)
+        return ServiceDoor.wasNeverSent(cause)
                 ? RefineProblem.unreachable()
                 : RefineProblem.nonsense("It broke the connection off.");
     }
 
     private static Refinement read(HttpResponse<byte[]> answer) {
         int status = answer.statusCode();
-        String type = answer.headers().firstValue("Content-Type").orElse("");
-        if (status >= 400 && type.startsWith("application/problem+json")) {
+        if (ServiceDoor.isProblem(status, answer.headers().firstValue("Content-Type").orElse(""))) {
             throw passedOn(answer);
         }
         if (status != 200) {
@@ -124,7 +98,7 @@ class RefineClient {
 
     /** The service's problems go on as they are; a proxy that cannot tell whether it passed the request on is doubted. */
     private static RefineProblem passedOn(HttpResponse<byte[]> answer) {
-        JsonNode problem = problemIn(answer.body());
+        JsonNode problem = ServiceDoor.read(answer.body());
         boolean unknown = !problem.has("written");
         String type = problem.path("type").asText();
         if (unknown && type.equals("urn:cytomine-refine:service-absent")) {
@@ -135,21 +109,5 @@ class RefineClient {
         }
         String retryAfter = answer.headers().firstValue("Retry-After").orElse(null);
         return new RefineProblem(answer.statusCode(), new String(answer.body(), StandardCharsets.UTF_8), retryAfter);
-    }
-
-    private static JsonNode problemIn(byte[] body) {
-        try {
-            return JSON.readTree(body);
-        } catch (IOException unreadable) {
-            return MissingNode.getInstance();
-        }
-    }
-
-    private static String written(RefineOptions options) {
-        try {
-            return JSON.writeValueAsString(options.forService());
-        } catch (JsonProcessingException impossible) {
-            throw new IllegalStateException(impossible);
-        }
     }
 }

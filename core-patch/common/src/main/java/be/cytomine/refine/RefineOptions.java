@@ -1,10 +1,6 @@
 package be.cytomine.refine;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.StreamReadFeature;
-import com.fasterxml.jackson.databind.DeserializationFeature;
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import jakarta.servlet.http.HttpServletRequest;
 import java.io.IOException;
 import java.util.LinkedHashMap;
@@ -12,9 +8,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
-import org.springframework.http.HttpHeaders;
-import org.springframework.http.InvalidMediaTypeException;
-import org.springframework.http.MediaType;
 import org.springframework.web.HttpMediaTypeNotSupportedException;
 
 /**
@@ -29,13 +22,8 @@ record RefineOptions(Map<String, Object> chosen) {
             "keepPoints", "dryRun", "points", "holes", "parts", "box", "clicks", "proposal", "detail", "outline", "doubtful", "preview");
     private static final Set<String> FLAGS = Set.of("keepPoints", "dryRun");
     private static final Set<String> IN_BODY = Set.of("box", "clicks", "proposal", "detail", "preview");
-    private static final int MOST_BYTES = 2 * 1024 * 1024; // as the service reads at most
-    private static final Set<String> CREDENTIALS = Set.of("Authorization", "auth");
     private static final Set<String> YES = Set.of("true", "yes", "on", "1");
     private static final Set<String> NO = Set.of("false", "no", "off", "0");
-    private static final ObjectMapper STRICT = new ObjectMapper(
-                    JsonFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build())
-            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
 
     /**
      * Reads the options of a request.
@@ -47,40 +35,20 @@ record RefineOptions(Map<String, Object> chosen) {
      * @throws IOException                        the body broke off
      */
     static RefineOptions of(HttpServletRequest request) throws HttpMediaTypeNotSupportedException, IOException {
-        byte[] body = request.getInputStream().readNBytes(MOST_BYTES + 1);
-        if (body.length > MOST_BYTES) {
-            throw RefineProblem.tooLong(MOST_BYTES);
-        }
-        requireJson(request.getHeader(HttpHeaders.CONTENT_TYPE), body);
+        ObjectNode body = JsonBody.of(request);
         Map<String, Object> chosen = new LinkedHashMap<>();
         request.getParameterMap().forEach((name, values) -> {
-            if (!CREDENTIALS.contains(name)) {
+            if (!JsonBody.CREDENTIALS.contains(name)) {
                 choose(chosen, name, values.length == 1 ? valueOf(name, values[0]) : null);
             }
         });
-        object(body).fields().forEachRemaining(field -> {
+        body.fields().forEachRemaining(field -> {
             known(field.getKey());
             if (!field.getValue().isNull()) {
                 choose(chosen, field.getKey(), field.getValue());
             }
         });
         return new RefineOptions(chosen);
-    }
-
-    /** Refuses forms above all, whose fields look like a query. Core itself makes JSON of what has no type, on .json. */
-    private static void requireJson(String type, byte[] body) throws HttpMediaTypeNotSupportedException {
-        boolean nothing = type == null && body.length == 0;
-        if (!nothing && !MediaType.APPLICATION_JSON.includes(parsed(type))) {
-            throw new HttpMediaTypeNotSupportedException(parsed(type), List.of(MediaType.APPLICATION_JSON));
-        }
-    }
-
-    private static MediaType parsed(String type) {
-        try {
-            return type == null ? MediaType.APPLICATION_OCTET_STREAM : MediaType.parseMediaType(type);
-        } catch (InvalidMediaTypeException unreadable) {
-            return MediaType.APPLICATION_OCTET_STREAM;
-        }
     }
 
     /** Gives the body that the service reads, with the service's names. */
@@ -126,24 +94,5 @@ record RefineOptions(Map<String, Object> chosen) {
             throw RefineProblem.invalid("The option " + name + " is either true or false.");
         }
         return YES.contains(lower);
-    }
-
-    private static JsonNode object(byte[] body) {
-        JsonNode read = read(body);
-        if (read.isMissingNode() || read.isNull()) {
-            return STRICT.createObjectNode();
-        }
-        if (!read.isObject()) {
-            throw RefineProblem.invalid("The body is not a JSON object.");
-        }
-        return read;
-    }
-
-    private static JsonNode read(byte[] body) {
-        try {
-            return STRICT.readTree(body);
-        } catch (IOException unreadable) {
-            throw RefineProblem.invalid("The body is not JSON, or names an option more than once.");
-        }
     }
 }

@@ -58,13 +58,13 @@ class RefineProblem extends RuntimeException {
                 "The body is larger than " + mostBytes + " bytes.");
     }
 
-    /** The caller's token does not allow to write; nothing was sent. */
+    /** The caller's token is for reading with GET only; nothing was sent. */
     static RefineProblem readsOnly() {
         return unwritten(
                 403,
                 "token-reads-only",
                 "This token may only read",
-                "A refine writes: come with the token of a session, not with a short-term one.");
+                "The refine service takes the token of a session, not a short-term one.");
     }
 
     /** No connection was made. */
@@ -76,13 +76,17 @@ class RefineProblem extends RuntimeException {
                 "Nothing was changed. Is its container running?");
     }
 
-    /** Its turn did not come; nothing was sent. */
-    static RefineProblem busy() {
+    /**
+     * Its turn did not come; nothing was sent.
+     *
+     * @param what those in line: refines, or searches
+     */
+    static RefineProblem busy(String what) {
         JsonObject body = told(
                 503,
                 "core-busy",
-                "Too many refines at a time",
-                "Nothing was changed: too many refines are waiting. Try again in a few seconds.");
+                "Too many " + what + " at a time",
+                "Nothing was changed: too many " + what + " are waiting. Try again in a few seconds.");
         return new RefineProblem(503, body.toJsonString(), "5");
     }
 
@@ -103,6 +107,25 @@ class RefineProblem extends RuntimeException {
     /** No answer came in time. */
     static RefineProblem slow() {
         return doubtful(504, "service-slow", "The refine service is too slow", "It did not answer in time. " + LOOK);
+    }
+
+    /** A search, which never writes, got an answer that is none of the service's. */
+    static RefineProblem unfit(String what) {
+        return unwritten(502, "service-nonsense", "The refine service did not answer properly", what);
+    }
+
+    /** A search was broken off. */
+    static RefineProblem brokenOff() {
+        return unwritten(
+                502,
+                "service-absent",
+                "The refine service is not there, or went away",
+                "It broke the connection off. Is its container running?");
+    }
+
+    /** A search got no answer, or no further line, in time. */
+    static RefineProblem silent() {
+        return unwritten(504, "service-slow", "The refine service is too slow", "It did not answer in time.");
     }
 
     int status() {

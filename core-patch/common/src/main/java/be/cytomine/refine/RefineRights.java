@@ -2,15 +2,17 @@ package be.cytomine.refine;
 
 import static org.springframework.security.acls.domain.BasePermission.READ;
 
+import be.cytomine.domain.image.ImageInstance;
 import be.cytomine.domain.ontology.AnnotationDomain;
 import be.cytomine.domain.ontology.UserAnnotation;
+import be.cytomine.exceptions.ObjectNotFoundException;
 import be.cytomine.exceptions.WrongArgumentException;
 import be.cytomine.service.CurrentUserService;
 import be.cytomine.service.security.SecurityACLService;
 import jakarta.persistence.EntityManager;
 import org.springframework.stereotype.Component;
 
-/** Who may have an annotation refined: whoever may edit it, by the same checks that an update makes. */
+/** Who may have what: refines whoever may edit the annotation, proposals whoever may see the image, by Core's own checks. */
 @Component
 class RefineRights {
 
@@ -28,7 +30,7 @@ class RefineRights {
     /**
      * Finds an annotation that the caller may edit.
      *
-     * @throws be.cytomine.exceptions.ObjectNotFoundException there is none (404)
+     * @throws ObjectNotFoundException                        there is none (404)
      * @throws be.cytomine.exceptions.ForbiddenException      the caller may not edit it (403)
      * @throws WrongArgumentException                         it is no user annotation (400)
      */
@@ -41,5 +43,19 @@ class RefineRights {
         }
         securityACLService.checkFullOrRestrictedForOwner(userAnnotation, userAnnotation.getUser());
         return userAnnotation;
+    }
+
+    /**
+     * Requires that the caller may see an image, as a GET of it does.
+     *
+     * @throws ObjectNotFoundException                   there is none (404)
+     * @throws be.cytomine.exceptions.ForbiddenException the caller may not see it (403)
+     */
+    void requireReadable(Long id) {
+        ImageInstance image = entityManager.find(ImageInstance.class, id);
+        if (image == null) {
+            throw new ObjectNotFoundException("ImageInstance " + id + " not found");
+        }
+        securityACLService.check(image.container(), READ, currentUserService.getCurrentUser());
     }
 }

@@ -5,6 +5,7 @@ import be.cytomine.utils.JsonObject;
 import jakarta.persistence.EntityManager;
 import jakarta.servlet.http.HttpServletRequest;
 import java.io.IOException;
+import org.springframework.beans.factory.annotation.Qualifier;
 import org.springframework.stereotype.Component;
 import org.springframework.web.HttpMediaTypeNotSupportedException;
 
@@ -27,7 +28,7 @@ class Refiner {
     Refiner(
             RefineRights rights,
             CallerToken callerToken,
-            WaitingLine line,
+            @Qualifier("refineLine") WaitingLine line,
             RefineClient client,
             AnnotationJson annotationJson,
             EntityManager entityManager) {
@@ -63,7 +64,7 @@ class Refiner {
      */
     Refined refine(String id, HttpServletRequest request) throws HttpMediaTypeNotSupportedException, IOException {
         long since = System.nanoTime();
-        long annotation = PlainId.of(id);
+        long annotation = PlainId.of("annotation", id);
         RefineOptions options = RefineOptions.of(request);
         String token = callerToken.of(request);
         return line.inTurn(() -> {

@@ -107,7 +107,7 @@ class CrowdTests extends ServerLab {
 
     @Test
     void nobodyWaitsForEver() throws Exception {
-        WaitingLine line = new WaitingLine(1, 1, 50);
+        WaitingLine line = new WaitingLine("refines", 1, 1, 50);
         line.inTurn(() -> {
             assertThatThrownBy(() -> CompletableFuture.supplyAsync(() -> line.inTurn(() -> "turn")).join())
                     .hasCauseInstanceOf(RefineProblem.class);
@@ -118,7 +118,7 @@ class CrowdTests extends ServerLab {
 
     @Test
     void whoWaitsIsServedInTheOrderOfComing() {
-        WaitingLine line = new WaitingLine(1, 3, 300_000);
+        WaitingLine line = new WaitingLine("refines", 1, 3, 300_000);
         List<String> served = new java.util.concurrent.CopyOnWriteArrayList<>();
         CountDownLatch first = new CountDownLatch(1);
         Thread holder = new Thread(() -> line.inTurn(() -> {

@@ -5,6 +5,7 @@ import static com.github.tomakehurst.wiremock.client.WireMock.anyUrl;
 import static com.github.tomakehurst.wiremock.client.WireMock.post;
 import static com.github.tomakehurst.wiremock.client.WireMock.postRequestedFor;
 
+import be.cytomine.domain.image.ImageInstance;
 import be.cytomine.domain.ontology.UserAnnotation;
 import be.cytomine.domain.project.Project;
 import be.cytomine.domain.security.SecUser;
@@ -166,6 +167,17 @@ abstract class ServerLab {
             UserAnnotation drawn = new UserAnnotation(project, owner, BOX);
             entityManager.persist(drawn);
             return drawn.getId();
+        });
+    }
+
+    /** Gives an image of a project with an owner of annotations, a colleague and a manager. */
+    Long image() {
+        Long drawn = annotation(Project.Mode.CLASSIC);
+        return transaction.execute(none -> {
+            UserAnnotation on = entityManager.find(UserAnnotation.class, drawn);
+            ImageInstance image = new ImageInstance((Project) on.container());
+            entityManager.persist(image);
+            return image.getId();
         });
     }
 

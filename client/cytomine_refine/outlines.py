@@ -1,0 +1,49 @@
+"""What Core has: the outline of an annotation, and the slide that it lies on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """An annotation's outline as Core has it now."""
+
+    annotation_id: int
+    image_id: int
+    location: str
+    """WKT, platform frame (origin bottom left, level-0 pixels)."""
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Self:
+        """Read a record of Core's, single or from a list."""
+        return cls(int(record["id"]), int(record["image"]), str(record["location"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Slide:
+    """A whole-slide image in a project."""
+
+    id: int
+    name: str
+    """Name of its file; empty in a blind project."""
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Self:
+        """Read Core's record of an image."""
+        name = record.get("originalFilename") or record.get("instanceFilename") or ""
+        return cls(int(record["id"]), str(name), int(record["width"]), int(record["height"]))
+
+    @property
+    def stem(self) -> str:
+        """The name without its suffix, fit to be a file's name."""
+        stem = PurePath(self.name.replace("\\", "/")).stem
+        return "".join(sign if sign.isprintable() and sign != ":" else "_" for sign in stem) or f"image-{self.id}"

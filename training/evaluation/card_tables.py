@@ -1,0 +1,36 @@
+"""The tables of a report that tell what was fitted for the checkpoint's card (decisions 0033 and 0034)."""
+
+from __future__ import annotations
+
+from training.evaluation.calibrate import Judged
+from training.evaluation.tables import Table
+
+
+def which_mask(judged: Judged) -> Table:
+    """Tell for every kind of prompts which mask the card takes, and why."""
+    rules = dict(judged.judgement.takes)
+    rows = [
+        (kind, str(n), f"{best:.3f}", f"{gain:+.4f} ({error:.4f})", rules[kind])
+        for kind, n, best, gain, error in judged.masks
+        if n
+    ]
+    note = (
+        "Mean IoU, every dataset alike; in brackets the standard error of the difference. The single mask is taken"
+        " where it is better by more than that; the card tells the service."
+    )
+    return Table("Which mask", note, ("Prompts", "n", "best of three", "single mask against it", "taken"), tuple(rows))
+
+
+def how_far(judged: Judged) -> Table:
+    """Tell how well the expected IoU is met, on slides that the map was not fitted on."""
+    about = judged.about()
+    rows = [
+        ("calibrated", f"{about['ece']:.4f}", f"{about['ece_datasets_alike']:.4f}"),
+        ("raw score", f"{about['ece_of_the_score']:.4f}", "-"),
+    ]
+    note = (
+        f"{about['prompts']} prompts on {about['slides']} slides; each slide is judged by a map that was fitted without"
+        f" it. {about['share_expected_in_0.75_to_0.95']:.0%} of the expected values lie between 0.75 and 0.95."
+    )
+    head = ("Expected calibration error, ten bins", "every object alike", "every dataset alike")
+    return Table("How far to trust it", note, head, tuple(rows))
