@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 PY     := $(VENV)/bin/python
 READY  := $(VENV)/.ready
+SITE   := $(VENV)/.ready-for-docs
 PORT   ?= 6000
 ONCE   ?=
 SLIDE  ?=
@@ -26,7 +27,7 @@ PAGE   := $(VIEWER)/dist/.ready
 
 .DEFAULT_GOAL := help
 .PHONY: help install format lint test test-all bench campaign capacity serve-ray test-scale test-core test-web test-deploy \
-    release-check image image-demo openapi demo \
+    release-check image image-demo openapi settings docs demo \
     finetune embedded-model viewer test-browser
 
 help: ## List the targets
@@ -82,6 +83,16 @@ release-check: $(READY) ## Whether this checkout may be released as the version 
 
 openapi: $(READY) ## Write the served contract to docs/api/openapi.json
 	PYTHONPATH=. $(PY) scripts/write_openapi.py
+
+settings: $(READY) ## Write the reference of settings to docs/settings.md
+	PYTHONPATH=. $(PY) -m scripts.write_settings
+
+docs: $(SITE) ## Build the documentation site in out/site/html; strict, and without the internet once it is installed
+	PYTHONPATH=.:client $(PY) -m scripts.build_site
+
+$(SITE): $(READY)
+	$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	@touch $@
 
 viewer: $(PAGE) ## Build the demo's viewer (needs Node.js 20.19 or newer)
 

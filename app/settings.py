@@ -37,16 +37,20 @@ def _base_url(value: str | None) -> str | None:
 class PlatformSettings(_Group):
     """Where Cytomine is, and the service account that reads and writes there."""
 
-    host: str = Field("http://nginx", description="Base URL of Core, without /api.")
-    pims_url: str | None = Field(None, description="Base URL of PIMS; default: <host>/ims.")
-    public_key: str = Field("", description="Public key of the service account.")
-    private_key: SecretStr = Field(SecretStr(""), description="Private key of the service account.")
-    connect_timeout_s: float = Field(5.0, gt=0, le=60)
-    read_timeout_s: float = Field(20.0, gt=0, le=300, description="The longest silence of Core or PIMS.")
-    answer_timeout_s: float = Field(
-        30.0, gt=0, le=600, description="An answer of Core or PIMS that takes longer in all is given up."
+    host: str = Field("http://nginx", description="Base URL of Core, without `/api`.")
+    pims_url: str | None = Field(None, description="Base URL of PIMS; by default `/ims` on the host above.")
+    public_key: str = Field(
+        "", description="Public key of the service account; needed only with a shared secret or signatures."
     )
-    max_answer_bytes: int = Field(16 * 2**20, ge=2**16, description="Longer answers of Core are given up.")
+    private_key: SecretStr = Field(SecretStr(""), description="Private key of the service account.")
+    connect_timeout_s: float = Field(
+        5.0, gt=0, le=60, description="Longest wait for a connection to Core or PIMS, in seconds."
+    )
+    read_timeout_s: float = Field(20.0, gt=0, le=300, description="Longest silence of Core or PIMS, in seconds.")
+    answer_timeout_s: float = Field(
+        30.0, gt=0, le=600, description="Longest time an answer of Core or PIMS may take as a whole, in seconds."
+    )
+    max_answer_bytes: int = Field(16 * 2**20, ge=2**16, description="Largest answer accepted from Core.")
 
     @field_validator("host", "pims_url")
     @classmethod
@@ -68,15 +72,23 @@ class ImagerySettings(_Group):
 class SegmenterSettings(_Group):
     """Which model runs, and on what."""
 
-    checkpoint: Path | None = Field(None, description="Checkpoint file; default: the pulled weights.")
+    checkpoint: Path | None = Field(None, description="Checkpoint file; by default the pulled weights.")
     demo_model: bool = Field(
         False,
-        description="Run the embedded demo model where there are no weights. It was trained on drawn tissue: for trying"
-        " the service out, not for annotation work.",
+        description="Run the embedded demo model if there are no weights. It lets you try the service and is not"
+        " meant for"
+        " annotation work; every outline says so.",
     )
-    config: str = Field("sam2.1_hiera_b+", description="SAM 2.1 config of the checkpoint: a name or a YAML file.")
-    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Expected digest of the checkpoint.")
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")
+    config: str = Field(
+        "sam2.1_hiera_b+",
+        description="SAM 2.1 config of the checkpoint: a name or a YAML file. Not needed if the checkpoint has a card.",
+    )
+    sha256: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="Expected SHA-256 digest of the checkpoint.")
+    device: str = Field(
+        "auto",
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="Where the model runs: `auto`, `cpu`, `cuda` or, for one of several GPUs, `cuda:1`.",
+    )
     engine: Literal[
         "auto",
         "torch-float32",
@@ -85,100 +97,171 @@ class SegmenterSettings(_Group):
         "openvino-bfloat16",
         "openvino-int8",
         "cuda-bfloat16",
-    ] = Field("auto", description="What runs the encoder; auto: what was measured to be the fastest here.")
-    measure_engines: bool = Field(
-        True, description="Measure the engines at the first start with auto, on a CPU; off: only by the command."
+        "torch-float32-896",
+        "torch-float32-768",
+        "openvino-float32-896",
+        "openvino-float32-768",
+        "cuda-bfloat16-896",
+        "cuda-bfloat16-768",
+    ] = Field(
+        "auto",
+        description="What runs the encoder; auto: what was measured to be the fastest here. A number at the end is the"
+        " side of the square that it sees in place of 1,024 px: quicker, and with other masks.",
     )
-    engine_folder: Path = Field(Path("weights/engines"), description="Traced and compiled encoders, and the choice.")
-    threads: int = Field(0, ge=0, le=256, description="CPU threads of a model call; 0 shares the cores among them.")
-    concurrency: int = Field(0, ge=0, le=16, description="Encoder calls at a time; 0 is one for each 16 cores.")
-    batch: int = Field(8, ge=1, le=64, description="Windows encoded together on a GPU, where so many wait.")
-    max_waiting: int = Field(32, ge=0, le=10_000, description="Windows that may wait; more are refused with 503.")
+    most_loss: float = Field(
+        0.0,
+        ge=0.0,
+        le=0.5,
+        description="By how much the mean IoU of an engine with a smaller square may miss 1, beside the masks of the"
+        " whole one, so that auto may take it; 0: never.",
+    )
+    measure_engines: bool = Field(
+        True,
+        description="With `auto` on a CPU, measure the engines at the first start with new weights: half a minute"
+        " to some"
+        " minutes, up to 7 GB of memory. If `false`, only the command `engines` measures.",
+    )
+    engine_folder: Path = Field(
+        Path("weights/engines"), description="Folder of compiled encoders and of the measured choice."
+    )
+    threads: int = Field(0, ge=0, le=256, description="CPU threads of one encoder call; 0 divides the cores evenly.")
+    concurrency: int = Field(
+        0, ge=0, le=16, description="Windows encoded side by side; 0 means one for every 16 cores."
+    )
+    batch: int = Field(8, ge=1, le=64, description="Most windows encoded together in one batch on a GPU.")
+    max_waiting: int = Field(
+        32, ge=0, le=10_000, description="Most windows waiting for the encoder; further ones are refused with 503."
+    )
 
 
 class WeightsSettings(_Group):
     """Where checkpoints are kept and fetched from."""
 
     folder: Path = Field(Path("weights"), description="Folder of the pulled checkpoints.")
-    mirror: str | None = Field(None, description="Base URL used in place of the checkpoints' own hosts.")
+    watch_s: float = Field(
+        2.0, gt=0, le=3600, description="How often a running service looks whether other weights were put to use."
+    )
+    mirror: str | None = Field(None, description="Base URL to pull checkpoints from, in place of their own hosts.")
 
 
 class ApiSettings(_Group):
     """The HTTP edge."""
 
-    host: str = "0.0.0.0"  # noqa: S104  a container listens on all of its addresses
-    port: int = Field(6000, ge=0, le=65535)
+    host: str = Field("0.0.0.0", description="Address to listen on; by default all.")  # noqa: S104  as a container does
+    port: int = Field(6000, ge=0, le=65535, description="Port to listen on.")
     bearer: bool = Field(True, description="Accept bearer tokens of Cytomine; the service then acts as that user.")
     shared_secret: SecretStr = Field(
         SecretStr(""),
-        description="Callers who send it act as the service account; at least 16 characters; empty: nobody.",
+        description="Callers who send this secret act as the service account; at least 16 characters. If empty,"
+        " nobody does.",
     )
     signatures: Literal["off", "full", "short"] = Field(
         "off",
-        description="Accept requests signed with a user's API keys: full as 2025.1 signs (path and query too), short"
-        " as 2026 does. Needs the keys of a super administrator, who alone may look up those of others.",
+        description="Accept requests signed with a user's API keys: `full` as 2025.1 signs (path and query"
+        " included), `short`"
+        " as 2026 does. Needs a super administrator's keys, because only they may look up those of others.",
     )
-    signature_window_s: float = Field(300.0, gt=0, le=3600, description="How far a signature's date may be off.")
-    secret_header: str = Field("X-Refine-Secret", pattern="^[A-Za-z0-9-]+$")
+    signature_window_s: float = Field(
+        300.0, gt=0, le=3600, description="How far the date of a signature may be off, in seconds."
+    )
+    secret_header: str = Field(
+        "X-Refine-Secret", pattern="^[A-Za-z0-9-]+$", description="Header that carries the shared secret."
+    )
     max_body_bytes: int = Field(2 * 2**20, ge=1024, description="Larger request bodies are refused with 413.")
-    max_crop_bytes: int = Field(64 * 2**20, ge=2**16, description="The same for requests that carry a crop.")
+    max_crop_bytes: int = Field(
+        64 * 2**20, ge=2**16, description="Larger requests that carry a crop are refused with 413."
+    )
     open_crops: bool = Field(
-        False, description="Refine crops without the secret, for a stock Core of 2026, which has none to send."
+        False, description="Refine crops without any credentials, because an unpatched Core of 2026 sends none."
     )
     max_in_flight: int = Field(
-        64, ge=1, le=10_000, description="Requests worked on at a time; more are refused with 503."
+        64, ge=1, le=10_000, description="Most requests worked on at a time; further ones are refused with 503."
     )
     max_newcomers: int = Field(
         32,
         ge=2,
         le=10_000,
-        description="Callers about whom Core is asked at a time, half of them from one address; more: 429.",
+        description="Most unknown callers being checked with Core at a time, at most half of them from one address;"
+        " further ones are refused with 429.",
     )
     max_in_flight_per_caller: int = Field(
-        8, ge=1, le=10_000, description="The same for one user; more are refused with 429. The secret is exempt."
+        8,
+        ge=1,
+        le=10_000,
+        description="Most requests of one user worked on at a time; further ones are refused with 429. Callers with"
+        " the"
+        " shared secret are exempt.",
     )
     max_per_minute_per_caller: int = Field(
-        240, ge=1, le=1_000_000, description="Requests of one user in a minute; more are refused with 429."
+        240, ge=1, le=1_000_000, description="Most requests of one user in a minute; further ones are refused with 429."
     )
-    body_timeout_s: float = Field(30.0, gt=0, le=600, description="A body that takes longer is refused with 408.")
-    grace_s: int = Field(30, ge=1, le=3600, description="When told to stop, let requests go on for so long.")
+    body_timeout_s: float = Field(
+        30.0, gt=0, le=600, description="A request whose body takes longer to arrive, in seconds, is refused with 408."
+    )
+    grace_s: int = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="How long running requests may go on after the service was told to stop, in seconds.",
+    )
     preview_key: SecretStr = Field(
         SecretStr(""),
-        description="Signs previews, the same in all replicas; default: made of the secrets above that are set.",
+        description="Signs previews; all replicas need the same key. By default derived from the shared secret and"
+        " the private"
+        " key; without either, previews end with a restart.",
     )
-    docs: bool = Field(True, description="Serve the OpenAPI document and its page.")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    docs: bool = Field(True, description="Serve the OpenAPI document and its page, `/sam/docs`.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe message that is logged."
+    )
 
 
 class RefineSettings(_Group):
     """What a refine does when the request does not say."""
 
-    max_points: int = Field(20, ge=0, le=1000, description="More prompts than this are refused unless points=all.")
+    max_points: int = Field(
+        20,
+        ge=0,
+        le=1000,
+        description="Most prompt points in a box; with more, a request is refused with 422 unless it says"
+        " `points=all`.",
+    )
     embedding_cache_bytes: int = Field(
-        256 * 2**20, ge=0, description="Memory for windows that were encoded lately; 0 keeps none."
+        256 * 2**20,
+        ge=0,
+        description="Memory for recently encoded windows, so that the next click needs no encoder; 0 keeps none.",
     )
     reuse_windows: bool = Field(
         True,
-        description="Outline a box in the window of nearly the same box; off: a result depends on its request alone.",
+        description="Reuse the encoded window of nearly the same box. If `false`, a result depends on its request"
+        " alone.",
     )
     embedding_folder: Path | None = Field(
-        None, description="Folder of encoded windows, which replicas may share and a restart does not lose."
+        None, description="Folder of encoded windows, shared by replicas and kept over restarts; by default none."
     )
-    embedding_folder_bytes: int = Field(4 * 2**30, ge=2**20, description="The most that this folder holds.")
-    background_term: int | None = Field(
-        None, ge=1, description="Id of a term: points that have it show what is not the object."
-    )
+    embedding_folder_bytes: int = Field(4 * 2**30, ge=2**20, description="Most that this folder may hold.")
+    background_term: int | None = Field(None, ge=1, description="Id of a term; points that have it mark background.")
     doubtful: Literal["write", "preview", "refuse"] = Field(
-        "write", description="What becomes of an outline that should be looked at first, where a request does not say."
+        "write",
+        description="What to do with a doubtful outline if the request does not say: store it, return it as a"
+        " preview, or"
+        " refuse it with 422.",
     )
     provenance: bool = Field(
-        False, description="Note on each refined annotation, as a property, where its outline comes from."
+        False,
+        description="Record on each refined annotation, as a property, which model and prompts its outline came from.",
     )
     journal: Path | None = Field(
-        None, description="File that gets a line for each outline that is written, for the command replay."
+        None,
+        description="File that gets a line for every stored outline; the command `replay` computes them again and"
+        " compares.",
     )
     deadline_s: float = Field(
-        45.0, gt=0, le=3600, description="Nothing is written later than this after the request; 503 in its place."
+        45.0,
+        gt=0,
+        le=3600,
+        description="Time from a request's arrival after which nothing is stored any more, in seconds; answered"
+        " with 503.",
     )
 
 
@@ -200,11 +283,18 @@ class TracesSettings(_Group):
     """Where traces go, if anywhere."""
 
     endpoint: str | None = Field(
-        None, description="Base URL of an OTLP/HTTP collector, without /v1/traces; default: no traces."
+        None,
+        description="Base URL of an OpenTelemetry collector (OTLP over HTTP), without `/v1/traces`; by default no"
+        " traces.",
     )
-    service_name: str = Field("cytomine-refine", min_length=1, max_length=255)
+    service_name: str = Field(
+        "cytomine-refine", min_length=1, max_length=255, description="Name of this service in the traces."
+    )
     sample_share: float = Field(
-        1.0, ge=0, le=1, description="Share of requests that are traced; a caller's own trace decides for itself."
+        1.0,
+        ge=0,
+        le=1,
+        description="Share of requests that are traced; a request that belongs to a caller's trace follows that trace.",
     )
 
     @field_validator("endpoint")
@@ -220,7 +310,13 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid", populate_by_name=True
     )
 
-    base_path: Annotated[str, Field(validation_alias=AliasChoices("base_path", "API_BASE_PATH"))] = "/sam"
+    base_path: Annotated[
+        str,
+        Field(
+            validation_alias=AliasChoices("base_path", "API_BASE_PATH"),
+            description="Prefix of the routes. Cytomine's own deployments set it under this name.",
+        ),
+    ] = "/sam"
     platform: PlatformSettings = PlatformSettings()
     imagery: ImagerySettings = ImagerySettings()
     segmenter: SegmenterSettings = SegmenterSettings()
@@ -257,7 +353,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """
     unknown = sorted(set(name for name in environment if name.startswith(PREFIX)) - set(_known_names()))
     if unknown:
-        raise InvalidSettings(f"Unknown setting {', '.join(unknown)}: see the README's table.", unknown=unknown)
+        raise InvalidSettings(f"Unknown setting {', '.join(unknown)}: docs/settings.md lists them.", unknown=unknown)
     try:
         return Settings()
     except ValidationError as error:

@@ -19,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Refine annotations on whole-slide images with SAM 2, beside Cytomine.",
-    epilog="Settings come from REFINE_* environment variables; the README lists them.",
+    epilog="Settings are REFINE_* environment variables; docs/settings.md lists them.",
 )
 
 

@@ -38,7 +38,7 @@ def examine(image_id: int | None = None, nginx: Path | None = None, core_name: s
         settings = read_settings()
         check_serving(settings)
     except StartupError as error:
-        yield Finding("settings", "failed", error.detail, "The README's table has all names.")
+        yield Finding("settings", "failed", error.detail, "docs/settings.md lists all names.")
         return
     yield Finding("settings", "ok", _ways(settings))
     model_s, side_px = 0.0, 1024

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -137,7 +138,7 @@ def unanswered(error: httpx.HTTPError | httpx.InvalidURL, url: str, *, writes: b
 
 def refused(answer: httpx.Response, *, writes: bool) -> RefineFailed:
     """Read a problem of the service, or one of Core's several forms of error."""
-    body, status = _body(answer), answer.status_code
+    body, status = object_in(answer), answer.status_code
     errors = body.get("errors")
     theirs = errors.get("message", "") if isinstance(errors, dict) else str(errors or "")
     wait = answer.headers.get("retry-after", "") if status in {429, 503} else ""
@@ -153,9 +154,17 @@ def refused(answer: httpx.Response, *, writes: bool) -> RefineFailed:
     )
 
 
-def _body(answer: httpx.Response) -> dict[str, Any]:
+def problem_in(body: Any) -> RefineFailed:
+    """Read a problem that came in the middle of an answer; nothing was written."""
+    told = body if isinstance(body, dict) else {}
+    status = told.get("status") if isinstance(told.get("status"), int) else 0
+    return RefineFailed(status or 0, str(told.get("title") or "The search broke off"), str(told.get("detail") or ""))
+
+
+def object_in(answer: httpx.Response) -> dict[str, Any]:
+    """Read a JSON object, in the encoding that its header names: what Core makes comes as Latin-1; {} if it is none."""
     try:
-        body = answer.json()
+        body = json.loads(answer.text)
     except ValueError:  # Core's 401 and 500 are HTML, whatever they call themselves
         return {}
     return body if isinstance(body, dict) else {}

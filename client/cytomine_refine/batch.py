@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -51,20 +51,34 @@ class Batch:
             lambda now: _undone(self.client, now, self.journal.last[now.annotation_id]), outlines, 1, stop
         )
 
+    def accept(self, chosen: Iterable[Row], jobs: int, stop: Stop = _never) -> Iterator[Row]:
+        """Make annotations of chosen proposals; one that Core has already is not made again."""
+        return self._through(partial(_created, self.client), chosen, jobs, stop, _not_created)
+
     def _each(self, do: Callable[[Outline], Row], outlines: Iterable[Outline], jobs: int, stop: Stop) -> Iterator[Row]:
+        return self._through(do, outlines, jobs, stop, _failed)
+
+    def _through(
+        self,
+        do: Callable[[T], Row],
+        items: Iterable[T],
+        jobs: int,
+        stop: Stop,
+        failed: Callable[[T, RefineFailed], Row],
+    ) -> Iterator[Row]:
         """Journal each row where it is made: one under way is written down even if nobody takes rows any more."""
 
-        def tried(outline: Outline) -> Row:
+        def tried(item: T) -> Row:
             try:
-                row = do(outline)
+                row = do(item)
             except RefineFailed as failure:
-                row = _failed(outline, failure)
+                row = failed(item, failure)
                 if failure.hopeless:
                     self.hopeless = failure
             self.journal.write(row)
             return row
 
-        return side_by_side(tried, outlines, jobs, lambda: stop() or self.hopeless is not None)
+        return side_by_side(tried, items, jobs, lambda: stop() or self.hopeless is not None)
 
 
 def side_by_side(do: Callable[[T], R], items: Iterable[T], jobs: int, stop: Stop = _never) -> Iterator[R]:
@@ -115,12 +129,38 @@ def _outcome(result: Refined, choices: Options) -> Outcome:
 
 
 def _undone(client: RefineClient, now: Outline, row: Row) -> Row:
-    """Take one refine back."""
+    """Take one refine back, or delete what was made of a proposal."""
+    if row.outcome == "created":
+        client.delete(now.annotation_id)
+        return Row(now.annotation_id, now.image_id, "undone", previous_location=now.location)
     client.undo(row)
     after = client.outline(now.annotation_id)
     if same_outline(after.location, now.location) and row.area_before_px0 != row.area_after_px0:
         raise RefineFailed(200, "Core took its points back, but not the outline")
     return Row(now.annotation_id, now.image_id, "undone", previous_location=now.location, location=after.location)
+
+
+def _created(client: RefineClient, chosen: Row) -> Row:
+    """Make an annotation of a proposal, unless there is one; a lost answer is looked for before it is told."""
+    image, location = chosen.image or 0, chosen.location
+    there = client.drawn_at(image, location)
+    if there is not None:
+        return replace(chosen, annotation=there.annotation_id, outcome="there already")
+    try:
+        made = client.draw(image, location, chosen.terms)
+    except RefineFailed as failure:
+        found = client.drawn_at(image, location) if failure.written is not False else None
+        if found is None:
+            raise
+        made = found
+    return replace(
+        chosen, annotation=made.annotation_id, outcome="created", previous_location=location, location=made.location
+    )
+
+
+def _not_created(chosen: Row, failure: RefineFailed) -> Row:
+    outcome: Outcome = "failed" if failure.written is False else "unknown"
+    return replace(chosen, outcome=outcome, problem=str(failure))
 
 
 def _failed(outline: Outline, failure: RefineFailed) -> Row:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
 
-from cytomine_refine.answers import Refined, RefineFailed, refused, unanswered
+from cytomine_refine.answers import Refined, RefineFailed, refused
 from cytomine_refine.journal import Row
 from cytomine_refine.options import Options, body_of
 from cytomine_refine.outlines import Outline, Slide
+from cytomine_refine.proposals import Proposal, Proposals, Wishes, box_wkt, question_of
+from cytomine_refine.wire import Wire
+from cytomine_refine.wkt import read_wkt, same_outline
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
 T = TypeVar("T")
 _PAGE = 500
-_LONGEST_WAIT_S = 60.0
+_EVERY_VERTEX = 100_000
+"""Keeps Core from thinning an outline that was seen before it was accepted."""
 
 
 class RefineClient:
@@ -51,10 +54,12 @@ class RefineClient:
         attempts: int = 5,
         timeout_s: float = 120.0,
     ) -> None:
-        self._host = _base_url(host)
-        self._service_url = service_url and _base_url(service_url)
-        self._attempts = attempts
-        self._http = httpx.Client(auth=auth, timeout=httpx.Timeout(timeout_s, connect=10.0), trust_env=False)
+        self._wire = Wire(host, auth, service_url=service_url, attempts=attempts, timeout_s=timeout_s)
+
+    @property
+    def host(self) -> str:
+        """Base URL of Cytomine."""
+        return self._wire.host
 
     def __enter__(self) -> Self:
         return self
@@ -62,7 +67,7 @@ class RefineClient:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._http.close()
+        self._wire.close()
 
     def refine(self, annotation_id: int, **options: Unpack[Options]) -> Refined:
         """Refine one annotation, or see what that would give.
@@ -77,7 +82,7 @@ class RefineClient:
         RefineFailed
             Its `written` tells whether the outline was changed all the same.
         """
-        body = body_of(options, to_core=not self._service_url)
+        body = body_of(options, to_core=not self._wire.service_url)
         return self._refined(annotation_id, body, writes=not options.get("dry_run"))
 
     def accept(self, annotation_id: int, preview: str, *, keep_points: bool = False) -> Refined:
@@ -93,15 +98,95 @@ class RefineClient:
         RefineFailed
             Also, with status 409, where it does not fit any more.
         """
-        keep = "keep_points" if self._service_url else "keepPoints"
+        keep = "keep_points" if self._wire.service_url else "keepPoints"
         return self._refined(annotation_id, {"preview": preview, keep: keep_points}, writes=True)
 
     def _refined(self, annotation_id: int, body: dict[str, Any], *, writes: bool) -> Refined:
-        if self._service_url:
-            url = f"{self._service_url}/annotations/{annotation_id}/refine"
+        if self._wire.service_url:
+            url = f"{self._wire.service_url}/annotations/{annotation_id}/refine"
         else:
-            url = f"{self._host}/api/annotation/{annotation_id}/sam"
-        return Refined.of(annotation_id, self._patiently("POST", url, writes=writes, json=body), writes=writes)
+            url = f"{self._wire.host}/api/annotation/{annotation_id}/sam"
+        return Refined.of(annotation_id, self._wire.ask("POST", url, writes=writes, json=body), writes=writes)
+
+    def propose(self, image_id: int, region: str | int | None = None, **wishes: Unpack[Wishes]) -> Proposals:
+        """Search a region for objects, all of them or those that are like some annotations; nothing is written.
+
+        Leave the loop, or close what is given, and the search ends, too.
+
+        Parameters
+        ----------
+        region : str or int, optional
+            WKT in the platform frame, or the id of an annotation; else the whole image.
+        **wishes
+            Those of `Wishes`.
+
+        Raises
+        ------
+        RefineFailed
+            From the loop.
+        """
+        if region is None:
+            slide = self.slide(image_id)
+            region = box_wkt(0, 0, slide.width, slide.height)
+        body = question_of(region, image_id, wishes, to_core=not self._wire.service_url)
+        if self._wire.service_url:
+            url = f"{self._wire.service_url}/propose"
+        else:
+            url = f"{self._wire.host}/api/imageinstance/{image_id}/sam/propose"
+        return Proposals(image_id, self._wire.lines(url, body))
+
+    def accept_proposal(self, proposal: Proposal, terms: Sequence[int] = ()) -> Outline:
+        """Make an annotation of a proposal; as `draw`."""
+        return self.draw(proposal.image_id, proposal.location, terms)
+
+    def draw(self, image_id: int, location: str, terms: Sequence[int] = ()) -> Outline:
+        """Make an annotation, through Core and by its rules; gives it as Core has stored it.
+
+        Parameters
+        ----------
+        location : str
+            WKT, platform frame.
+        terms : sequence of int
+            Ids.
+
+        Raises
+        ------
+        RefineFailed
+            With `written` None the answer was lost: look with `drawn_at` before you draw it again.
+        """
+        body = {"image": image_id, "location": location, "term": list(terms)}
+        url = f"{self._wire.host}/api/annotation.json"
+        answer = self._wire.ask("POST", url, writes=True, params={"maxPoint": _EVERY_VERTEX}, json=body)
+        return _read(Outline.of, answer.get("annotation") or {})
+
+    def drawn_at(self, image_id: int, location: str) -> Outline | None:
+        """Find an annotation with this outline (WKT, platform frame); raises `RefineFailed`."""
+        around = box_wkt(*read_wkt(location).bounds)
+        near = self.outlines(image=image_id, bbox=around)
+        return next((outline for outline in near if same_outline(outline.location, location)), None)
+
+    def delete(self, annotation_id: int) -> None:
+        """Delete an annotation; raises `RefineFailed`."""
+        self._wire.ask("DELETE", f"{self._wire.host}/api/annotation/{annotation_id}.json", writes=True)
+
+    def crop(self, image_id: int, box: str, longest_side_px: int) -> bytes:
+        """Give a part of an image as JPEG.
+
+        Parameters
+        ----------
+        box : str
+            WKT, platform frame; within the image.
+
+        Raises
+        ------
+        RefineFailed
+        """
+        asked: dict[str, str | int] = {"geometry": box, "maxSize": longest_side_px, "complete": "true"}
+        url = f"{self._wire.host}/api/imageinstance/{image_id}/crop.jpg"
+        answer = self._wire.send("GET", url, writes=False, params=asked)
+        if answer.status_code != 200 or not answer.headers.get("content-type", "").startswith("image/"):
+            raise refused(answer, writes=False)
+        return answer.content
 
     def undo(self, refined: Refined | Row) -> None:
         """Take a refine back: all of its commands, the last one first, so that its points return too.
@@ -113,18 +198,18 @@ class RefineClient:
         RefineFailed
             Also where Core takes nothing back: somebody else has refined, or it was taken back before.
         """
-        urls = [f"{self._host}/api/command/{command}/undo.json" for command in reversed(refined.commands)]
-        answers = [self._patiently("GET", url, writes=True) for url in urls]
+        urls = [f"{self._wire.host}/api/command/{command}/undo.json" for command in reversed(refined.commands)]
+        answers = [self._wire.ask("GET", url, writes=True) for url in urls]
         if not any(_took_back(answer) for answer in answers):
             raise RefineFailed(200, "Core took nothing back", "only whoever refined can take it back, and only once")
 
     def outline(self, annotation_id: int) -> Outline:
         """Look up one annotation; raises `RefineFailed`."""
-        return _read(Outline.of, self._patiently("GET", f"{self._host}/api/annotation/{annotation_id}.json"))
+        return _read(Outline.of, self._wire.ask("GET", f"{self._wire.host}/api/annotation/{annotation_id}.json"))
 
     def slide(self, image_id: int) -> Slide:
         """Look up an image; raises `RefineFailed`."""
-        return _read(Slide.of, self._patiently("GET", f"{self._host}/api/imageinstance/{image_id}.json"))
+        return _read(Slide.of, self._wire.ask("GET", f"{self._wire.host}/api/imageinstance/{image_id}.json"))
 
     def annotations(self, **filters: object) -> Iterator[int]:
         """List the ids of the user annotations that have an area; as `outlines`."""
@@ -146,47 +231,11 @@ class RefineClient:
         offset = 0
         while True:
             page = {**asked, "showMeta": "true", "showWKT": "true", "max": str(_PAGE), "offset": str(offset)}
-            found = self._patiently("GET", f"{self._host}/api/annotation.json", params=page).get("collection") or []
+            found = self._wire.ask("GET", f"{self._wire.host}/api/annotation.json", params=page).get("collection") or []
             yield from (_read(Outline.of, item) for item in found if "POLYGON" in str(item.get("location")).upper())
             offset += len(found)
             if len(found) < _PAGE:
                 return
-
-    def _patiently(self, method: str, url: str, *, writes: bool = False, **sent: Any) -> dict[str, Any]:
-        """Ask, and ask again while the other side is busy and has done nothing."""
-        for left in range(self._attempts - 1, -1, -1):
-            try:
-                return self._ask(method, url, writes=writes, **sent)
-            except RefineFailed as failure:
-                if failure.retry_after_s is None or failure.written is not False or not left:
-                    raise
-                time.sleep(min(failure.retry_after_s, _LONGEST_WAIT_S))
-        raise AssertionError("unreachable")
-
-    def _ask(self, method: str, url: str, *, writes: bool, **sent: Any) -> dict[str, Any]:
-        try:
-            answer = self._http.request(method, url, **sent)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise unanswered(error, self._base_of(url), writes=writes) from error
-        try:
-            body = answer.json() if answer.status_code == 200 else None
-        except ValueError:
-            body = None
-        if isinstance(body, dict) and body:
-            return body
-        raise refused(answer, writes=writes)
-
-    def _base_of(self, url: str) -> str:
-        """Tell whom a request was for: the service or Core."""
-        if self._service_url and url.startswith(self._service_url):
-            return self._service_url
-        return self._host
-
-
-def _base_url(text: str) -> str:
-    if not text.startswith(("http://", "https://")):
-        raise ValueError(f"{text!r} is no base URL: it must begin with http:// or https://.")
-    return text.rstrip("/")
 
 
 def _took_back(answer: Mapping[str, Any]) -> bool:

@@ -12,11 +12,13 @@ from cytomine_refine.outlines import Slide
 from cytomine_refine.wkt import read_wkt
 
 
-def feature(annotation_id: int, location: str, slide: Slide, **properties: object) -> dict[str, Any]:
+def feature(annotation_id: int | None, location: str, slide: Slide, **properties: object) -> dict[str, Any]:
     """Give an outline as a GeoJSON Feature that names its image.
 
     Parameters
     ----------
+    annotation_id : int, optional
+        None: it is a proposal.
     location : str
         WKT, platform frame (origin bottom left, level-0 pixels).
     slide : Slide
@@ -24,11 +26,11 @@ def feature(annotation_id: int, location: str, slide: Slide, **properties: objec
     """
     return {
         "type": "Feature",
-        "id": annotation_id,
+        **({} if annotation_id is None else {"id": annotation_id}),
         "geometry": read_wkt(location).upside_down(slide.height).geojson,
         "properties": {
             "objectType": "annotation",
-            "name": f"Annotation {annotation_id}",
+            "name": "Proposal" if annotation_id is None else f"Annotation {annotation_id}",
             "image": slide.id,
             **properties,
         },

@@ -6,9 +6,10 @@ Only what a real run wrote, or did not need to write, counts (decision 0026).
 from __future__ import annotations
 
 import csv
+import io
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 
 Outcome = Literal[
     "changed", "unchanged", "doubtful", "would change", "would not change", "would be left", "undone", "failed",
-    "unknown",
+    "unknown", "chosen", "created", "there already",
 ]  # fmt: skip
 """unchanged: nothing was found; doubtful: left as it was until somebody looks; would ...: a dry run; unknown: no answer
-came back, look before you repeat it."""
+came back, look before you repeat it; chosen: a proposal that is to become an annotation; created: it has."""
 _OUTCOMES: dict[str, Outcome] = {outcome: outcome for outcome in get_args(Outcome)}
 Standing = Literal["to do", "done", "edited since"]
 
@@ -38,6 +39,7 @@ class Row:
     """A line of the journal."""
 
     annotation: int
+    """Id; 0: there is none yet."""
     image: int | None
     outcome: Outcome
     score: float | None = None
@@ -50,6 +52,10 @@ class Row:
     """Handles of Core's undo, in the order made."""
     total_ms: float | None = None
     doubts: tuple[str, ...] = ()
+    likeness: float | None = None
+    terms: tuple[int, ...] = ()
+    question: str = ""
+    """Of a proposal: what was asked, so that the same command finds its own lines."""
     problem: str = ""
     previous_location: str = ""
     location: str = ""
@@ -70,6 +76,9 @@ class Row:
             commands=tuple(int(each) for each in (line.get("commands") or line.get("command") or "").split()),
             total_ms=_measure(line.get("total_ms")),
             doubts=tuple((line.get("doubts") or "").splitlines()),
+            likeness=_measure(line.get("likeness")),
+            terms=tuple(int(each) for each in (line.get("terms") or "").split()),
+            question=line.get("question") or "",
             problem=line.get("problem") or "",
             previous_location=line.get("previous_location") or "",
             location=line.get("location") or "",
@@ -78,7 +87,8 @@ class Row:
     def cells(self) -> dict[str, object]:
         """Give what is written to the file."""
         cells = {name: getattr(self, name) for name in COLUMNS}
-        return {**cells, "commands": " ".join(map(str, self.commands)), "doubts": "\n".join(self.doubts)}
+        numbers = {name: " ".join(map(str, getattr(self, name))) for name in ("commands", "terms")}
+        return {**cells, **numbers, "doubts": "\n".join(self.doubts)}
 
     @property
     def counts(self) -> bool:
@@ -88,7 +98,7 @@ class Row:
         """
         if self.outcome == "unchanged":
             return bool(self.previous_location)
-        return self.outcome in {"changed", "undone", "unknown"}
+        return bool(self.annotation) and self.outcome in {"changed", "created", "undone", "unknown"}
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
@@ -114,10 +124,14 @@ class Journal:
 
     def __init__(self, path: Path | None, out: TextIO | None = None) -> None:
         self.last: dict[int, Row] = {}
+        self.proposed: list[Row] = []
+        """Proposals that were chosen, and what became of them."""
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             out = _continued(path)
-            self.last = {row.annotation: row for row in _rows(path) if row.counts}
+            rows = list(_rows(path))
+            self.last = {row.annotation: row for row in rows if row.counts}
+            self.proposed = [row for row in rows if row.question]
         if out is None:
             raise ValueError("A journal needs a path or a stream.")
         self._file, self._closes, self._guard = out, path is not None, threading.Lock()
@@ -136,8 +150,23 @@ class Journal:
         with self._guard:
             self._writer.writerow(row.cells())
             self._file.flush()
-            if row.counts:
-                self.last[row.annotation] = row
+            self._remember(row)
+
+    def write_all(self, rows: Sequence[Row]) -> None:
+        """Add rows that belong together: after a crash all of them are there, or none."""
+        with self._guard:
+            text = io.StringIO()
+            csv.DictWriter(text, COLUMNS).writerows(row.cells() for row in rows)
+            self._file.write(text.getvalue())
+            self._file.flush()
+            for row in rows:
+                self._remember(row)
+
+    def _remember(self, row: Row) -> None:
+        if row.counts:
+            self.last[row.annotation] = row
+        if row.question:
+            self.proposed.append(row)
 
     def standing(self, annotation: int, location: str) -> Standing:
         """Tell whether an annotation that has a location now is done.

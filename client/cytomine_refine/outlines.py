@@ -19,11 +19,13 @@ class Outline:
     image_id: int
     location: str
     """WKT, platform frame (origin bottom left, level-0 pixels)."""
+    terms: tuple[int, ...] = ()
+    """Ids; only where one annotation was looked up."""
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Self:
         """Read a record of Core's, single or from a list."""
-        return cls(int(record["id"]), int(record["image"]), str(record["location"]))
+        return cls(int(record["id"]), int(record["image"]), str(record["location"]), tuple(record.get("term") or ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,13 @@ class Slide:
     """Name of its file; empty in a blind project."""
     width: int
     height: int
+    project: int | None = None
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Self:
         """Read Core's record of an image."""
         name = record.get("originalFilename") or record.get("instanceFilename") or ""
-        return cls(int(record["id"]), str(name), int(record["width"]), int(record["height"]))
+        return cls(int(record["id"]), str(name), int(record["width"]), int(record["height"]), record.get("project"))
 
     @property
     def stem(self) -> str:

@@ -76,19 +76,19 @@ def test_stopped_and_resumed_is_the_same_run(
     dataset: Dataset, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ctrl-C in the middle of the second epoch; the same command ends with the same weights."""
-    from training.finetune import train
+    from training.loop import Loop
 
     steps = 0
-    real = train._Trainer.step
+    real = Loop._step
 
-    def step(self: Any, batch: Any) -> float:
+    def step(self: Any, batch: Any) -> None:
         nonlocal steps
         steps += 1
         if steps == len(Batches(dataset, dataset.of("train"), QUICK, 256)) + 2:
             raise KeyboardInterrupt
-        return real(self, batch)
+        real(self, batch)
 
-    monkeypatch.setattr(train._Trainer, "step", step)
+    monkeypatch.setattr(Loop, "_step", step)
     with pytest.raises(KeyboardInterrupt):
         tuned(dataset, tmp_path)
     state = torch.load(tmp_path / STATE, weights_only=True)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from training.start import Machine
 
 
+SINGLE = 0.5
+"""Weight of the single-mask token in interactive training."""
+
+
 class Tuned(StrEnum):
     """What learns."""
 
@@ -99,6 +103,20 @@ def train(
         typer.Option(min=0, help="Epochs without a better validation; 0: never stop.", show_default="6; thesis: 0"),
     ] = None,
     lora_rank: Annotated[int, typer.Option(min=1)] = 8,
+    interactive: Annotated[
+        bool,
+        typer.Option(
+            "--interactive",
+            help="Also learn from simulated corrections: clicks where the answer to the first prompts is most wrong;"
+            " and train the single-mask token, and boxes that lie far off.",
+        ),
+    ] = False,
+    rounds: Annotated[int, typer.Option(min=1, help="Of corrections, with --interactive.")] = 2,
+    augment: Annotated[
+        bool, typer.Option("--augment", help="Turn, mirror and recolour windows; then each is encoded every time.")
+    ] = False,
+    accumulate: Annotated[int, typer.Option(min=1, help="Batches to a step, for larger ones than fit.")] = 1,
+    minutes: Annotated[float, typer.Option(min=0.0, help="End after so long, validated and kept; 0: never.")] = 0.0,
     precision: Annotated[Precision, typer.Option(help="auto: bfloat16 on a GPU.")] = Precision.auto,
     device: Device = "auto",
     seed: Annotated[int, typer.Option()] = 0,
@@ -123,6 +141,8 @@ def train(
         learning_rate=lr, weight_decay=weight_decay, prompt_types=types, subsets_per_batch=subsets,
         patience=preset.patience if patience is None else patience, lora_rank=lora_rank, seed=seed,
         datasets=tuple(name.strip() for name in datasets.split(",")) if datasets else (),
+        augment=augment, accumulate=accumulate, minutes=minutes,
+        rounds=rounds if interactive else 0, single=SINGLE if interactive else 0.0,
     )  # fmt: skip
     typer.echo(told(run_training(data, out, start, chosen, where), out))
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
-import pickle
 import platform
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +13,14 @@ from torch import Tensor, nn
 
 from training.errors import BrokenRun, telling_of_full_disks
 from training.finetune.recipe import Recipe
+from training.loop import STATE, Progress, State, write_atomically
 from training.models import Promptable
 from training.models.opening import RECORD
 
-BEST, LAST, STATE = "best.pt", "last.pt", "state.pt"
+__all__ = ["BEST", "LAST", "STATE", "Origin", "Run", "trained"]
+BEST, LAST = "best.pt", "last.pt"
+_MAY_CHANGE = {"epochs", "minutes"}
+"""Of a recipe, where a run goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +34,6 @@ class Origin:
     dataset_sha256: str
     items: dict[str, int]
     """Split to number of items."""
-
-
-@dataclass
-class Progress:
-    """Where a run stands."""
-
-    epoch: int = 0
-    """Epochs that are over."""
-    batch: int = 0
-    """Batches of the next one that are over."""
-    best_iou: float = -1.0
-    best_epoch: int = 0
-    curve: list[dict[str, float]] = field(default_factory=list)
-    """One point per epoch; epoch 0 is the starting weights, which have no loss."""
-    losses: list[float] = field(default_factory=list)
-    """Of the batches of the epoch that is not over yet."""
 
 
 class Run:
@@ -66,16 +52,17 @@ class Run:
 
     def __init__(self, folder: Path, recipe: Recipe, origin: Origin) -> None:
         self.folder, self._recipe, self._origin = folder, recipe, origin
-        self.progress = Progress()
+        self.state = State(folder)
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / RECORD).exists():
             self._check(json.loads((folder / RECORD).read_text(encoding="utf-8")))
 
     def _check(self, record: dict[str, Any]) -> None:
         ours = {"recipe": _plain(asdict(self._recipe)), "origin": _plain(asdict(self._origin))}
+        defaults: dict[str, dict[str, Any]] = {"recipe": _plain(asdict(Recipe())), "origin": {}}
         for part, values in ours.items():
-            theirs = dict(record[part])
-            other = [name for name in values if values[name] != theirs.get(name) and name != "epochs"]
+            theirs = {**defaults[part], **record[part]}
+            other = [name for name in values if values[name] != theirs.get(name) and name not in _MAY_CHANGE]
             if other:
                 was, now = theirs.get(other[0]), values[other[0]]
                 raise BrokenRun(
@@ -83,35 +70,14 @@ class Run:
                     " choose another --out, or the same options."
                 )
 
-    def resume(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> bool:
-        """Load the state where there is one; whether there was."""
-        file = self.folder / STATE
-        if not file.exists():
-            return False
-        try:
-            state = torch.load(file, weights_only=True, map_location="cpu")
-            with torch.no_grad():
-                for name, parameter in trained(model).items():
-                    parameter.copy_(state["trained"][name])
-            optimizer.load_state_dict(state["optimizer"])
-            self.progress = Progress(**state["progress"])
-        except (RuntimeError, KeyError, TypeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-            raise BrokenRun(f"{file} is damaged: {str(error).splitlines()[0]}. Delete it to begin again.") from error
-        return True
-
-    def save(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Keep the state and the record."""
-        state = {
-            "trained": {name: value.detach().cpu() for name, value in trained(model).items()},
-            "optimizer": optimizer.state_dict(),
-            "progress": asdict(self.progress),
-        }
-        _write(state, self.folder / STATE)
-        self.write_record()
+    @property
+    def progress(self) -> Progress:
+        """How far it is, and how well it went."""
+        return self.state.progress
 
     def save_checkpoint(self, model: Promptable, name: str) -> None:
         """Keep the model so that `open_model` gives it back; a SAM 2 as the service loads it."""
-        _write(model.checkpoint(), self.folder / name)
+        write_atomically(model.checkpoint(), self.folder / name)
 
     def write_record(self) -> None:
         """Say what was done, beside what came out."""
@@ -140,12 +106,3 @@ def trained(model: nn.Module) -> dict[str, Tensor]:
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
     """Give values as they look after a turn through JSON."""
     return dict(json.loads(json.dumps(values)))
-
-
-def _write(content: dict[str, Any], file: Path) -> None:
-    part = file.with_suffix(".part")
-    memory = io.BytesIO()  # torch's own writer hides why it failed
-    torch.save(content, memory)
-    with telling_of_full_disks(str(file)):
-        part.write_bytes(memory.getbuffer())
-    part.replace(file)

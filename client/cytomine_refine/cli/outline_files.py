@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,8 @@ _SUFFIXES = {".geojson", ".json"}
 
 
 def check_writable(target: Path) -> None:
-    """See before any work is done that the outlines can be written."""
-    folder = target.parent if _is_file(target) else target
+    """See before any work is done that a file, or a folder for several, can be written."""
+    folder = target.parent if _is_file(target) or target.suffix == ".html" else target
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -31,17 +31,21 @@ def check_writable(target: Path) -> None:
         if target.is_file() and not os.access(target, os.W_OK):
             raise PermissionError(13, os.strerror(13))
     except OSError as error:
-        raise refusal(f"The outlines cannot be written to {target} ({error.strerror}): name another place.") from error
+        raise refusal(f"{target} cannot be written ({error.strerror}): name another place.") from error
 
 
-def slides_of(client: RefineClient, outlines: Iterable[Outline], target: Path) -> list[Slide]:
-    """Look the slides of outlines up; refuses to mix several in one file."""
-    images = sorted({outline.image_id for outline in outlines})
+def check_one_slide(outlines: Iterable[Outline], target: Path) -> None:
+    """Refuse to mix the outlines of several slides in one file."""
+    images = {outline.image_id for outline in outlines}
     if _is_file(target) and len(images) > 1:
         raise typer.BadParameter(
             f"The annotations lie on {len(images)} images: give --geojson a folder, which gets a file for each."
         )
-    return [client.slide(number) for number in images]
+
+
+def slides_of(client: RefineClient, outlines: Iterable[Outline]) -> list[Slide]:
+    """Look the slides of outlines up."""
+    return [client.slide(number) for number in sorted({outline.image_id for outline in outlines})]
 
 
 def write_outlines(target: Path, rows: Iterable[Row], slides: Collection[Slide]) -> None:
@@ -52,7 +56,7 @@ def write_outlines(target: Path, rows: Iterable[Row], slides: Collection[Slide])
     slides : collection of Slide
         Those that rows name.
     """
-    from cytomine_refine.geojson import feature, feature_collection
+    from cytomine_refine.geojson import feature
 
     by_id = {slide.id: slide for slide in slides}
     features: dict[int, list[dict[str, Any]]] = defaultdict(list)
@@ -61,9 +65,16 @@ def write_outlines(target: Path, rows: Iterable[Row], slides: Collection[Slide])
             features[row.image].append(
                 feature(row.annotation, row.location, by_id[row.image], outcome=row.outcome, score=row.score)
             )
+    write_features(target, features, slides)
+
+
+def write_features(target: Path, features: Mapping[int, list[dict[str, Any]]], slides: Collection[Slide]) -> None:
+    """Write GeoJSON features, by the ids of their slides."""
+    from cytomine_refine.geojson import feature_collection
+
     for slide, file in _files(target, slides).items():
         with file.open("w", encoding="utf-8") as out:
-            json.dump(feature_collection(features[slide]), out)
+            json.dump(feature_collection(features.get(slide) or []), out)
 
 
 def _is_file(target: Path) -> bool:

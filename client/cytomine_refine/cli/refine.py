@@ -13,6 +13,7 @@ import typer
 from cytomine_refine.cli import outline_files
 from cytomine_refine.cli.connection import HERE, Host, PrivateKey, PublicKey, Service, Signature, connect
 from cytomine_refine.cli.console import stderr
+from cytomine_refine.cli.pictures import write_report
 from cytomine_refine.cli.run import Run, shortened, started
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _LABELS: dict[Outcome, str] = {
 }
 
 
-Numbers = Annotated[list[int], typer.Argument(help="Ids of annotations.", metavar="ANNOTATION...")]
+Numbers = Annotated[list[int], typer.Argument(help="Ids of annotations.", metavar="ANNOTATION")]
 Number = Annotated[
     int, typer.Argument(help="Id of a project: all its annotations that have an area.", metavar="PROJECT")
 ]
@@ -62,6 +63,12 @@ GeoJson = Annotated[
 ]
 
 
+ReportHtml = Annotated[
+    Path | None,
+    typer.Option(help="Write a page with pictures before and after, the least sure first: one file, no network."),
+]
+
+
 @dataclass(frozen=True)
 class _Order:
     """How a run is to be done, and where its results go."""
@@ -71,6 +78,7 @@ class _Order:
     jobs: int
     report: str
     geojson: Path | None
+    html: Path | None
 
 
 def annotation(
@@ -78,12 +86,12 @@ def annotation(
     private_key: PrivateKey = "", signature: Signature = "full", keep_points: KeepPoints = False,
     points: Points = "auto", holes: Holes = "fill", parts: Parts = "all", doubtful: Doubtful = "preview",
     dry_run: DryRun = False, again: Again = False, jobs: Jobs = 2, report: Report = "refined.csv",
-    geojson: GeoJson = None,
+    geojson: GeoJson = None, report_html: ReportHtml = None,
 ) -> None:  # fmt: skip
     """Refine single annotations."""
     choices = _choices(keep_points, points, holes, parts, doubtful, dry_run)
     client = connect(host, public_key, private_key, signature, service)
-    _refine(client, _Order(choices, again, jobs, report, geojson), numbers=annotations)
+    _refine(client, _Order(choices, again, jobs, report, geojson, report_html), numbers=annotations)
 
 
 def project(
@@ -91,13 +99,13 @@ def project(
     service: Service = None, public_key: PublicKey = "", private_key: PrivateKey = "", signature: Signature = "full",
     keep_points: KeepPoints = False, points: Points = "auto", holes: Holes = "fill", parts: Parts = "all",
     doubtful: Doubtful = "preview", dry_run: DryRun = False, again: Again = False, jobs: Jobs = 2,
-    report: Report = "refined.csv", geojson: GeoJson = None,
+    report: Report = "refined.csv", geojson: GeoJson = None, report_html: ReportHtml = None,
 ) -> None:  # fmt: skip
     """Refine all annotations of a project; interrupted, the same command goes on where it stopped."""
     choices = _choices(keep_points, points, holes, parts, doubtful, dry_run)
     client = connect(host, public_key, private_key, signature, service)
     filters = {"project": project, "image": image, "term": term, "user": user}
-    _refine(client, _Order(choices, again, jobs, report, geojson), filters=filters)
+    _refine(client, _Order(choices, again, jobs, report, geojson, report_html), filters=filters)
 
 
 def refine(
@@ -105,7 +113,7 @@ def refine(
     host: Host = HERE, service: Service = None, public_key: PublicKey = "", private_key: PrivateKey = "",
     signature: Signature = "full", keep_points: KeepPoints = False, points: Points = "auto", holes: Holes = "fill",
     parts: Parts = "all", doubtful: Doubtful = "preview", dry_run: DryRun = False, again: Again = False, jobs: Jobs = 2,
-    report: Report = "refined.csv", geojson: GeoJson = None,
+    report: Report = "refined.csv", geojson: GeoJson = None, report_html: ReportHtml = None,
 ) -> None:  # fmt: skip
     """Refine annotations, or those of a project: the form that ``python -m app refine`` has always had."""
     if bool(annotation) == (project is not None):
@@ -113,7 +121,9 @@ def refine(
     choices = _choices(keep_points, points, holes, parts, doubtful, dry_run)
     client = connect(host, public_key, private_key, signature, service)
     filters = {"project": project, "image": image, "term": term, "user": user}
-    _refine(client, _Order(choices, again, jobs, report, geojson), numbers=annotation or (), filters=filters)
+    _refine(
+        client, _Order(choices, again, jobs, report, geojson, report_html), numbers=annotation or (), filters=filters
+    )
 
 
 def _choices(
@@ -131,14 +141,20 @@ def _refine(
     """Refine the annotations with the numbers given, or those that the filters find."""
     geojson = order.geojson
     with started(client, order.report) as run:
-        if geojson:
-            outline_files.check_writable(geojson)
+        for target in filter(None, (geojson, order.html)):
+            outline_files.check_writable(target)
         outlines = run.look_up(numbers) if numbers else list(run.client.outlines(**filters or {}))
-        slides = outline_files.slides_of(run.client, outlines, geojson) if geojson else []
+        if geojson:
+            outline_files.check_one_slide(outlines, geojson)
+        slides = outline_files.slides_of(run.client, outlines) if geojson or order.html else []
         todo, done = _sorted_out(run, outlines, order.again)
         run.watch("Refining", run.batch.refine(todo, order.choices, order.jobs, run.interrupted), len(todo))
         if geojson:
             outline_files.write_outlines(geojson, [*done, *run.rows], slides)
+        if order.html:
+            project = None if numbers else (filters or {}).get("project")
+            what = "annotations" if project is None else f"annotations of project {project}"
+            write_report(order.html, run, [*done, *run.rows], slides, what)
         run.end(_told(run.rows) or "nothing to do", [*_left(run.rows), *_doubts(run.rows)])
 
 

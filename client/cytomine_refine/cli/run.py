@@ -28,12 +28,17 @@ class Run:
     ----------
     report : str
         Path of the journal, or ``-`` for the standard output.
+    for_scripts : bool
+        Whether the standard output is for lines that a script reads.
     """
 
-    def __init__(self, client: RefineClient, journal: Journal, report: str, interrupted: Interrupted) -> None:
+    def __init__(
+        self, client: RefineClient, journal: Journal, report: str, interrupted: Interrupted, for_scripts: bool = False
+    ) -> None:
         from cytomine_refine.batch import Batch
 
         self.client, self.journal, self.report, self.interrupted = client, journal, report, interrupted
+        self._to_stderr = for_scripts or report == _STDOUT
         self.batch = Batch(client, journal)
         self.rows: list[Row] = []
 
@@ -65,10 +70,8 @@ class Run:
         """Sum up; raises what the command ends with, unless all went well."""
         for doubt in doubts:
             stderr().print(doubt)
-        if self.report == _STDOUT:
-            stderr().print(told)
-        else:
-            stdout().print(f"{told}; see {self.report}")
+        told = told if self.report == _STDOUT else f"{told}; see {self.report}"
+        (stderr() if self._to_stderr else stdout()).print(told)
         if self.batch.hopeless is not None:
             raise refusal(f"{self.batch.hopeless} (the rest was not tried; the same command goes on from here)")
         if self.interrupted():
@@ -80,17 +83,17 @@ class Run:
     def _seen(self, row: Row) -> None:
         self.rows.append(row)
         if row.problem and self.batch.hopeless is None:
-            stderr().print(f"{row.annotation}: {row.problem}")
+            stderr().print(f"{row.annotation or 'A proposal'}: {row.problem}")
 
 
 @contextmanager
-def started(client: RefineClient, report: str) -> Iterator[Run]:
+def started(client: RefineClient, report: str, *, for_scripts: bool = False) -> Iterator[Run]:
     """Start a run; whatever the other side or the disk refuses ends it with one line and exit code 1."""
     from cytomine_refine import RefineFailed
 
     with client, interruptible() as interrupted, _journal_at(report) as journal:
         try:
-            yield Run(client, journal, report, interrupted)
+            yield Run(client, journal, report, interrupted, for_scripts)
         except (RefineFailed, OSError) as error:
             raise refusal(str(error)) from error
 

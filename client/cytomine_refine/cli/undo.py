@@ -1,4 +1,4 @@
-"""``undo``: take back what a report of ``refine`` has as changed."""
+"""``undo``: take back what the report of a run has as changed or made."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cytomine_refine.cli.run import Run, shortened, started
 
 if TYPE_CHECKING:
     from cytomine_refine import Outline
-    from cytomine_refine.journal import Outcome
+    from cytomine_refine.journal import Outcome, Row
 
 _LABELS: dict[Outcome, str] = {"undone": "taken back", "failed": "failed", "unknown": "to look at"}
 
@@ -22,7 +22,7 @@ _LABELS: dict[Outcome, str] = {"undone": "taken back", "failed": "failed", "unkn
 def undo(
     report: Annotated[
         Path,
-        typer.Argument(exists=True, dir_okay=False, help="The report of refine; what is taken back is noted in it."),
+        typer.Argument(exists=True, dir_okay=False, help="The report of a run; what is taken back is noted in it."),
     ],
     annotation: Annotated[
         list[int] | None, typer.Option(help="Only this annotation; may be repeated.", show_default=False)
@@ -32,15 +32,22 @@ def undo(
     private_key: PrivateKey = "",
     signature: Signature = "full",
 ) -> None:
-    """Take back what a report of refine has as changed, points included; what was edited since is left alone."""
+    """Take back what a report has: outlines changed, points included, and annotations made.
+
+    Whatever was edited since is left alone.
+    """
     with started(connect(host, public_key, private_key, signature), str(report)) as run:
-        changed = [number for number, row in run.journal.last.items() if row.outcome == "changed" and row.commands]
+        changed = [number for number, row in run.journal.last.items() if _can_go_back(row)]
         asked = [number for number in reversed(changed) if not annotation or number in annotation]
         todo = _as_refined(run, run.look_up(asked))
         run.watch("Taking back", run.batch.undo(todo, run.interrupted), len(todo))
         counts = Counter(row.outcome for row in run.rows)
         told = [f"{counts[outcome]} {label}" for outcome, label in _LABELS.items() if counts[outcome]]
         run.end(", ".join(told) or "nothing to take back")
+
+
+def _can_go_back(row: Row) -> bool:
+    return row.outcome == "created" or (row.outcome == "changed" and bool(row.commands))
 
 
 def _as_refined(run: Run, outlines: list[Outline]) -> list[Outline]:

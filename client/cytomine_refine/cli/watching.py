@@ -41,6 +41,16 @@ def interruptible() -> Iterator[Interrupted]:
 
 
 @contextmanager
+def tiles_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how many tiles were searched, once their number is known: a bar on a terminal, and nothing in a log."""
+    console = stderr()
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn("tiles"))
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=None)
+        yield lambda tile, tiles: progress.update(task, completed=tile, total=tiles)
+
+
+@contextmanager
 def bar(what: str, total: int) -> Iterator[Callable[[], None]]:
     """Show a bar on a terminal, and nothing in a log."""
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -119,8 +119,8 @@ export class Api {
   }
 
   annotation = (id: number) => this.call<Annotation>('GET', `/api/annotation/${id}.json`);
-  create = (image: number, location: string) =>
-    this.call<CommandAnswer>('POST', '/api/annotation.json', { image, location });
+  create = (image: number, location: string, terms: number[] = []) =>
+    this.call<CommandAnswer>('POST', '/api/annotation.json', { image, location, ...(terms.length && { term: terms }) });
 
   /** Core rebuilds an annotation from all of its fields, so they are read first. */
   async move(id: number, location: string): Promise<CommandAnswer> {
@@ -137,6 +137,13 @@ export class Api {
   /** Outline a shape that is no annotation; null if nothing is found. */
   predict = (prompts: object, signal: AbortSignal) =>
     this.call<PredictedFeature | null>('POST', '/demo/prediction', prompts, signal);
+
+  /** Ask for the objects of a region; they come line by line. The signal closes the connection, which stops the work. */
+  async propose(image: number, question: object, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
+    const answer = await this.answer('POST', `/api/imageinstance/${image}/sam/propose`, question, signal);
+    if (answer.ok && answer.body) return answer.body;
+    throw await this.refusal(answer);
+  }
 
   /** Undo or redo; gives the annotations that were changed by that: none if it had been done already. */
   async command(command: number, direction: 'undo' | 'redo'): Promise<Touched[]> {
@@ -168,13 +175,14 @@ export class Api {
     });
   }
 
-  private async call<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+  private call = async <T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> =>
+    this.read<T>(await this.answer(method, path, body, signal));
+
+  private async answer(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
     const answer = await this.send(method, path, body, signal);
-    if (answer.status === 401 && this.username && path.startsWith('/api')) {
-      await this.enter(this.username); // the token has a day to live
-      return this.read<T>(await this.send(method, path, body, signal));
-    }
-    return this.read<T>(answer);
+    if (answer.status !== 401 || !this.username || !path.startsWith('/api')) return answer;
+    await this.enter(this.username); // the token has a day to live
+    return this.send(method, path, body, signal);
   }
 
   private async send(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
@@ -190,12 +198,21 @@ export class Api {
   }
 
   private async read<T>(answer: Response): Promise<T> {
-    const text = await answer.text().catch(() => {
-      throw noAnswer('POST'); // broken off in the middle, whatever was asked
-    });
-    if (!answer.ok) {
-      throw problemOf(answer.status, answer.headers.get('content-type') ?? '', text, answer.headers.get('retry-after'));
-    }
+    if (!answer.ok) throw await this.refusal(answer);
+    const text = await textOf(answer);
     return (text ? JSON.parse(text) : null) as T;
+  }
+
+  private async refusal(answer: Response): Promise<Problem> {
+    const [type, retryAfter] = [answer.headers.get('content-type') ?? '', answer.headers.get('retry-after')];
+    return problemOf(answer.status, type, await textOf(answer), retryAfter);
+  }
+}
+
+async function textOf(answer: Response): Promise<string> {
+  try {
+    return await answer.text();
+  } catch {
+    throw noAnswer('POST'); // broken off in the middle, whatever was asked
   }
 }

@@ -14,6 +14,13 @@ import type { Workbench } from './workbench';
 /** Buttons and the like have a use of their own for Enter. */
 const PRESSED_BY_ENTER = 'a, button, summary, [role=option]';
 
+/** A way of working that has uses of its own for some keys. */
+export interface Mode {
+  /** Whether it would do something with a deed now. */
+  wants(deed: Deed): boolean;
+  start(deed: Deed): void;
+}
+
 export class Deeds {
   constructor(
     private readonly bench: Workbench,
@@ -23,17 +30,18 @@ export class Deeds {
     private readonly previewPanel: PreviewPanel,
     private readonly layer: PreviewLayer,
     private readonly clicks: Clicks,
+    private readonly modes: readonly Mode[] = [],
   ) {
     byId('map').addEventListener('keydown', (event) => this.crosshair(event));
     byId('correct').addEventListener('click', () => this.start('correct'));
   }
 
   /** Whether a key is for the page now, and not for the browser. */
-  isWanted(deed: Deed, { target, shiftKey }: KeyboardEvent): boolean {
+  isWanted(deed: Deed, { target, key, shiftKey }: KeyboardEvent): boolean {
     const at = target as Element;
-    const hasPreview = this.bench.previews.current !== null;
+    const hasPreview = this.bench.previews.current !== null || this.modes.some((mode) => mode.wants(deed));
     if (deed === 'accept') return hasPreview && !this.tools.isDrawing && !at.closest(PRESSED_BY_ENTER);
-    if (deed === 'next') return hasPreview && !shiftKey && (at === byId('map') || at === document.body);
+    if (key === 'Tab') return hasPreview && !shiftKey && (at === byId('map') || at === document.body);
     return true;
   }
 
@@ -42,7 +50,10 @@ export class Deeds {
     if (tools.isDrawing && (deed === 'refine' || deed === 'delete' || deed === 'correct')) {
       return tell('info', 'You are still drawing', 'Finish the shape first, or press Esc to drop it.');
     }
-    if (!this.forPreview(deed)) this.forSelected(deed);
+    if (this.forPreview(deed)) return;
+    const mode = this.modes.find((each) => each.wants(deed));
+    if (mode) mode.start(deed);
+    else this.forSelected(deed);
   }
 
   end(deed: Deed): void {
@@ -109,6 +120,9 @@ export class Deeds {
         return this.escape();
       case 'accept':
       case 'next':
+      case 'previous':
+      case 'similar':
+      case 'everything':
       case 'keep':
       case 'swap':
       case 'less':
@@ -142,6 +156,7 @@ export class Deeds {
     }
     if (event.key !== 'Enter' || (this.bench.previews.current && !tools.isDrawing && tools.givesClicks)) return;
     event.preventDefault();
+    if (tools.tool === 'select' && this.modes.some((mode) => mode.wants('accept'))) return;
     if (tools.tool === 'select') this.bench.select(slides.at(slides.map.getPixelFromCoordinate(slides.view.getCenter()!)));
     else tools.placeCorner(event.shiftKey);
   }

@@ -11,6 +11,12 @@ export interface Events {
   change: () => void;
   /** Something of the open previews changed. */
   preview: () => void;
+  /** Something of the proposals of a search changed. */
+  proposals: () => void;
+  /** Something of the proposals that are being accepted changed. */
+  batch: () => void;
+  /** Something of the list that is being reviewed changed. */
+  review: () => void;
   /** Another slide lies on the table. */
   slide: (image: ImageInstance, info: PimsInfo) => void;
   /** Somebody else works here now. */

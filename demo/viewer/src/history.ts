@@ -1,5 +1,6 @@
 /** What can be undone and redone: the numbers of Core's commands, newest last. */
 
+import type { Made } from './accept-batch';
 import type { Session } from './session';
 import type { Refinement } from './types';
 
@@ -13,6 +14,8 @@ export interface Entry {
   refinement?: Refinement;
   /** By which clicks the outline came about, if it did. */
   session?: Session;
+  /** What was made at once, if this was a batch; then the commands are the numbers of these annotations. */
+  made?: Made[];
 }
 
 export type Direction = 'undo' | 'redo';
@@ -61,7 +64,7 @@ export class History {
         error = problem;
       }
     }
-    this.divide(entry, direction, left, reached);
+    this.divide(entry, direction, { ...entry, commands: left }, { ...entry, commands: reached });
     return { entry, left: left.length, error };
   }
 
@@ -70,11 +73,12 @@ export class History {
     this.stacks.redo = [];
   }
 
-  private divide(entry: Entry, direction: Direction, left: number[], reached: number[]): void {
+  /** What a step has left stays to be tried again; what it has reached can be done the other way round. */
+  divide(entry: Entry, direction: Direction, left: Entry, reached: Entry): void {
     const stack = this.stacks[direction];
     const at = stack.lastIndexOf(entry);
     if (at < 0) return; // forgotten meanwhile
-    stack.splice(at, 1, ...(left.length ? [{ ...entry, commands: left }] : []));
-    if (reached.length) this.stacks[opposite[direction]].push({ ...entry, commands: reached });
+    stack.splice(at, 1, ...(left.commands.length ? [left] : []));
+    if (reached.commands.length) this.stacks[opposite[direction]].push(reached);
   }
 }

@@ -19,6 +19,9 @@ export type Deed =
   | 'correct'
   | 'accept'
   | 'next'
+  | 'previous'
+  | 'similar'
+  | 'everything'
   | 'keep'
   | 'swap'
   | 'less'
@@ -30,11 +33,14 @@ export const KEYS: [keys: string, deed: Deed, text: string][] = [
   ['C', 'compare', 'Hold to see the shape before the refine'],
   ['Z', 'undo', 'Undo; with an open preview its last click'],
   ['Shift Z', 'redo', 'Redo'],
-  ['Delete', 'delete', 'Delete the selected annotation, discard the preview'],
+  ['Delete', 'delete', 'Delete the selected annotation, discard the preview, drop the proposal, reject what is under review'],
   ['Esc', 'escape', 'Stop drawing, discard the preview, cancel a refine, put the tool away, deselect'],
   ['E', 'correct', 'Correct the selected outline by clicks'],
-  ['Enter', 'accept', 'Accept the preview'],
-  ['N', 'next', 'Next proposal; Tab on the slide too'],
+  ['Enter', 'accept', 'Accept the preview, or what is under review'],
+  ['N', 'next', 'Next proposal, in a review the next annotation; Tab on the slide too'],
+  ['Shift N', 'previous', 'The proposal, or the annotation, before'],
+  ['S', 'similar', 'Find others like the selected annotation'],
+  ['D', 'everything', 'Propose everything: in the selected shape, or in this view'],
   ['X', 'swap', 'Plain clicks mark the object, or the background'],
   ['K', 'keep', 'Keep the shape as you drew it'],
   ['[', 'less', 'Fewer vertices'],

@@ -2,7 +2,9 @@
 
 import 'ol/ol.css';
 import './style.css';
+import './similar.css';
 
+import { acceptPanel } from './accept-panel';
 import { Api, Problem } from './api';
 import { Clicks } from './clicks';
 import { Deeds } from './deeds';
@@ -16,7 +18,14 @@ import { Panel } from './panel';
 import { attempt, picker } from './picker';
 import { PreviewLayer } from './preview-layer';
 import { PreviewPanel } from './preview-panel';
+import { reviewDialog } from './review-dialog';
+import { ReviewMode } from './review-mode';
+import { reviewPanel } from './review-panel';
 import { parseRoute, type Place, routeText } from './route';
+import { Similar } from './similar';
+import { SimilarMap } from './similar-map';
+import { SimilarMode } from './similar-mode';
+import { SimilarPanel } from './similar-panel';
 import { SlideMap } from './slidemap';
 import { statusLine } from './status';
 import { drawSwitch } from './switch';
@@ -32,11 +41,19 @@ const panel = new Panel(bench, slides);
 const tools = new Tools(slides, bench);
 const previewPanel = new PreviewPanel(bench);
 const layer = new PreviewLayer(slides, bench);
-const deeds = new Deeds(bench, slides, tools, panel, previewPanel, layer, new Clicks(slides, tools, bench));
+const similar = new Similar(bench, () => slides.view.calculateExtent(slides.map.getSize()));
+const similarMode = new SimilarMode(bench, similar, tools);
+const modes = [new ReviewMode(bench, slides), similarMode];
+const deeds = new Deeds(bench, slides, tools, panel, previewPanel, layer, new Clicks(slides, tools, bench), modes);
 const start = (deed: Deed): void => deeds.start(deed);
 
 notifications(bench);
 annotationList(bench, slides);
+new SimilarMap(slides, bench, similar, tools);
+new SimilarPanel(bench, similar, () => void similarMode.drawRegion());
+acceptPanel(bench);
+reviewPanel(bench);
+reviewDialog(bench);
 timingsPanel(bench);
 statusLine(bench, slides);
 picker(bench);
@@ -55,6 +72,7 @@ async function begin(): Promise<void> {
     byId('warning').textContent = bench.about.warning;
     byId('warning').hidden = !bench.about.warning;
     await follow();
+    await bench.review.resume();
     document.body.classList.add('ready');
     addEventListener('hashchange', () => void attempt(follow));
     slides.map.on('moveend', remember);

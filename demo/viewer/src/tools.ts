@@ -36,6 +36,10 @@ export class Tools {
   tool: Tool = 'select';
   /** A tool that draws by clicks was chosen while a preview is open. */
   private isInsisting = false;
+  /** Told of clicks on the slide before the tools; those it takes are no business of theirs. */
+  claims: (coordinate: Coordinate, pixel: number[]) => boolean = () => false;
+  /** Gets the next shape that is drawn, in place of Core. */
+  private taker: ((geometry: Geometry | null) => void) | null = null;
   private active: Interaction[] = [];
   private corners: Coordinate[] = [];
   private stretched: Coordinate | null = null;
@@ -50,7 +54,8 @@ export class Tools {
     const { map } = slides;
     map.addLayer(new VectorLayer({ source: this.sketch, style: sketchStyle, zIndex: 5 }));
     map.on('click', (event) => {
-      if (!this.givesClicks && (this.tool === 'select' || this.tool === 'modify')) bench.select(slides.at(event.pixel));
+      if (this.givesClicks || (this.tool !== 'select' && this.tool !== 'modify')) return;
+      if (!this.claims(event.coordinate, event.pixel)) bench.select(slides.at(event.pixel));
     });
     map.on('pointermove', (event) => {
       if (event.dragging) return;
@@ -73,6 +78,7 @@ export class Tools {
   }
 
   use(tool: Tool): void {
+    if (tool === 'select' || tool === 'modify') this.give(null);
     this.isInsisting = clickTools.includes(tool);
     this.active.forEach((each) => this.slides.map.removeInteraction(each));
     this.tool = tool;
@@ -82,6 +88,12 @@ export class Tools {
     this.makeRoom();
     this.slides.edit(tool === 'modify');
     this.listeners.forEach((listener) => listener());
+  }
+
+  /** Let a person draw something that is not stored; null where another tool is chosen instead. */
+  async ask(tool: ShapeTool): Promise<Geometry | null> {
+    this.use(tool);
+    return new Promise((resolve) => (this.taker = resolve));
   }
 
   /** Whether something is half drawn. */
@@ -174,9 +186,17 @@ export class Tools {
   private store(geometry: Geometry): void {
     const { bench } = this;
     if (this.givesClicks && this.tool === 'freehand' && isDot(geometry, this.slides)) return;
-    if (outlinesOnDraw() && bench.previews.draw(geometry, toolNames[this.tool])) this.isInsisting = false;
+    if (this.taker) this.give(geometry);
+    else if (outlinesOnDraw() && bench.previews.draw(geometry, toolNames[this.tool])) this.isInsisting = false;
     else bench.draw(geometry, toolNames[this.tool]);
     this.makeRoom();
+  }
+
+  /** Give what was asked for, or that nothing comes, and be ready for other things. */
+  private give(geometry: Geometry | null): void {
+    const { taker } = this;
+    this.taker = null;
+    taker?.(geometry);
   }
 
   /** Tools that draw by clicks leave them to an open preview, until they are chosen anew. */

@@ -20,6 +20,8 @@ export class Undos {
   async step(direction: Direction): Promise<void> {
     await this.bench.trying(async () => {
       if (direction === 'undo' && this.bench.refines.giveUpNewest()) return;
+      const next = this.history.next(direction);
+      if (next?.made) return this.bench.accepts.step(next, direction);
       const touched: Touched[] = [];
       const step = await this.history.step(direction, async (command) => {
         touched.push(...(await this.bench.api.command(command, direction)));

@@ -2,12 +2,14 @@
 
 import type { Geometry } from 'ol/geom';
 
+import { Accepts } from './accepts';
 import { type Api, asProblem, Problem } from './api';
 import { Drafts } from './drafts';
 import { Emitter } from './events';
 import { isArea, promptsOf, readLocation, writeLocation } from './geometry';
 import { Previews } from './previews';
 import { Refines } from './refines';
+import { Review } from './review';
 import { sound } from './sound';
 import type { About, Annotation, ImageInstance, Refinement, Term, User } from './types';
 import { Undos } from './undos';
@@ -30,12 +32,16 @@ export class Workbench extends Emitter {
   readonly refines = new Refines(this);
   readonly undos = new Undos(this);
   readonly previews: Previews;
+  readonly accepts: Accepts;
+  readonly review: Review;
 
   private turn: Promise<unknown> = Promise.resolve();
 
   constructor(readonly api: Api) {
     super();
     this.previews = new Previews(this);
+    this.accepts = new Accepts(this);
+    this.review = new Review(this);
   }
 
   /** Ask the demo who and what there is, and log its first user in. */
@@ -54,6 +60,7 @@ export class Workbench extends Emitter {
 
   enter(user: User): Promise<void> {
     return this.inTurn(async () => {
+      await this.accepts.halt();
       await this.api.enter(user.username);
       this.user = user;
       this.undos.history.clear(); // Core keeps a stack per user

@@ -1,4 +1,4 @@
-"""Loss and IoU of a fine-tuning over its epochs: live in TensorBoard, and a picture that stays."""
+"""Loss and IoU of a training over its epochs: live in TensorBoard, and a picture that stays."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Curves:
         with SummaryWriter(str(self._folder / "tensorboard")) as writer:
             for point in curve[self._shown :]:
                 for name, value in point.items():
-                    if name != "epoch" and math.isfinite(value):
+                    if name not in ("epoch", "minutes") and math.isfinite(value):
                         writer.add_scalar(name.replace(" ", "/"), value, int(point["epoch"]))
         self._shown = len(curve)
         _plot(curve, self._folder / "curve.png")

@@ -1,0 +1,129 @@
+"""``similar`` and ``propose``: have objects found, and make annotations of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cytomine_refine.cli.connection import HERE, Host, PrivateKey, PublicKey, Service, Signature, connect
+from cytomine_refine.cli.console import refusal
+from cytomine_refine.cli.searching import Search, search
+
+if TYPE_CHECKING:
+    from cytomine_refine import Outline, RefineClient, Wishes
+
+_WHERE, _ACCEPTED, _WRITTEN = "Where to search", "Make annotations", "Write"
+
+Exemplars = Annotated[list[int], typer.Argument(help="Annotations that show what to look for.", metavar="ANNOTATION")]
+Image = Annotated[int, typer.Argument(help="Id of the image.", metavar="IMAGE")]
+Unlike = Annotated[list[int] | None, typer.Option(help="An annotation of what is not meant; may be repeated.")]
+Region = Annotated[
+    int | None, typer.Option(help="Only within this annotation; else the whole image.", rich_help_panel=_WHERE)
+]
+Box = Annotated[
+    tuple[float, float, float, float] | None,
+    typer.Option(
+        help="Only within this box, level-0 pixels, y up as Cytomine counts.",
+        metavar="X_MIN Y_MIN X_MAX Y_MAX",
+        rich_help_panel=_WHERE,
+    ),
+]
+Limit = Annotated[int, typer.Option(min=1, help="The most proposals.")]
+MinConfidence = Annotated[float, typer.Option(min=0, max=1, help="Leave out what the service is less sure of.")]
+MinLikeness = Annotated[float, typer.Option(min=0, max=1, help="Leave out what is less like the examples.")]
+Detail = Annotated[int | None, typer.Option(min=4, help="Most vertices of an outline.", show_default=False)]
+Accept = Annotated[bool, typer.Option("--accept", help="Make annotations of the proposals.", rich_help_panel=_ACCEPTED)]
+Terms = Annotated[
+    list[int] | None,
+    typer.Option("--term", help="Term of the new annotations; may be repeated.", rich_help_panel=_ACCEPTED),
+]
+Again = Annotated[
+    bool,
+    typer.Option(
+        "--again",
+        help="Search again, though the report has proposals of this search.",
+        rich_help_panel=_ACCEPTED,
+    ),
+]
+Jobs = Annotated[int, typer.Option(min=1, max=8, help="Annotations made at a time.", rich_help_panel=_ACCEPTED)]
+Report = Annotated[
+    str,
+    typer.Option(help="CSV of what was made; an interrupted run goes on from it.", rich_help_panel=_ACCEPTED),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print a JSON object a line, as they come.", rich_help_panel=_WRITTEN)
+]
+GeoJson = Annotated[
+    Path | None,
+    typer.Option(help="Write the proposals for QuPath: NAME.geojson, or a folder.", rich_help_panel=_WRITTEN),
+]
+
+
+def similar(
+    annotations: Exemplars, unlike: Unlike = None, region: Region = None, box: Box = None, limit: Limit = 1000,
+    min_confidence: MinConfidence = 0.0, min_likeness: MinLikeness = 0.0, detail: Detail = None,
+    accept: Accept = False, term: Terms = None, again: Again = False, jobs: Jobs = 2, report: Report = "similar.csv",
+    as_json: AsJson = False, geojson: GeoJson = None, host: Host = HERE, service: Service = None,
+    public_key: PublicKey = "", private_key: PrivateKey = "", signature: Signature = "full",
+) -> None:  # fmt: skip
+    """Find others like some annotations; --accept makes annotations of them, with the same terms."""
+    client = connect(host, public_key, private_key, signature, service)
+    exemplars = _looked_up(client, annotations)
+    images = {each.image_id for each in exemplars}
+    if len(images) > 1:
+        raise typer.BadParameter("The examples lie on several images: name those of one.")
+    wishes: Wishes = {
+        "like": annotations, "unlike": unlike or [], "limit": limit, "min_confidence": min_confidence, "detail": detail,
+    }  # fmt: skip
+    terms = tuple(term or (_shared_terms(exemplars) if accept else ()))
+    asked = Search(
+        images.pop(), _region(region, box), wishes, min_likeness, terms, accept, again, jobs, report, as_json, geojson
+    )
+    search(client, asked)
+
+
+def propose(
+    image: Image, region: Region = None, box: Box = None, limit: Limit = 1000, min_confidence: MinConfidence = 0.0,
+    detail: Detail = None, accept: Accept = False, term: Terms = None, again: Again = False, jobs: Jobs = 2,
+    report: Report = "proposed.csv", as_json: AsJson = False, geojson: GeoJson = None, host: Host = HERE,
+    service: Service = None, public_key: PublicKey = "", private_key: PrivateKey = "", signature: Signature = "full",
+) -> None:  # fmt: skip
+    """Find every object in a region of an image; --accept makes annotations of them."""
+    client = connect(host, public_key, private_key, signature, service)
+    wishes: Wishes = {"limit": limit, "min_confidence": min_confidence, "detail": detail}
+    asked = Search(
+        image, _region(region, box), wishes, 0.0, tuple(term or ()), accept, again, jobs, report, as_json, geojson
+    )
+    search(client, asked)
+
+
+def _region(region: int | None, box: tuple[float, float, float, float] | None) -> str | int | None:
+    """Give the region as the client takes it: an annotation, WKT, or None for the whole image."""
+    from cytomine_refine.proposals import box_wkt
+
+    if region is not None and box is not None:
+        raise typer.BadParameter("Give --region or --box, not both.")
+    if box is None:
+        return region
+    if box[0] >= box[2] or box[1] >= box[3]:
+        raise typer.BadParameter("--box wants X_MIN Y_MIN X_MAX Y_MAX: the smaller ones first.")
+    return box_wkt(*box)
+
+
+def _looked_up(client: RefineClient, annotations: list[int]) -> list[Outline]:
+    from cytomine_refine import RefineFailed
+
+    try:
+        return [client.outline(number) for number in annotations]
+    except RefineFailed as failure:
+        raise refusal(str(failure)) from failure
+
+
+def _shared_terms(exemplars: list[Outline]) -> tuple[int, ...]:
+    """Give the terms that all examples have; refuses to choose where they differ."""
+    (first, *others) = (set(each.terms) for each in exemplars)
+    if any(terms != first for terms in others):
+        raise typer.BadParameter("The examples have different terms: say with --term which the new annotations get.")
+    return tuple(sorted(first))

@@ -1,0 +1,13 @@
+"""Write the reference of settings to docs/settings.md, for review."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scripts.pages.settings_page import settings_page
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
+
+if __name__ == "__main__":
+    PAGE.write_text(settings_page())
+    print(f"Wrote {PAGE.name}")
