@@ -124,6 +124,9 @@ class WeightsSettings(_Group):
     """Where checkpoints are kept and fetched from."""
 
     folder: Path = Field(Path("weights"), description="Folder of the pulled checkpoints.")
+    watch_s: float = Field(
+        2.0, gt=0, le=3600, description="How often a running service looks whether other weights were put to use."
+    )
     mirror: str | None = Field(None, description="Base URL to pull checkpoints from, in place of their own hosts.")
 
 

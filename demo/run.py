@@ -45,7 +45,7 @@ from demo.cytomine.server import EmbeddedCytomine
 from demo.front import Front
 from demo.picture import Picture, draw_picture
 from demo.samples import Sample
-from demo.seeding import PROJECT, Seeded, SeededImage, seed
+from demo.seeding import PROJECT, Seeded, SeededImage, seed, seed_tissue
 from demo.service import SECRET_HEADER, Service, running_service
 
 _PICTURE_PX = 1024
@@ -99,6 +99,7 @@ def run(
             )
         )
         seeded, image, sample = seed(cytomine, data, slide)
+        first = (seed_tissue(cytomine, data, seeded) if slide is None else None) or image
         with console.status("Starting the refine service"):
             keys = (seeded.service.public_key, seeded.service.private_key)
             service = stack.enter_context(
@@ -111,7 +112,7 @@ def run(
         health = httpx.get(f"{service.url}/health", trust_env=False).json()
         report.show(console, result, image.microns_per_pixel, sample.kind, health, out)
         if not once:
-            front.open(seeded, image.id, image.annotations, result["timings_ms"])
+            front.open(seeded, first.id, first.annotations, result["timings_ms"])
             viewer = cytomine.base_url if front.has_page else None
             report.invite(console, viewer, service, cytomine.base_url, cytomine.pims_url, image, connection)
             _serve(service)

@@ -15,9 +15,11 @@ from demo.cytomine.server import EmbeddedCytomine
 from demo.cytomine.store import Mask, NewAnnotation, Role, Store, User
 from demo.samples import Sample, others_of, sample_of, tissue_sample
 from demo.slides.drawn import draw_slide
+from demo.slides.tissue import GLAND, NEIGHBOUR, tissue_slide
 from slides import SlideFile, open_slide
 
 PROJECT = "Refine demo"
+_MEMORY = "seeded.json"
 _TERMS = {"nuclei": "#3366cc", "glands": "#cc3399", "regions": "#339966", "tissue": "#888888"}
 
 
@@ -68,7 +70,7 @@ def seed(cytomine: EmbeddedCytomine, folder: Path, slide: Path | None) -> tuple[
     sample : Sample
         Slide frame.
     """
-    memory = folder / "seeded.json"
+    memory = folder / _MEMORY
     seeded = _remembered(memory) or _people(cytomine)
     if slide is None:
         drawn = draw_slide(cytomine.slides)
@@ -81,9 +83,31 @@ def seed(cytomine: EmbeddedCytomine, folder: Path, slide: Path | None) -> tuple[
         seeded.images[str(path)] = _add_slide(cytomine, seeded, path, others)
     image = seeded.images[str(path)]
     _draw_sample(cytomine, seeded, image, sample)
+    _remember(memory, seeded)
+    return seeded, image, sample
+
+
+def seed_tissue(cytomine: EmbeddedCytomine, folder: Path, seeded: Seeded) -> SeededImage | None:
+    """Put a field of real tissue beside the drawn slide, where this machine has one.
+
+    Returns
+    -------
+    SeededImage or None
+        With shapes to refine; None where there is no such picture.
+    """
+    path = tissue_slide(cytomine.slides)
+    if path is None:
+        return None
+    if str(path) not in seeded.images:
+        shapes = [Sample(shape, (), None, "tissue") for shape in (GLAND, NEIGHBOUR)]
+        seeded.images[str(path)] = _add_slide(cytomine, seeded, path, shapes)
+        _remember(folder / _MEMORY, seeded)
+    return seeded.images[str(path)]
+
+
+def _remember(memory: Path, seeded: Seeded) -> None:
     memory.touch(mode=0o600)
     memory.write_text(json.dumps(asdict(seeded)))
-    return seeded, image, sample
 
 
 def _remembered(memory: Path) -> Seeded | None:

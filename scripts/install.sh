@@ -1,7 +1,8 @@
 #!/bin/sh
 # Fill $VENV with the project and its extras. torch comes first: sam2 is a source package that imports it to build.
 set -eu
-: "${TORCH_INDEX_URL:=}" "${PYTHON:=python3}" "${VENV:=.venv}" "${EXTRAS:=openvino,int8,scale,traces,bench,demo,training,sam,histology,dev}"
+: "${TORCH_INDEX_URL:=}" "${PYTHON:=python3}" "${VENV:=.venv}"
+: "${EXTRAS:=openvino,int8,scale,traces,bench,demo,tissue,training,sam,histology,dev}"
 
 "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
     echo "Python 3.11 or newer is needed; $PYTHON is $("$PYTHON" --version). Set PYTHON=..." >&2

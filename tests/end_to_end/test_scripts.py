@@ -79,11 +79,11 @@ def test_the_commands_of_the_readme_follow_each_other(lab: Lab, tmp_path: Path) 
     term = lab.cytomine.store.add_term(lab.project, "gland")
     annotation, other = lab.draw(BOX, terms=(term,)), lab.draw(BOX)
     page = (ROOT / "README.md").read_text()
-    lines = [line for line in page.splitlines() if re.match(r"\.venv/bin/python -m app (refine|undo)", line)]
+    lines = [line for line in page.splitlines() if re.match(r"\.venv/bin/refine (project|undo)", line)]
     assert len(lines) == 3
-    script = "\n".join(lines).replace(".venv/bin/python", sys.executable)
+    script = "\n".join(lines).replace(".venv/bin/refine", f"{sys.executable} -m cytomine_refine")
     run(
-        ["bash", "-euc", script.replace("--project 3 --term 12", f"--project {lab.project} --term {term}")],
+        ["bash", "-euc", script.replace("project 3 --term 12", f"project {lab.project} --term {term}")],
         lab,
         0,
         tmp_path,
