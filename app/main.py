@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 import anyio
 from fastapi import FastAPI
 
+from app.api.at_work import AtWork, Working
 from app.api.callers import Callers
 from app.api.doors import Doors
 from app.api.guards import GuardMiddleware
@@ -34,7 +35,7 @@ from app.imagery.reader import SlideWindowReader
 from app.journal import Journal
 from app.segmenter.embedding_files import EmbeddingFiles
 from app.segmenter.load import load_segmenter
-from app.segmenter.weights import ChosenWeights, choose
+from app.segmenter.weights import ChosenWeights, Watch, choose
 from app.settings import ApiSettings, Settings, check_serving, read_settings
 from app.usecases.embeddings import KEPT_S, Ahead, Embeddings
 from app.usecases.ports import Caller, EmbeddingStore, Identities, ModelInfo, Segmenter, SlideGateway, WindowReader
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
     from app.tracing import Traces
 
 log = logging.getLogger(__name__)
+
+_GRACE_S = 10.0
+"""Added to the longest deadline, after which no request uses the model before any more."""
 
 
 class Replicas(Protocol):
@@ -92,7 +96,7 @@ def create_app(settings: Settings | None = None, weights: ChosenWeights | None =
     check_serving(settings)
     log_to_stderr(settings.api.log_level)
     segmenter = load_segmenter(settings.segmenter, weights or choose(settings))
-    return connect(settings, segmenter, _embedding_files(settings, segmenter.info))
+    return connect(settings, segmenter, _embedding_files(settings, segmenter.info), watches=True)
 
 
 def connect(
@@ -101,6 +105,8 @@ def connect(
     store: EmbeddingStore | None = None,
     replicas: Replicas | None = None,
     spare_key: bytes = b"",
+    *,
+    watches: bool = False,
 ) -> FastAPI:
     """Plug a model into the platform that the settings name."""
     traces = _traces(settings)
@@ -119,6 +125,7 @@ def connect(
         replicas=replicas,
         traces=traces,
         spare_key=spare_key,
+        watches=watches,
     )
 
 
@@ -132,6 +139,7 @@ def assemble(
     replicas: Replicas | None = None,
     traces: Traces | None = None,
     spare_key: bytes = b"",
+    watches: bool = False,
 ) -> FastAPI:
     """Plug rooms that are ready into an application; `closers` run when it stops.
 
@@ -145,18 +153,24 @@ def assemble(
         Where spans go.
     spare_key : bytes
         Signs previews where no setting gives a key that all replicas have; see `key_of`.
+    watches : bool
+        Whether other weights are taken when an operator puts them to use; see `app.segmenter.weights.in_use`.
     """
     metrics = replicas.metrics if replicas else Metrics()
+    working = working_with(settings, reader, segmenter, store)
+    at_work = AtWork(working, max(settings.refine.deadline_s, settings.propose.deadline_s) + _GRACE_S)
     if not replicas:
-        metrics.watch_queue(segmenter)
-    verbs = _verbs(settings, gateway, reader, segmenter, metrics, store, spare_key)
+        metrics.watch_queue(at_work)
+    metrics.watch_cache(at_work)
+    watch = _watch(settings, at_work, reader) if watches else None
+    verbs = _verbs(settings, gateway, at_work, metrics, spare_key)
     warm = threading.Event()
     is_ready = (lambda: warm.is_set() and replicas.ready()) if replicas else warm.is_set
-    status = Status(version("cytomine-refine-service"), lambda: segmenter.info, is_ready, metrics)
-    rooms = (verbs.ahead, segmenter, store, replicas, verbs.journal)
+    status = Status(version("cytomine-refine-service"), lambda: at_work.info, is_ready, metrics)
+    rooms = (watch, at_work, replicas, verbs.journal)
     closers = (*(room.close for room in rooms if room), *closers, *((traces.close,) if traces else ()))
 
-    app = _framework(settings, status.version, _lifespan(segmenter, warm, settings.api, closers))
+    app = _framework(settings, status.version, _lifespan(segmenter, warm, watch, settings.api, closers))
     app.include_router(status_routes(settings.base_path, status))
     app.include_router(work_routes(verbs), prefix=settings.base_path)
     if settings.api.docs:
@@ -168,21 +182,15 @@ def assemble(
 def _verbs(
     settings: Settings,
     gateway: ActingGateway,
-    reader: WindowReader,
-    segmenter: Segmenter,
+    at_work: AtWork,
     metrics: Metrics,
-    store: EmbeddingStore | None,
     spare_key: bytes,
 ) -> Verbs:
     """Make the use cases."""
     refine = settings.refine
-    encoded = Embeddings(reader, segmenter, refine.embedding_cache_bytes, store, reuse=refine.reuse_windows)
-    metrics.watch_cache(encoded)
     return Verbs(
         gateway=lambda caller: gateway if caller is None else gateway.acting_as(caller),
-        segment=SegmentRoi(encoded, segmenter),
-        crop=RefineCrop(CropWindowReader, segmenter),
-        ahead=Ahead(encoded),
+        at_work=at_work,
         previews=Previews(key_of(settings, spare_key)),
         max_points=refine.max_points,
         background_term=refine.background_term,
@@ -194,6 +202,26 @@ def _verbs(
         notes_provenance=refine.provenance,
         journal=None if refine.journal is None else Journal(refine.journal),
     )
+
+
+def working_with(
+    settings: Settings, reader: WindowReader, segmenter: Segmenter, store: EmbeddingStore | None
+) -> Working:
+    """Make what a model needs around it."""
+    refine = settings.refine
+    encoded = Embeddings(reader, segmenter, refine.embedding_cache_bytes, store, reuse=refine.reuse_windows)
+    return Working(SegmentRoi(encoded, segmenter), RefineCrop(CropWindowReader, segmenter), Ahead(encoded), store)
+
+
+def _watch(settings: Settings, at_work: AtWork, reader: WindowReader) -> Watch:
+    """Take other weights when an operator puts them to use; they are warm before a request meets them."""
+
+    def take(weights: ChosenWeights) -> None:
+        segmenter = load_segmenter(settings.segmenter, weights)
+        segmenter.warm_up()
+        at_work.replace(working_with(settings, reader, segmenter, _embedding_files(settings, segmenter.info)))
+
+    return Watch(settings, at_work.info.sha256, take)
 
 
 def _framework(
@@ -245,7 +273,11 @@ def _embedding_files(settings: Settings, model: ModelInfo) -> EmbeddingFiles | N
 
 
 def _lifespan(
-    segmenter: Segmenter, warm: threading.Event, settings: ApiSettings, closers: tuple[Callable[[], None], ...]
+    segmenter: Segmenter,
+    warm: threading.Event,
+    watch: Watch | None,
+    settings: ApiSettings,
+    closers: tuple[Callable[[], None], ...],
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """Warm the model up in the background while the service answers, and close the connections at the end."""
 
@@ -253,6 +285,8 @@ def _lifespan(
         segmenter.warm_up()
         warm.set()
         log.info("Ready")
+        if watch is not None:
+            watch.start()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -97,9 +97,23 @@ class SegmenterSettings(_Group):
         "openvino-bfloat16",
         "openvino-int8",
         "cuda-bfloat16",
+        "torch-float32-896",
+        "torch-float32-768",
+        "openvino-float32-896",
+        "openvino-float32-768",
+        "cuda-bfloat16-896",
+        "cuda-bfloat16-768",
     ] = Field(
         "auto",
-        description="What runs the image encoder; `auto` takes the one that was measured to be the fastest here.",
+        description="What runs the encoder; auto: what was measured to be the fastest here. A number at the end is the"
+        " side of the square that it sees in place of 1,024 px: quicker, and with other masks.",
+    )
+    most_loss: float = Field(
+        0.0,
+        ge=0.0,
+        le=0.5,
+        description="By how much the mean IoU of an engine with a smaller square may miss 1, beside the masks of the"
+        " whole one, so that auto may take it; 0: never.",
     )
     measure_engines: bool = Field(
         True,
@@ -124,6 +138,9 @@ class WeightsSettings(_Group):
     """Where checkpoints are kept and fetched from."""
 
     folder: Path = Field(Path("weights"), description="Folder of the pulled checkpoints.")
+    watch_s: float = Field(
+        2.0, gt=0, le=3600, description="How often a running service looks whether other weights were put to use."
+    )
     mirror: str | None = Field(None, description="Base URL to pull checkpoints from, in place of their own hosts.")
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import matplotlib
 
@@ -30,7 +30,7 @@ from shapely.geometry.base import BaseGeometry
 from app.geometry.frames import Roi, flip_geometry
 from app.geometry.polygons import iou
 from app.imagery.reader import SlideWindowReader
-from app.segmenter.engines.choice import REFERENCE, EngineName
+from app.segmenter.engines.choice import ENGINES, REFERENCE, SMALLER
 from app.segmenter.load import load_segmenter
 from app.segmenter.weights import choose
 from app.settings import SegmenterSettings, Settings
@@ -216,7 +216,7 @@ def outlined(case: Case, before: Served, engine: Served, after: Served, thesis: 
 def main(
     data: Annotated[Path, typer.Argument(help="Folder with slides/montage.tiff and tiles/gland_*.png.", exists=True)],
     engine: Annotated[
-        str, typer.Option(help=f"What is served: {', '.join(get_args(EngineName))}.")
+        str, typer.Option(help=f"What is served: {', '.join((*ENGINES, *SMALLER))}.")
     ] = "openvino-float32",
     checkpoint: Annotated[Path | None, typer.Option(help="Default: the embedded model.", exists=True)] = None,
     config: Annotated[str | None, typer.Option(help="Of the checkpoint; default: its card's.")] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counts
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol, get_args
 
@@ -11,7 +12,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
-from app.usecases.embeddings import Embeddings, Source
+from app.usecases.embeddings import Source
 from app.usecases.ports import ModelInfo, QueueLoad
 
 _BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -28,6 +29,20 @@ class Model(Protocol):
     @property
     def load(self) -> QueueLoad:
         """How long the line in front of its encoder is."""
+        ...
+
+
+class Cache(Protocol):
+    """What the figures of the windows are taken from."""
+
+    @property
+    def kept_bytes(self) -> int:
+        """How much is remembered."""
+        ...
+
+    @property
+    def given(self) -> Counts[Source]:
+        """Where windows came from."""
         ...
 
 
@@ -52,7 +67,7 @@ class Metrics:
         )
         self._problems = Counter("refine_problems_total", "Errors by type", ["type"], registry=self._registry)
 
-    def watch_cache(self, encoded: Embeddings) -> None:
+    def watch_cache(self, encoded: Cache) -> None:
         """Show the use of the embedding cache."""
         Gauge(
             "refine_embedding_cache_bytes", "Memory of the windows that are kept", registry=self._registry
@@ -97,7 +112,7 @@ class Metrics:
 class _Windows(Collector):
     """Counts windows by where they came from, when asked."""
 
-    def __init__(self, encoded: Embeddings) -> None:
+    def __init__(self, encoded: Cache) -> None:
         self._encoded = encoded
 
     def collect(self) -> Iterator[CounterMetricFamily]:

@@ -9,6 +9,7 @@ from fastapi import Request, Response
 
 from app import spans
 from app.api.answers import server_timing
+from app.api.at_work import AtWork
 from app.api.metrics import Metrics
 from app.api.previews import Previews
 from app.journal import Journal
@@ -32,9 +33,8 @@ class Verbs:
 
     gateway: Callable[[Caller | None], SlideGateway]
     """The platform as a caller sees it, or for None as the service account does."""
-    segment: SegmentRoi
-    crop: RefineCrop
-    ahead: Ahead
+    at_work: AtWork
+    """The model, for each request anew."""
     previews: Previews
     max_points: int
     background_term: int | None
@@ -49,6 +49,21 @@ class Verbs:
     """Whether the origin of an outline is noted on its annotation."""
     journal: Journal | None = None
     records: SlideRecords = field(default_factory=SlideRecords)
+
+    @property
+    def segment(self) -> SegmentRoi:
+        """Segment with the model that works now."""
+        return self.at_work.now.segment
+
+    @property
+    def crop(self) -> RefineCrop:
+        """Refine crops with it."""
+        return self.at_work.now.crop
+
+    @property
+    def ahead(self) -> Ahead:
+        """Prepare for it."""
+        return self.at_work.now.ahead
 
     @property
     def model(self) -> ModelInfo:
@@ -81,7 +96,8 @@ class Verbs:
         """Propose on behalf of the caller."""
         gateway = self.gateway(request.state.caller)
         claim = self.claim(request, self.propose_deadline_s)
-        return Propose(gateway, self.segment.embeddings, self.segment.segmenter, self.propose_limits, claim)
+        segment = self.segment
+        return Propose(gateway, segment.embeddings, segment.segmenter, self.propose_limits, claim)
 
     def embed(self, request: Request) -> EmbedAhead:
         """Prepare on behalf of the caller."""

@@ -34,6 +34,13 @@ def engines(
     int8: Annotated[
         bool, typer.Option(help="Try int8, too; without it only engines that agree with float32 nearly exactly.")
     ] = True,
+    smaller: Annotated[
+        bool,
+        typer.Option(
+            help="Measure engines with a smaller square, too; done by itself where REFINE_SEGMENTER__MOST_LOSS allows"
+            " some loss. Masks are compared on the images of --calibration: tissue of yours tells you most."
+        ),
+    ] = False,
 ) -> None:
     """Build and time every engine for the chosen weights, and let REFINE_SEGMENTER__ENGINE=auto use the fastest.
 
@@ -42,7 +49,8 @@ def engines(
     """
     from app.segmenter.device import is_on_gpu
     from app.segmenter.engines.calibration import read_calibration
-    from app.segmenter.engines.choice import ENGINES, keep, measure
+    from app.segmenter.engines.choice import ENGINES, fastest, keep, measure
+    from app.segmenter.engines.smaller import measure_smaller
     from app.segmenter.weights import choose
     from app.settings import read_settings
 
@@ -57,7 +65,12 @@ def engines(
         for engine in ENGINES:
             status.update(f"Building and timing {engine} ...")
             measured.append(next(found))
-    chosen = keep(mine.engine_folder, weights.sha256, measured)
+        if smaller or mine.most_loss:
+            status.update("Building and timing engines with a smaller square ...")
+            compared = [*windows.taken, *windows.held_out]
+            measured += measure_smaller(_loader(mine, weights, windows, on_cpu, int8), on_cpu, compared, mine.most_loss)
+    keep(mine.engine_folder, weights.sha256, measured)
+    chosen = fastest(mine.engine_folder, weights.sha256, mine.most_loss)
     stdout().print(_table(measured))
     stdout().print(f"REFINE_SEGMENTER__ENGINE=auto will use {chosen}.")
     if mine.engine not in ("auto", chosen):
@@ -87,12 +100,13 @@ def _loader(
 
 
 def _table(measured: list[Measured]) -> Table:
-    table = Table("engine", "one window", "IoU with float32", "")
+    table = Table("engine", "one window", "IoU with float32", "outline off by", "")
     for one in measured:
         table.add_row(
             one.engine,
             "" if one.encode_s is None else f"{one.encode_s * 1e3:.0f} ms",
             "" if one.iou is None else f"{one.iou:.4f}",
+            "" if one.outline_px is None else f"{one.outline_px:.1f} px",
             one.refused or "",
         )
     return table

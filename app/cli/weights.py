@@ -12,7 +12,7 @@ from rich.table import Table
 from app.cli.console import Commands, stderr, stdout
 from app.cli.progress import show_progress
 from app.errors import StartupError
-from app.segmenter.weights import REGISTRY, WeightsEntry, choose, find_name, pull, verify
+from app.segmenter.weights import REGISTRY, WeightsEntry, back, choose, find_name, in_use, pull, use, verify
 from app.settings import Settings, read_settings
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, help="List, pull and verify checkpoints.")
@@ -107,6 +107,45 @@ def verify_weights(
         stdout().print("was not loaded: name its config with --config")
     else:
         stdout().print(f"loads strictly with config {found.config}")
+
+
+@app.command("use")
+def use_weights(
+    target: Annotated[str, typer.Argument(help="A file, with its card beside it, or a name from the list.")],
+    folder: Folder = None,
+) -> None:
+    """Put a checkpoint to use: a service that runs takes it within seconds, without losing a request."""
+    settings = _settings(folder)
+    entry = find_name(target)
+    path = entry.path_in(settings.weights.folder) if entry else Path(target)
+    found = verify(path, entry=entry, config=None if entry else _config_for(path, settings))
+    kept = use(settings.weights.folder, path)
+    stdout().print(f"{kept}: sha256 {found.sha256}")
+    _tell_chosen(settings)
+
+
+@app.command("back")
+def back_to_weights(folder: Folder = None) -> None:
+    """Go back to the checkpoint that was at work before the last `weights use`."""
+    settings = _settings(folder)
+    back(settings.weights.folder)
+    _tell_chosen(settings)
+
+
+def _config_for(path: Path, settings: Settings) -> str | None:
+    """Give the config that the service would load a checkpoint without a card with."""
+    return None if path.with_suffix(".json").is_file() else settings.segmenter.config
+
+
+def _tell_chosen(settings: Settings) -> None:
+    """Say what works from now on; where the settings leave that open, only the service's own know."""
+    try:
+        chosen = choose(settings).description
+    except StartupError as error:
+        stdout().print(f"With the settings of this shell there would be nothing to start with: {error.detail}")
+        return
+    where = "put to use" if in_use(settings.weights.folder) else "as the settings say"
+    stdout().print(f"At work from now on, {where}: {chosen}")
 
 
 def _settings(folder: Path | None) -> Settings:

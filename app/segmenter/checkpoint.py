@@ -42,7 +42,7 @@ def find_config(name: str) -> Path:
     raise InvalidSettings(f"There is no model config {name!r}: neither a name of a SAM 2.1 config nor a YAML file.")
 
 
-def load_checkpoint(path: Path, config: str) -> nn.Module:
+def load_checkpoint(path: Path, config: str, share: float = 1.0) -> nn.Module:
     """Build a model and fill it from a checkpoint.
 
     Parameters
@@ -51,6 +51,8 @@ def load_checkpoint(path: Path, config: str) -> nn.Module:
         A state dict saved by torch, bare or under the key ``model``. Only tensors are unpickled.
     config : str
         See `find_config`.
+    share : float
+        Of the config's input side that the encoder sees; positions are interpolated.
 
     Returns
     -------
@@ -67,14 +69,14 @@ def load_checkpoint(path: Path, config: str) -> nn.Module:
         The config is unknown or not a model.
     """
     state = read_state(path)
-    model = build_model(config)
+    model = build_model(config, share)
     check_keys(path, config, state, model.state_dict())
     model.load_state_dict(state, strict=True, assign=True)
     return model.float().eval()
 
 
-def build_model(config: str) -> nn.Module:
-    """Build a SAM 2.1 model with random weights.
+def build_model(config: str, share: float = 1.0) -> nn.Module:
+    """Build a SAM 2.1 model with random weights, and of so large a share of its config's input side.
 
     Raises
     ------
@@ -84,6 +86,7 @@ def build_model(config: str) -> nn.Module:
     file = find_config(config)
     try:
         loaded = OmegaConf.load(file)
+        loaded.model.image_size = round(share * loaded.model.image_size)
         return cast(nn.Module, instantiate(loaded.model, _recursive_=True))
     except (HydraException, OmegaConfBaseException, YAMLError, AttributeError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]

@@ -7,8 +7,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.errors import InvalidSettings
+from app.geometry.windows import MODEL_SIDE_PX
 from app.segmenter.device import is_on_gpu, resolve_device, usable_cores
-from app.segmenter.engines.choice import INT8, REFERENCE, EngineName, fastest, seconds_of_a_window, why_refused
+from app.segmenter.engines.choice import (
+    INT8,
+    REFERENCE,
+    EngineName,
+    fastest,
+    parts_of,
+    seconds_of_a_window,
+    why_refused,
+)
 from app.segmenter.engines.engine import Engine, Pixels
 from app.segmenter.engines.openvino_engine import open_engine
 from app.segmenter.sam2_segmenter import Sam2Segmenter
@@ -47,25 +56,29 @@ def load_segmenter(
     chosen = _choose(settings, weights, on_gpu)
     if chosen == INT8 and not calibration:
         _check_int8(settings, weights)
-    kind, _, precision = chosen.partition("-")
+    kind, precision, side = parts_of(chosen)
+    share = int(side) / MODEL_SIDE_PX if side else 1.0
     engine: Engine
     if kind == "openvino":
         engine = open_engine(
-            lambda: _load(weights),
+            lambda: _load(weights, share),
             weights.sha256,
             settings.engine_folder,
             precision,
             threads=threads,
             workers=workers,
             calibration=calibration,
+            side=side,
         )
     elif kind == "cuda":
-        engine = _recorded(settings, weights)
+        engine = _recorded(settings, weights, share)
     else:
-        engine = _on_torch(settings, weights, precision, threads)
+        engine = _on_torch(settings, weights, precision, threads, share)
     device = str(resolve_device(settings.device)) if on_gpu else "cpu"
-    info = ModelInfo(weights.name, weights.origin, weights.sha256, precision, device, kind, weights.judgement)
-    log.warning("%s Runs on %s (%s, %s).", weights.description, device, kind, precision)
+    info = ModelInfo(
+        weights.name, weights.origin, weights.sha256, chosen.partition("-")[2], device, kind, weights.judgement
+    )
+    log.warning("%s Runs on %s (%s, %s).", weights.description, device, kind, info.precision)
     batch = settings.batch if on_gpu else 1
     usual_s = seconds_of_a_window(settings.engine_folder, weights.sha256, chosen) or 0.0
     return Sam2Segmenter(engine, info, workers=workers, batch=batch, max_waiting=settings.max_waiting, usual_s=usual_s)
@@ -78,7 +91,7 @@ def _choose(settings: SegmenterSettings, weights: ChosenWeights, on_gpu: bool) -
         if settings.engine.startswith(elsewhere):
             raise InvalidSettings(f"REFINE_SEGMENTER__ENGINE is {settings.engine}, which runs on {there} only.")
         return settings.engine
-    chosen = fastest(settings.engine_folder, weights.sha256)
+    chosen = fastest(settings.engine_folder, weights.sha256, settings.most_loss)
     return REFERENCE if chosen.startswith(elsewhere) else chosen
 
 
@@ -89,14 +102,16 @@ def _check_int8(settings: SegmenterSettings, weights: ChosenWeights) -> None:
         raise InvalidSettings(f"The engine {INT8} is refused for these weights: {reason}.")
 
 
-def _recorded(settings: SegmenterSettings, weights: ChosenWeights) -> Engine:
+def _recorded(settings: SegmenterSettings, weights: ChosenWeights, share: float) -> Engine:
     from app.segmenter.engines.cuda_engine import CudaEngine
 
-    return CudaEngine(_load(weights), resolve_device(settings.device), settings.batch)
+    return CudaEngine(_load(weights, share), resolve_device(settings.device), settings.batch)
 
 
-def _on_torch(settings: SegmenterSettings, weights: ChosenWeights, precision: str, threads: int) -> Engine:
-    model = _load(weights)
+def _on_torch(
+    settings: SegmenterSettings, weights: ChosenWeights, precision: str, threads: int, share: float
+) -> Engine:
+    model = _load(weights, share)
     import torch
 
     from app.segmenter.engines.torch_engine import TorchEngine
@@ -106,7 +121,7 @@ def _on_torch(settings: SegmenterSettings, weights: ChosenWeights, precision: st
     return TorchEngine(model, resolve_device(settings.device), dtype)
 
 
-def _load(weights: ChosenWeights) -> Any:
+def _load(weights: ChosenWeights, share: float) -> Any:
     try:
         from app.segmenter.checkpoint import load_checkpoint
     except ModuleNotFoundError as error:
@@ -114,4 +129,4 @@ def _load(weights: ChosenWeights) -> Any:
             "This image has no torch, and REFINE_SEGMENTER__ENGINE_FOLDER does not hold this checkpoint converted:"
             " run `python -m app engines` once in the full image, on the same volume of weights."
         ) from error
-    return load_checkpoint(weights.path, weights.config)
+    return load_checkpoint(weights.path, weights.config, share)

@@ -25,6 +25,7 @@ from tests.browser.searching import (
     terms_of,
 )  # fmt: skip
 from tests.browser.stage import Stage, Viewer
+from tests.browser.test_everybody import DARK, PHONE, violations
 
 pytest.importorskip("playwright")
 from playwright.sync_api import expect
@@ -173,6 +174,7 @@ def test_examples_and_counter_examples_are_picked_on_the_slide(clicker: Viewer, 
     clicker.button("Not like this")
     click_on(clicker, some[6])
     expect(panel(clicker).get_by_role("listitem")).to_have_count(3)
+    assert violations(clicker) == []
     clicker.screenshot("similar-7-examples")
     clicker.button("Search again")
     searched(clicker)
@@ -207,6 +209,20 @@ def test_a_search_that_fails_says_so_in_words(clicker: Viewer, stage: Stage) -> 
     clicker.open(at=nuclei(stage)[0], room=4)
     clicker.page.keyboard.press("d")
     expect(panel(clicker)).to_contain_text("The region is too large. Choose a smaller one.")
+
+
+@pytest.mark.parametrize("clicker", [{**PHONE, **DARK}], indirect=True)
+def test_on_a_phone_in_the_dark(clicker: Viewer, stage: Stage) -> None:
+    stage.clear()
+    some = nuclei(stage)
+    number = example(stage, some[0], "nuclei")
+    answering(clicker, stage)
+    clicker.open(at=shapely.MultiPolygon(some).buffer(20).envelope, annotation=number, room=1.3)
+    clicker.button("Find others like this")
+    searched(clicker)
+    expect(panel(clicker).locator(ACCEPT)).to_be_in_viewport()
+    assert violations(clicker) == []
+    clicker.screenshot("similar-phone")
 
 
 @pytest.mark.long

@@ -18,6 +18,7 @@ from training.dataset import Dataset
 from training.errors import BrokenDataset, BrokenRun
 from training.evaluation.evaluate import ALL_RECIPES, ROWS, Row, summary
 from training.evaluation.whole import evaluate_and_report
+from training.mask_prompts import MaskPrompts, mask_prompts_of
 from training.models import open_model
 from training.package import About, package
 from training.start import Machine
@@ -164,6 +165,9 @@ def test_metrics_of_another_checkpoint_are_refused(evaluated: Path, tmp_path: Pa
     with pytest.raises(BrokenRun, match="holds the metrics of another checkpoint"):
         package(run, evaluated / "metrics.json", about, tmp_path / "model")
     assert package(run, None, about, tmp_path / "model").name == "mine.pt"
+    assert mask_prompts_of(tmp_path / "model" / "mine.pt") == MaskPrompts(-6.9, 6.9, learned=True)
+    assert "Vanmechelen, T. (2025)" in (tmp_path / "model" / "README.md").read_text()
+    assert "Vanmechelen" in json.loads((tmp_path / "model" / "mine.json").read_text())["method"]
     with pytest.raises(BrokenRun, match="is no run that got as far"):
         package(tmp_path / "nothing", None, about, tmp_path / "model")
 

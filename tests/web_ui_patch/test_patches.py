@@ -170,6 +170,9 @@ def test_every_word_of_the_component_is_translated_and_none_is_left_over(generat
     said |= {
         f"notif-refine-sam-{status}" for status in [*statuses[1].split(", "), "error", "not-public", "preview-unfit"]
     }
+    own = re.search(r"OWN = \[([\d, ]+)\]", source)
+    assert own is not None
+    said |= {f"notif-refine-sam-similar-{end}" for end in [*own[1].split(", "), "limit", "deadline"]}
     assert said == {row[0] for row in rows(generation)}
 
 

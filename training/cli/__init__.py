@@ -9,7 +9,7 @@ import typer
 
 from app.cli.console import PlainFlags
 from app.errors import StartupError
-from training.cli import embedded, evaluate, export, package, pull, tables, train, whole
+from training.cli import embedded, evaluate, export, learn, package, pull, tables, train, whole
 from training.errors import TrainingError
 
 INTERRUPTED, WRONG_USAGE = 130, 2
@@ -46,6 +46,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("package")(package.package)
 app.command("pull")(pull.pull)
 app.command("whole")(whole.whole)
+app.command("learn")(learn.learn)
 app.command("tables")(tables.tables)
 app.command("table")(tables.table)
 app.command("embedded")(embedded.embedded)

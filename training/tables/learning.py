@@ -75,7 +75,9 @@ class School:
             counts = Counter(self.dataset.splits[item.slide] for item in self.dataset.items)
             origin = Origin(start.name, start.sha256, start.config, self.dataset.folder.name, self.dataset.sha256,
                             dict(sorted(counts.items())))  # fmt: skip
-            fine_tune(start.model, recipe, self.dataset.only(recipe.datasets), origin, folder, self.machine)
+            fine_tune(
+                start.model, recipe, self.dataset, origin, folder, self.machine, embeddings=self.folder / EMBEDDINGS
+            )
         return folder
 
     def _recipe(self, recipe: Recipe) -> Recipe:

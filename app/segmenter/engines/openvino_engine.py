@@ -115,10 +115,14 @@ def why_not(precision: str) -> str | None:
     return None
 
 
-def traced_file(folder: Path, sha256: str, part: str) -> Path:
-    """Give the place of a traced part of a checkpoint (encoder, decoder or int8), for the versions installed."""
+def traced_file(folder: Path, sha256: str, part: str, side: str = "") -> Path:
+    """Give the place of a traced part of a checkpoint (encoder, decoder or int8), for the versions installed.
+
+    `side` is that of a smaller square, as in the engine's name.
+    """
     versions = f"torch{torch_version()}-openvino{version('openvino')}"
-    return folder / f"{sha256[:16]}-{versions}-{_FORMATS[part]}-{part}.xml"
+    whose = f"{sha256[:16]}-{side}" if side else sha256[:16]
+    return folder / f"{whose}-{versions}-{_FORMATS[part]}-{part}.xml"
 
 
 def open_engine(
@@ -130,6 +134,7 @@ def open_engine(
     threads: int,
     workers: int,
     calibration: Sequence[Pixels] = (),
+    side: str = "",
 ) -> OpenVinoEngine:
     """Compile a model, or take it from the folder.
 
@@ -148,6 +153,8 @@ def open_engine(
         Threads of one call, and calls at a time.
     calibration : sequence of Pixels
         Windows from which a new int8 encoder takes its ranges; without them the folder's own is used.
+    side : str
+        Of a smaller square, as in the engine's name; `load` gives a model of it.
 
     Raises
     ------
@@ -162,8 +169,8 @@ def open_engine(
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _trace_what_is_missing(load, folder, sha256)
-        encoder = traced_file(folder, sha256, "encoder")
+        _trace_what_is_missing(load, folder, sha256, side)
+        encoder = traced_file(folder, sha256, "encoder", side)
         if precision == "int8":
             encoder = _quantised(encoder, traced_file(folder, sha256, "int8"), calibration)
     except OSError as error:
@@ -177,7 +184,7 @@ def open_engine(
         "CACHE_DIR": str(compiled),
     }
     core = openvino.Core()
-    decoder = traced_file(folder, sha256, "decoder")
+    decoder = traced_file(folder, sha256, "decoder", side)
     return OpenVinoEngine(
         core.compile_model(str(encoder), "CPU", {**options, "INFERENCE_PRECISION_HINT": hint}),
         core.compile_model(str(decoder), "CPU", {**options, "INFERENCE_PRECISION_HINT": "f32"}),
@@ -185,8 +192,8 @@ def open_engine(
     )
 
 
-def _trace_what_is_missing(load: Callable[[], Any], folder: Path, sha256: str) -> None:
-    missing = [part for part in ("decoder", "encoder") if not traced_file(folder, sha256, part).exists()]
+def _trace_what_is_missing(load: Callable[[], Any], folder: Path, sha256: str, side: str) -> None:
+    missing = [part for part in ("decoder", "encoder") if not traced_file(folder, sha256, part, side).exists()]
     if not missing:
         return
     model = load()  # says so where there is no torch
@@ -194,7 +201,7 @@ def _trace_what_is_missing(load: Callable[[], Any], folder: Path, sha256: str) -
 
     for part in missing:
         trace = trace_decoder if part == "decoder" else trace_encoder
-        trace(model, traced_file(folder, sha256, part))
+        trace(model, traced_file(folder, sha256, part, side))
 
 
 def _quantised(encoder: Path, file: Path, calibration: Sequence[Pixels]) -> Path:

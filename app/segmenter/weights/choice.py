@@ -1,4 +1,4 @@
-"""Which checkpoint the service runs: the configured one, else a pulled one, else the demo model, if allowed."""
+"""Which checkpoint the service runs: the one put to use, else what the settings lead to, else the demo model."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from app.errors import WeightsCorrupt, WeightsUnavailable
 from app.geometry.judgement import UNJUDGED, Judgement
 from app.segmenter.weights.card import check_card, config_of, judgement_of, read_card
 from app.segmenter.weights.checks import check_file, file_sha256
+from app.segmenter.weights.in_use import in_use
 from app.segmenter.weights.registry import REGISTRY, WeightsEntry, find_digest
 from app.settings import Settings
 
@@ -56,7 +57,8 @@ def choose(settings: Settings, registry: Sequence[WeightsEntry] = REGISTRY) -> C
     Returns
     -------
     ChosenWeights
-        The configured checkpoint; else the first pulled one of the registry; else the embedded demo model.
+        The checkpoint that was put to use last; else the configured one; else the first pulled one of the registry;
+        else the embedded demo model.
 
     Raises
     ------
@@ -65,7 +67,7 @@ def choose(settings: Settings, registry: Sequence[WeightsEntry] = REGISTRY) -> C
     WeightsCorrupt
         Its size or digest is not the registry's, the configured one or its card's.
     """
-    chosen = _configured(settings) or _pulled(settings, registry) or _embedded(settings)
+    chosen = _in_use(settings) or _configured(settings) or _pulled(settings, registry) or _embedded(settings)
     expected = settings.segmenter.sha256
     if expected is not None and chosen.sha256 != expected:
         raise WeightsCorrupt(
@@ -79,8 +81,15 @@ def choose(settings: Settings, registry: Sequence[WeightsEntry] = REGISTRY) -> C
 
 def _configured(settings: Settings) -> ChosenWeights | None:
     path = settings.segmenter.checkpoint
-    if path is None:
-        return None
+    return None if path is None else _of_file(path, settings)
+
+
+def _in_use(settings: Settings) -> ChosenWeights | None:
+    path = in_use(settings.weights.folder)
+    return None if path is None else _of_file(path, settings)
+
+
+def _of_file(path: Path, settings: Settings) -> ChosenWeights:
     sha256 = file_sha256(path)
     known = find_digest(sha256)
     card = read_card(path)

@@ -16,6 +16,8 @@ export interface Counts {
 }
 
 export const BINS = 24;
+/** Where all are good, none looks bad beside the others. */
+const HIGHEST_FLOOR = 0.5;
 
 export class ProposalSet {
   readonly all: Proposal[] = [];
@@ -37,9 +39,9 @@ export class ProposalSet {
     return first.confidence !== null ? 'Confidence' : 'Score';
   }
 
-  /** The lowest value, rounded down to a twentieth: where the slider begins, and the colours. */
+  /** The lowest value, rounded down to a twentieth, and at most a half: where the slider begins, and the colours. */
   get floor(): number {
-    return this.all.length ? Math.floor(this.low * 20) / 20 : 0;
+    return this.all.length ? Math.min(HIGHEST_FLOOR, Math.floor(this.low * 20) / 20) : 0;
   }
 
   isShown = (proposal: Proposal): boolean => valueOf(proposal) >= this.threshold;

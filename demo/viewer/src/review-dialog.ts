@@ -12,8 +12,14 @@ type Source = 'refined' | 'accepted' | 'slide' | 'report';
 const NAMES: Record<Source, string> = {
   accepted: 'Accepted proposals',
   refined: 'Refined in this visit',
-  slide: 'Annotations of this slide',
   report: 'A report of “refine” (CSV)…',
+  slide: 'Annotations of this slide',
+};
+const TITLES: Record<Source, string> = {
+  accepted: 'Review of proposals',
+  refined: 'Review of refines',
+  report: 'Review of a report',
+  slide: 'Review of the slide',
 };
 
 export function reviewDialog(bench: Workbench): void {
@@ -87,6 +93,6 @@ export function reviewDialog(bench: Workbench): void {
     const source = chosen();
     dialog.close();
     byId('map').focus({ preventScroll: true });
-    void bench.review.start(source === 'report' ? 'Review of a report' : `Review: ${NAMES[source].toLowerCase()}`, factsOf(source));
+    void bench.review.start(TITLES[source], factsOf(source));
   });
 }

@@ -9,7 +9,6 @@ import type { Workbench } from './workbench';
 const DRAWINGS: Record<string, string> = {
   'review-accept': icons.accept,
   'review-correct': icons.plus,
-  'review-reject': icons.remove,
   'review-back': icons.previous,
   'review-skip': icons.following,
 };
@@ -63,7 +62,7 @@ export function reviewPanel(bench: Workbench): void {
   function offer(item: Item | null): void {
     for (const id of ['review-accept', 'review-correct', 'review-reject', 'review-skip']) byId(id).hidden = item === null;
     if (!item) return;
-    byId('review-reject').lastChild!.textContent = rejectWord(item);
+    byId('review-reject').replaceChildren(icon(item.before === null ? icons.remove : icons.undo), rejectWord(item));
     byId('review-reject').title = rejectTitle(item);
   }
 

@@ -13,6 +13,7 @@ import { ProposalsLayer } from './proposals-layer';
 import type { Proposal } from './proposals-wire';
 import type { Similar } from './similar';
 import type { SlideMap } from './slidemap';
+import { soon } from './soon';
 import type { Tools } from './tools';
 import type { Workbench } from './workbench';
 
@@ -46,7 +47,7 @@ export class SimilarMap {
     slides.map.on('pointermove', (event) => {
       if (!event.dragging && similar.isOpen && tools.tool === 'select' && this.at(event.coordinate)) slides.target.style.cursor = 'pointer';
     });
-    bench.on('proposals', () => this.show());
+    bench.on('proposals', soon(() => this.show()));
   }
 
   /** Hide the proposals while a person wants to see what is below them. */

@@ -7,13 +7,13 @@ import { RAMP } from './proposals-paint';
 import { BINS, shareOf } from './proposals-set';
 import type { Kind, Similar, Where } from './similar';
 import { leftText, proposalText, searchText } from './similar-words';
+import { soon } from './soon';
 import type { Workbench } from './workbench';
 
 export class SimilarPanel {
   private readonly threshold = byId<HTMLInputElement>('similar-threshold');
   private readonly term = byId<HTMLSelectElement>('similar-term');
   private readonly where = byId<HTMLSelectElement>('similar-where');
-  private isDue = false;
 
   constructor(
     private readonly bench: Workbench,
@@ -39,8 +39,9 @@ export class SimilarPanel {
       if (this.where.value === 'drawn') this.drawRegion();
       else similar.lookIn(this.where.value as Where);
     });
-    bench.on('proposals', () => this.showSoon());
-    bench.on('batch', () => this.showSoon());
+    const show = soon(() => this.show());
+    bench.on('proposals', show);
+    bench.on('batch', show);
   }
 
   private decorate(): void {
@@ -62,16 +63,6 @@ export class SimilarPanel {
     const terms = this.term.value.split(' ').filter(Boolean).map(Number);
     void bench.accepts.begin(chosen, terms);
     similar.close();
-  }
-
-  /** Once for all proposals that arrive between two frames. */
-  private showSoon(): void {
-    if (this.isDue) return;
-    this.isDue = true;
-    requestAnimationFrame(() => {
-      this.isDue = false;
-      this.show();
-    });
   }
 
   private show(): void {
@@ -140,7 +131,7 @@ export class SimilarPanel {
     byId('similar-sift').hidden = set.all.length === 0;
     const { all, shown } = set.counts;
     byId('similar-measure').textContent = set.measure;
-    byId('similar-least').textContent = `at least ${set.threshold.toFixed(2)}`;
+    byId('similar-least').textContent = set.threshold > set.floor ? `at least ${set.threshold.toFixed(2)}` : 'all';
     byId('similar-shown').textContent = `${shown.toLocaleString('en')} of ${all.toLocaleString('en')} shown`;
     byId('similar-left').textContent = leftText(this.similar);
     this.threshold.min = String(Math.round(set.floor * 100));

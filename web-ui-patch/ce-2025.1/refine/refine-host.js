@@ -47,6 +47,14 @@ export const host = {
     return annotation;
   },
 
+  /** Make an annotation of one that was just made like another: nothing hangs on it yet but that one's terms. */
+  added(json, like, user) {
+    const annotation = new Annotation(json);
+    const term = like.term || [];
+    const userByTerm = term.map(each => ({term: each, user: [user]}));
+    return Object.assign(annotation, {term, userByTerm, track: [], annotationTrack: [], annotationLink: [], imageGroup: like.imageGroup});
+  },
+
   emit(component, event, payload) {
     component.$eventBus.$emit(event, payload);
   },

@@ -10,13 +10,13 @@ import Vue from 'vue';
 import ClickBar from './ClickBar.vue';
 import {listenToKeys} from './click-keys';
 import {ClickSession} from './click-session';
+import {enterMode, mapOf} from './map-mode';
 import {host} from './refine-host';
 import {boxOf, isSameShape} from './refinement';
 
 const ENDS_IT = [403, 404];
 
 const corrections = Vue.observable({ids: []});
-const byMap = new WeakMap(); // one at a time on each
 
 // The box with which an outline was found, as long as the annotation has that outline: another prompt would drift.
 const firstBoxes = new Map();
@@ -39,15 +39,6 @@ function firstBoxOf({id, location}) {
   return known && isSameShape(known.location, location) ? known.box : boxOf(location);
 }
 
-/** The nearest container with a map, null outside of a viewer. */
-export function mapOwner(component) {
-  let owner = component.$parent;
-  while (owner && !(owner.$refs.map && owner.$refs.map.$map)) {
-    owner = owner.$parent;
-  }
-  return owner || null;
-}
-
 /**
  * Begin to correct an annotation.
  *
@@ -59,27 +50,12 @@ export function mapOwner(component) {
  */
 export async function correct(owner, annotation, does, preview, options) {
   const {ClickMap} = await import('./click-map');
-  const map = owner.$refs.map && owner.$refs.map.$map;
+  const map = mapOf(owner);
   if (!map || isCorrecting(annotation.id)) {
     return;
   }
-  if (byMap.has(map)) {
-    byMap.get(map).close();
-  }
-  takeNoOtherTool(owner);
   const correction = new Correction(owner, annotation, does, options);
-  byMap.set(map, correction);
   correction.open(map, ClickMap, preview);
-}
-
-/** The host's tools for drawing and editing would take the clicks too. */
-function takeNoOtherTool({activeTool, activeEditTool, imageModule, $store}) {
-  if (activeTool !== 'select') {
-    $store.dispatch(imageModule + 'activateTool', 'select');
-  }
-  if (activeEditTool) {
-    $store.commit(imageModule + 'activateEditTool', null);
-  }
 }
 
 class Correction {
@@ -88,6 +64,8 @@ class Correction {
   }
 
   open(hostMap, ClickMap, preview) {
+    const close = () => this.close();
+    const leave = enterMode(this.owner, this.annotation.id, close);
     const map = new ClickMap(hostMap, this);
     const prompts = preview ? {box: preview.box} : {box: firstBoxOf(this.annotation), points: 'ignore'};
     const ask = (body, signal) => host.refine(this.annotation, body, signal);
@@ -95,18 +73,13 @@ class Correction {
     this.session = session;
     corrections.ids.push(this.annotation.id);
     this.showBar();
-    const close = () => this.close();
-    this.owner.$on('hook:beforeDestroy', close);
     this.ends.push(
       () => map.release(),
-      () => byMap.delete(hostMap),
-      () => this.owner.$off('hook:beforeDestroy', close),
+      leave,
       this.owner.$watch(() => [session.geometry, session.clicks], ([geometry, clicks]) => map.show(geometry, clicks), {immediate: true}),
       listenToKeys({
         'Enter': () => this.accept(), 'Escape': () => this.discard(), 'Tab': () => session.next(), 'n': () => session.next(), 'z': () => session.undo(), 'x': () => session.toggle()
-      }),
-      host.listen(this.owner, 'deleteAnnotation', ({id}) => id === this.annotation.id && close()),
-      this.owner.$watch(whereabouts, close)
+      })
     );
     if (!preview) {
       session.preview();
@@ -182,12 +155,6 @@ class Correction {
     this.ends.forEach(end => end());
     corrections.ids = corrections.ids.filter(id => id !== this.annotation.id);
   }
-}
-
-/** What the map shows, and with which tool; changes of it end a correction. */
-function whereabouts() {
-  const {image, sliceIds, activeTool, activeEditTool} = this;
-  return JSON.stringify([image && image.id, sliceIds, activeTool, activeEditTool]);
 }
 
 function withValues(options) {

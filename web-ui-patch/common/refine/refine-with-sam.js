@@ -7,7 +7,10 @@
 
 import Vue from 'vue';
 
-import {correct, isCorrecting, mapOwner, rememberBox} from './correction';
+import {correct, isCorrecting, rememberBox} from './correction';
+import {mapOwner} from './map-mode';
+import {findSimilar, isSearchingLike} from './similar';
+import {similarProblemOf} from './similar-problems';
 import {host} from './refine-host';
 
 const KEEP_POINTS = 'refine-sam-keep-points';
@@ -91,7 +94,7 @@ export default {
       return running.ids.includes(this.annotation.id);
     },
     isBusy() {
-      return this.isRunning || isCorrecting(this.annotation.id);
+      return this.isRunning || isCorrecting(this.annotation.id) || isSearchingLike(this.annotation.id);
     },
     offersCorrection() {
       return this.isInViewer && !core.lacksPreviews;
@@ -160,6 +163,31 @@ export default {
       } finally {
         running.ids = running.ids.filter(id => id !== annotation.id);
       }
+    },
+
+    /** Look for others like this annotation in what the map shows. */
+    async findSimilar() {
+      const owner = mapOwner(this);
+      if (this.isBusy || !owner) {
+        return;
+      }
+      const annotation = this.annotation;
+      const viewer = this.viewerIndex();
+      const say = (type, key, ...words) => this.$notify({type, text: [this.$t(key), ...words].filter(word => word !== '').join(' ')});
+      await findSimilar(owner, annotation, {
+        say,
+        complain: (error, options) => {
+          const {key, detail} = similarProblemOf(error, options);
+          say('error', key, detail);
+        },
+        added: made => this.showAdded(annotation, made, viewer)
+      });
+    },
+
+    /** Bring accepted annotations onto the map, and onto the viewer's undo as one deed. */
+    showAdded(like, made, viewer) {
+      made.forEach(json => host.emit(this, 'addAnnotation', host.added(json, like, this.$store.state.currentUser.user.id)));
+      this.rememberForUndo(like, made.map(({id, location}) => ({id, location, term: like.term || []})), viewer);
     },
 
     /** Show an outline that the service doubts, and did not write; where there is no map, say so. */

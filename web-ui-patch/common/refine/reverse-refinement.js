@@ -6,9 +6,10 @@
  */
 
 import {host} from './refine-host';
+import {isBatch, reverseBatch} from './reverse-batch';
 
 /**
- * Undo a refine, or do it again; undo goes backwards. If a step fails, the action stays on the viewer's stack: the next try
+ * Undo a refine, or do it again; undo goes backwards. A batch of accepted annotations has its own way. If a step fails, the action stays on the viewer's stack: the next try
  * begins anew, and Core does nothing for what is done already.
  *
  * @param {Object} tools the host's component of drawing tools
@@ -17,6 +18,9 @@ import {host} from './refine-host';
  * @returns {Object} the action for the way back
  */
 export async function reverseRefinement(tools, action, undo) {
+  if (isBatch(action)) {
+    return reverseBatch(tools, action, undo);
+  }
   const commands = undo ? [...action.command].reverse() : action.command;
   for (const [done, command] of commands.entries()) {
     try {
