@@ -36,7 +36,7 @@ RUN sh docker/install.sh bill
 
 FROM ${BASE_IMAGE} AS service
 ARG BASE_IMAGE
-ARG VERSION=0.1.0
+ARG VERSION=0.2.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Refine with SAM" \
       org.opencontainers.image.description="Refines annotations on whole-slide images with SAM 2, beside Cytomine." \

@@ -12,6 +12,7 @@ OUT    ?= out/finetune
 ENGINE ?= docker
 TAG    ?= refine:cpu
 TORCH_INDEX_URL ?=
+BASE_IMAGE ?=
 WEIGHTS ?= volume
 QUICK  ?=
 RUNS   ?= 1000
@@ -25,7 +26,8 @@ VIEWER := demo/viewer
 PAGE   := $(VIEWER)/dist/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint test test-all bench campaign capacity serve-ray test-scale test-core test-web test-deploy image image-demo openapi settings docs demo \
+.PHONY: help install format lint test test-all bench campaign capacity serve-ray test-scale test-core test-web test-deploy \
+    release-check image image-demo openapi settings docs demo \
     finetune embedded-model viewer test-browser
 
 help: ## List the targets
@@ -66,14 +68,18 @@ test-web: viewer ## Test the viewer and the web UI's component with their own ru
 test-deploy: $(READY) ## Try the deployment in containers, image and all (root, podman; skipped, saying so, where they cannot run)
 	VENV=$(VENV) sh scripts/test_deploy.sh
 
-image: ## Build the image (ENGINE=docker, TAG=refine:cpu, TORCH_INDEX_URL=PyTorch's CPU wheels, WEIGHTS=baked)
+image: ## Build the image (ENGINE=docker, TAG=refine:cpu, TORCH_INDEX_URL=PyTorch's CPU wheels, WEIGHTS=baked, BASE_IMAGE=)
 	$(ENGINE) build --build-arg TORCH_INDEX_URL="$(TORCH_INDEX_URL)" --build-arg WEIGHTS="$(WEIGHTS)" \
+	    $(if $(BASE_IMAGE),--build-arg BASE_IMAGE="$(BASE_IMAGE)") \
 	    --build-arg REVISION="$$(git rev-parse HEAD)" -t "$(TAG)" .
 
 image-demo: $(READY) viewer ## Build the demo's image (ENGINE=docker): docker run --rm -p 127.0.0.1:6001:6001 refine:demo
 	REFINE_SEGMENTER__ENGINE_FOLDER=out/engines REFINE_SEGMENTER__DEVICE=cpu REFINE_SEGMENTER__DEMO_MODEL=true \
 	    $(PY) -m app engines --no-int8
 	$(ENGINE) build --target demo --build-arg TORCH=none --build-arg EXTRAS=openvino,demo -t refine:demo .
+
+release-check: $(READY) ## Whether this checkout may be released as the version that it names (BASE_IMAGE=python@sha256:...)
+	$(PY) scripts/release_check.py --base "$(BASE_IMAGE)"
 
 openapi: $(READY) ## Write the served contract to docs/api/openapi.json
 	PYTHONPATH=. $(PY) scripts/write_openapi.py

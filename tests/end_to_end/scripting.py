@@ -26,6 +26,7 @@ def environment(lab: Lab, annotation: int = 0) -> dict[str, str]:
         "CYTOMINE_PRIVATE_KEY": lab.alice.private_key,
         "ANNOTATION": str(annotation),
         "PROJECT": str(lab.project),
+        "IMAGE": str(lab.image),
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'client'}",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "NO_COLOR": "1",

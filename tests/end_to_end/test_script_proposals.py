@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import shapely
 from cytomine_refine import ApiKeyAuth, RefineClient, RefineFailed
 from demo.cytomine.faults import Fault
 from demo.cytomine.server import EmbeddedCytomine
-from tests.end_to_end.scripting import app, outcomes_of, rows_of
+from tests.end_to_end.scripting import app, environment, example, outcomes_of, rows_of
 from tests.lab import DISC, DISC_RADIUS, DISC_X, DISC_Y, HEIGHT, Lab, settle, with_addition
 
 JWT_SECRET = "a secret that signs the tokens of searches by scripts, sixty-four"
@@ -118,6 +120,26 @@ def test_the_python_way(lab: Lab) -> None:
         assert numbers == list(range(1, proposals.ended.proposals + 1))
         client.delete(made.annotation_id)
         assert drawn(lab) == {}
+
+
+@pytest.mark.parametrize("heading", ["Find others, or everything in a region", "Find others"])
+def test_the_examples_of_the_documentation(lab: Lab, tmp_path: Path, heading: str) -> None:
+    exemplar = lab.draw(DISC)
+    command = ["sh", "-ec"] if "region" in heading else [sys.executable, "-c"]
+    (tmp_path / "out").mkdir()
+    done = subprocess.run(
+        [*command, example(heading)],
+        env=environment(lab, exemplar),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(drawn(lab)) == {exemplar}
+    if "region" in heading:
+        assert "created" in outcomes_of(tmp_path / "out" / "similar.csv")
 
 
 def test_a_search_that_is_refused_says_why_in_a_line(lab: Lab, tmp_path: Path) -> None:

@@ -39,6 +39,11 @@ Name = Annotated[
 ]
 Images = Annotated[Path | None, typer.Option(help="Folder of the images; default: beside the annotations.")]
 
+_HOST, _PUBLIC_KEY, _PRIVATE_KEY = (
+    [f"CYTOMINE_{name}", f"REFINE_PLATFORM__{name}"] for name in ("HOST", "PUBLIC_KEY", "PRIVATE_KEY")
+)
+"""Environment variables: as the client's, else as the service's."""
+
 
 @app.command("tiles")
 def tiles(
@@ -96,9 +101,9 @@ def coco(
 def cytomine(
     project: Annotated[list[int], typer.Argument(help="Ids of the projects.")],
     out: Out,
-    host: Annotated[str, typer.Option(envvar="REFINE_PLATFORM__HOST", help="Base URL of Cytomine.")],
-    public_key: Annotated[str, typer.Option(envvar="REFINE_PLATFORM__PUBLIC_KEY", help="Of the account that reads.")],
-    private_key: Annotated[str, typer.Option(envvar="REFINE_PLATFORM__PRIVATE_KEY", help="Of the same account.")],
+    host: Annotated[str, typer.Option(envvar=_HOST, help="Base URL of Cytomine.")],
+    public_key: Annotated[str, typer.Option(envvar=_PUBLIC_KEY, help="Of the account that reads.")],
+    private_key: Annotated[str, typer.Option(envvar=_PRIVATE_KEY, help="Of the same account.")],
     term: Annotated[list[str] | None, typer.Option(help="Only annotations of this term, by name or id.")] = None,
     user: Annotated[list[int] | None, typer.Option(help="Only annotations of this user, by id.")] = None,
     reviewed: Annotated[bool, typer.Option("--reviewed", help="Reviewed annotations in place of the users'.")] = False,

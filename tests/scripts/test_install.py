@@ -1,0 +1,57 @@
+"""What ``scripts/install.sh`` asks pip for, with a Python that only notes it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTING = """#!/bin/sh
+echo "$*" >> "$NOTES"
+case "$*" in *+cpu*) [ -z "$NO_CPU_BUILD" ] ;; *version*) echo 2.13.0 ;; *) exit 0 ;; esac
+"""
+
+
+def asked(folder: Path, *, gpu: bool = False, **settings: str) -> tuple[list[str], str]:
+    """Run the script; gives what pip was asked for, and what the script said."""
+    python, smi, notes = folder / "venv" / "bin" / "python", folder / "bin" / "nvidia-smi", folder / "notes"
+    (folder / "venv" / "lib" / "python3.11" / "site-packages" / "nvidia").mkdir(parents=True)
+    for file, text in ((python, NOTING), (smi, f"#!/bin/sh\nexit {0 if gpu else 9}\n")):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text)
+        file.chmod(0o755)
+    path = f"{smi.parent}{os.pathsep}{os.environ['PATH']}"
+    told = {"PATH": path, "VENV": str(folder / "venv"), "NOTES": str(notes), "NO_CPU_BUILD": "", **settings}
+    done = subprocess.run(
+        ["sh", "scripts/install.sh"], cwd=ROOT, env=told, capture_output=True, text=True, timeout=60, check=True
+    )
+    return [line for line in notes.read_text().splitlines() if "install" in line], done.stdout
+
+
+@pytest.mark.skipif(not shutil.which("du"), reason="no du here")
+@pytest.mark.parametrize("extras", ["openvino", "openvino,dev"])
+def test_without_a_gpu_the_cpu_build_is_taken_where_there_is_one(tmp_path: Path, extras: str) -> None:
+    lines, said = asked(tmp_path, EXTRAS=extras, TORCH_INDEX_URL="http://here/cpu")
+    assert "torch==2.13.0+cpu" in lines[0]
+    assert ("torchvision==0.28.0+cpu" in lines[0]) == ("dev" in extras)
+    assert "--extra-index-url http://here/cpu" in lines[0]
+    assert not any(line.endswith(" torch") for line in lines)
+    assert lines[-1].endswith(f"-e ./client -e .[{extras}]")
+    assert f"torch 2.13.0, extras {extras}; {tmp_path / 'venv'} has " in said
+
+
+def test_where_there_is_no_cpu_build_the_script_says_how_to_name_one(tmp_path: Path) -> None:
+    lines, said = asked(tmp_path, NO_CPU_BUILD="yes")
+    assert "+cpu" in lines[0]
+    assert lines[1].endswith("constraints.txt torch")
+    assert "TORCH_INDEX_URL=" in said
+
+
+def test_with_a_gpu_the_build_for_it_is_taken(tmp_path: Path) -> None:
+    lines, said = asked(tmp_path, gpu=True)
+    assert not any("+cpu" in line for line in lines)
+    assert "TORCH_INDEX_URL" not in said
