@@ -44,6 +44,10 @@ def begin(viewer: Viewer, stage: Stage) -> tuple[int, Proposed]:
     viewer.button("Find others like this")
     searched(viewer)
     assert seen.asked["like"] == [number]
+    expect(panel(viewer)).to_contain_text(f"{len(seen.shown(0.5))} of {len(seen.shapes)} shown")
+    panel(viewer).get_by_role("slider").press("Home")
+    expect(panel(viewer)).to_contain_text(f"{len(seen.shapes)} of {len(seen.shapes)} shown")
+    drawn(viewer)
     return number, seen
 
 
