@@ -206,9 +206,8 @@ def test_every_engine_decodes_several_objects_of_a_window_at_a_time(embedded: Se
     embedding = embedded.encode(window(128, 128), Claim())
     pointed = Prompts(WindowXY(NOBODY), WindowXY(np.array([[128.0, 128.0]])), (PointLabel.FOREGROUND,))
     prompts = [box(128, 128), pointed, box(60, 60), box(128, 128)]
-    for one, other in zip(
-        embedded.decode_each(embedding, prompts), map(partial(embedded.decode, embedding), prompts), strict=True
-    ):
+    alone = [embedded.decode(embedding, each) for each in prompts]
+    for one, other in zip(embedded.decode_each(embedding, prompts), alone, strict=True):
         assert np.allclose(one.logits, other.logits, atol=0.05 * np.abs(other.logits).max())
         assert np.allclose(one.scores, other.scores, atol=0.02)
     assert embedded.features(embedding).shape == (176, 32, 32)
