@@ -35,7 +35,7 @@ _GLASS = (
 )
 """Where empty windows come from, in turn."""
 _OF_SEEN, _OF_STROMA = 24, 3
-"""At most so many objects of an image of the training, and boxes on stroma of any image."""
+"""Most objects of an image of the training, and boxes on stroma of any image."""
 _CASE = re.compile(r"/(GT\w+?\d+)-")
 """The patient, in the names of the gland images."""
 

@@ -13,12 +13,12 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def demo(
-    port: Annotated[int, typer.Option(min=1, max=65534, help="Of the service; Cytomine takes the next one.")] = 6000,
-    once: Annotated[bool, typer.Option("--once", help="Stop after the picture.")] = False,
+    port: Annotated[int, typer.Option(min=1, max=65534, help="Port of the service; Cytomine uses the next one.")] = 6000,
+    once: Annotated[bool, typer.Option("--once", help="Stop once the picture is written.")] = False,
     slide: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="A slide of yours; default: a drawn one.")
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Your own slide; by default a drawn one.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Where pictures, results and data go.")] = Path("out/demo"),
+    out: Annotated[Path, typer.Option(help="Folder for pictures, results and data.")] = Path("out/demo"),
     published: Annotated[
         bool,
         typer.Option(

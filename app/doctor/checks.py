@@ -102,7 +102,7 @@ def _model(settings: Settings) -> Iterator[Finding | tuple[float, int]]:
         return
     if weights.origin == "embedded":
         advice = "python -m app weights pull fetches the fine-tuned checkpoint."
-        yield Finding("weights", "warning", "the embedded demo model: not for annotation work", advice)
+        yield Finding("weights", "warning", "the embedded demo model: not meant for annotation work", advice)
     else:
         yield Finding("weights", "ok", f"{weights.name}, sha256 {weights.sha256[:12]}..., {weights.origin}")
     try:

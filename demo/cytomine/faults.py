@@ -224,7 +224,7 @@ def drawn_fault(
     calls : sequence of (method, path)
         Regular expressions; one of them is drawn.
     most_skip : int
-        At most so many matching requests pass first.
+        This many matching requests pass first.
     """
     method, path = rng.choice(list(calls))
     return Fault(

@@ -26,7 +26,7 @@ def evaluate(
     split: Annotated[
         str | None, typer.Option(help="train, validation, test or all.", show_default="test; all of a folder of tiles")
     ] = None,
-    limit: Annotated[int, typer.Option(min=0, help="At most so many objects of each dataset; 0: all.")] = 150,
+    limit: Annotated[int, typer.Option(min=0, help="Most objects of each dataset; 0 takes all.")] = 150,
     precision: Annotated[Precision, typer.Option(help="auto: bfloat16 on a GPU.")] = Precision.auto,
     device: Device = "auto",
     seed: Annotated[int, typer.Option(help="Of the prompts and of --limit.")] = 0,

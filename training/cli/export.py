@@ -29,7 +29,7 @@ _SHOWN = 12
 
 Out = Annotated[Path, typer.Option(help="The dataset folder.")]
 MinArea = Annotated[float, typer.Option(min=0.0, help="Leave out smaller objects, level-0 pixels.")]
-PerSlide = Annotated[int | None, typer.Option(min=1, help="At most so many objects of each image.", show_default="all")]
+PerSlide = Annotated[int | None, typer.Option(min=1, help="Most objects of each image.", show_default="all")]
 Edges = Annotated[bool, typer.Option("--edges", help="Also objects that the edge of a tile may have cut.")]
 Seed = Annotated[int, typer.Option(help="Of the split and of --per-slide.")]
 Prune = Annotated[bool, typer.Option("--prune", help="Take out what the source has no more.")]

@@ -19,7 +19,7 @@ def whole(
     config: Annotated[str | None, typer.Option(help="Its SAM 2.1 config; default: its own.")] = None,
     epochs: Annotated[int, typer.Option(min=1)] = 3,
     lr: Annotated[float, typer.Option(min=0.0, help="Learning rate; high, since it is few epochs.")] = 2e-4,
-    per_slide: Annotated[int, typer.Option(min=1, help="At most so many objects of each image.")] = 40,
+    per_slide: Annotated[int, typer.Option(min=1, help="Most objects of each image.")] = 40,
     limit: Annotated[int, typer.Option(min=1, help="Evaluate at most so many objects of each dataset.")] = 40,
     name: Annotated[str, typer.Option(help="Of the model.")] = "fine-tuned",
     licence: Annotated[str, typer.Option(help="For the model card.")] = "not stated",

@@ -36,7 +36,7 @@ class ChosenWeights:
         """One sentence for the log and the command line."""
         if self.origin == "embedded":
             return (
-                "EMBEDDED DEMO MODEL, not for annotation work: it is small and made for demonstrations "
+                "EMBEDDED DEMO MODEL, not meant for annotation work: it is small and made for demonstrations "
                 "(`python -m app weights pull` fetches the fine-tuned checkpoint)."
             )
         return f"Checkpoint {self.name} ({self.origin}, {self.path}), config {self.config}, sha256 {self.sha256}."

@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Refine annotations on whole-slide images in Cytomine, and find others like them, with your own rights.",
     epilog="CYTOMINE_HOST, CYTOMINE_PUBLIC_KEY and CYTOMINE_PRIVATE_KEY in the environment say where, and as whom;"
-    " your account page in Cytomine shows your keys. Exit codes: 0 done, 1 failed, 2 misspelt, 3 done but for some,"
+    " your account page in Cytomine shows your keys. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but for some,"
     " 130 interrupted.",
 )
 

@@ -15,7 +15,7 @@ export type Step = keyof typeof STEPS;
 export const stepNames = Object.keys(STEPS) as Step[];
 
 /**
- * Tell the step that runs after some time, if it goes as last time. The service answers once, at the end, so this is an
+ * Tell the step that runs after some time, judging by the last time. The service answers once, at the end, so this is an
  * expectation; whatever takes longer than that is shown as the last step that was due, until the answer is there.
  */
 export function expectedStep(elapsedMs: number, lastMs: Record<string, number>): Step {
