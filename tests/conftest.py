@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -44,19 +45,22 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give the tests of a file to one process, with the servers that they share, and all that need Ray to one, too.
-
-    The rooms that take longest begin, so that all processes end at about the same time.
-    """
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the rooms that take longest, so that all processes end at about the same time."""
     items.sort(key=lambda item: FIRST.index(_room(item)) if _room(item) in FIRST else len(FIRST))
-    for item in items:
-        file = item.path.relative_to(Path(__file__).parent)
-        on_ray = _room(item) == "scale" or file.name.endswith("_on_ray.py")
-        item.add_marker(pytest.mark.xdist_group("ray" if on_ray else str(file)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Give the tests of a file to one process, with the servers that they share, and all that need Ray to one, too."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file, _, _ = nodeid.partition("::")
+            return "ray" if file.startswith("tests/scale/") or file.endswith("_on_ray.py") else file
+
+    return ByFile(config, log)
 
 
 def _room(item: pytest.Item) -> str:

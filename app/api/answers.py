@@ -14,8 +14,9 @@ from app.geometry.locations import read_location
 from app.geometry.windows import Window
 from app.usecases.ports import ModelInfo
 from app.usecases.predict_roi import Prediction
+from app.usecases.proposal_shapes import Proposed
 from app.usecases.proposals import Proposal
-from app.usecases.proposing import Ended, Proposed
+from app.usecases.proposing import Ended
 from app.usecases.refine_crop import CropRefinement
 from app.usecases.refinement import Outcome, Refinement
 from app.usecases.segment_roi import Account
@@ -86,6 +87,8 @@ def proposed_feature(proposed: Proposed, tiles: int) -> dict[str, Any]:
         "score": proposed.score,
         "confidence": proposed.confidence,
         "likeness": proposed.likeness,
+        "doubts": list(proposed.doubts),
+        "doubtful": proposed.doubtful,
         "area_px0": proposed.shape.area,
         "tile": proposed.tile,
         "tiles": tiles,
@@ -99,6 +102,7 @@ def summed_up(ended: Ended) -> dict[str, Any]:
         "done": True,
         "proposals": ended.proposals,
         "tiles": ended.tiles,
+        "prompts": ended.prompts,
         "timings_ms": ended.timings_ms,
         "stopped": ended.stopped,
         "model": model_body(ended.model).model_dump(),

@@ -139,6 +139,8 @@ class ProposedProperties(BaseModel):
     score: float = Field(description="The model's own estimate of the IoU, 0 to 1.")
     confidence: float | None = Field(description="The IoU to be expected; null without a calibration.")
     likeness: float | None = Field(description="0 to 1, how like the exemplars it is; null without `like`.")
+    doubts: list[str] = Field(description="Why it should be looked at twice, in words.")
+    doubtful: bool = Field(description="Whether it should be looked at before it is written.")
     area_px0: float = Field(description="Level-0 pixels.")
     tile: int = Field(description="In which tile it was found, from 1.")
     tiles: int = Field(description="How many tiles there are.")
@@ -158,6 +160,7 @@ class ProposingEnd(BaseModel):
     done: bool = Field(description="False: a problem ended it.")
     proposals: int
     tiles: int = Field(description="How many were looked at.")
+    prompts: int = Field(description="How many prompts the model was given.")
     timings_ms: dict[str, float]
     stopped: Literal["limit", "deadline"] | None = Field(description="Why it ended early; null: it did not.")
     model: ModelBody

@@ -49,6 +49,8 @@ class Candidate:
     signs: Signs
     rank: float
     """More is better; among doubles the one of the highest rank is kept."""
+    likeness: float | None = None
+    """How like the exemplars it is; None where there are none."""
 
 
 def grid(per_side: int, shape: tuple[int, int]) -> list[Prompts]:

@@ -65,6 +65,12 @@ class Masks:
         return Mask(self.logits[taken], float(self.scores[taken]))
 
 
+def extent_of(mask: BoolMask) -> tuple[int, int, int, int]:
+    """Give the box of a mask's pixels: left, top, right, bottom, the last two past the last pixel; zeros if empty."""
+    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    return int(left), int(top), int(left + width), int(top + height)
+
+
 def mask_in_model_frame(logits: npt.NDArray[np.float32]) -> BoolMask:
     """Enlarge raw values to the model frame and apply the threshold.
 

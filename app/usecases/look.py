@@ -60,7 +60,7 @@ class Look:
         if self.encoded.glance is None:
             return None
         corners = _corners(box, self.shape)
-        return None if corners is None else sight_of(self.encoded.glance, _shares(corners, self.encoded.window))
+        return None if corners is None else sight_of(self.encoded.glance, shares_of(corners, self.encoded.window))
 
 
 def parts_of(shape: Polygon | MultiPolygon | None) -> int:
@@ -74,6 +74,7 @@ def _corners(box: Roi | None, shape: Polygon | MultiPolygon | None) -> tuple[flo
     return None if shape is None else shape.bounds
 
 
-def _shares(corners: tuple[float, float, float, float], window: Window) -> npt.NDArray[np.float64]:
+def shares_of(corners: tuple[float, float, float, float], window: Window) -> npt.NDArray[np.float64]:
+    """Give the corners of a box of the slide frame as shares of a window's side, (2, 2)."""
     places = np.array(corners, np.float64).reshape(2, 2)
     return np.asarray((places - (window.x0, window.y0)) / window.side_px0, np.float64)

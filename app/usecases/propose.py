@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import ceil
 
 import shapely
-from shapely import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from app.errors import InvalidPrompt, RegionTooLarge
-from app.geometry.frames import flip_geometry
-from app.geometry.locations import read_location, roi_of
+from app.geometry.frames import Roi
+from app.geometry.locations import read_location
 from app.geometry.outlines import OutlineOptions
-from app.geometry.polygons import polygonal
 from app.geometry.tiles import Tiling
 from app.usecases.embeddings import Embeddings
-from app.usecases.ports import Claim, Plane, Segmenter, Slide, SlideGateway
+from app.usecases.exemplars import LEAST_TILE_PX0, on_slide, read_exemplars
+from app.usecases.ports import Claim, Segmenter, Slide, SlideGateway
 from app.usecases.proposing import Proposing, Wanted
 from app.usecases.timings import Stopwatch
 
-OBJECTS_IN_TILE = 6.0
-"""Side of a tile over the longer side of the objects."""
 LARGEST_TILE_PX0 = 1024
 """Where nobody says how large the objects are, a tile shows at most so many level-0 pixels a side."""
 
@@ -73,30 +71,36 @@ class Propose:
         """
         stopwatch = Stopwatch()
         with stopwatch.step("validity"):
-            slide, plane, shape = self._read(asked)
+            slide, shape, slice_id = self._read(asked)
+            exemplars = read_exemplars(self.gateway, slide, asked.like, asked.unlike, self.claim.check)
+            if slice_id is None and exemplars:
+                slice_id = exemplars.slice_id
+            plane = self.gateway.plane(slide, slice_id)
         with stopwatch.step("box"):
-            region = _on_slide(shape, slide)
-            tiling = self._tiling()
+            region = on_slide(shape, slide)
+            tiling = exemplars.tiling() if exemplars else self._tiling(region)
             self._check(region, tiling, slide)
-            tiles = tiling.cover(region, slide.width, slide.height)
-        wanted = Wanted(slide, plane, region, tuple(tiles), asked.limit, asked.least_confidence, asked.outline)
+            tiles = tuple(tiling.cover(region, slide.width, slide.height))
+        wanted = Wanted(slide, plane, region, tiles, exemplars, asked.limit, asked.least_confidence, asked.outline)
         proposing = Proposing(self.embeddings, self.segmenter, wanted, self.claim, stopwatch)
         proposing.begin()
         return proposing
 
-    def _read(self, asked: Asked) -> tuple[Slide, Plane, BaseGeometry]:
-        if isinstance(asked.region, int):
-            annotation = self.gateway.annotation(asked.region)
-            if asked.slide_id not in (None, annotation.slide_id):
-                raise InvalidPrompt("The annotation lies on another image.", annotation_id=annotation.id)
-            slide = self.gateway.slide(annotation.slide_id)
-            return slide, self.gateway.plane(slide, annotation.slice_id), read_location(annotation.location)
-        assert asked.slide_id is not None  # noqa: S101  the edge has seen to it
-        slide = self.gateway.slide(asked.slide_id)
-        return slide, self.gateway.plane(slide, None), asked.region
+    def _read(self, asked: Asked) -> tuple[Slide, BaseGeometry, int | None]:
+        """Give the slide, the region (platform frame) and the plane that it lies on."""
+        if not isinstance(asked.region, int):
+            assert asked.slide_id is not None  # noqa: S101  the edge has seen to it
+            return self.gateway.slide(asked.slide_id), asked.region, None
+        annotation = self.gateway.annotation(asked.region)
+        if asked.slide_id not in (None, annotation.slide_id):
+            raise InvalidPrompt("The annotation lies on another image.", annotation_id=annotation.id)
+        return self.gateway.slide(annotation.slide_id), read_location(annotation.location), annotation.slice_id
 
-    def _tiling(self) -> Tiling:
-        side = min(LARGEST_TILE_PX0, self.segmenter.input_side_px)
+    def _tiling(self, region: BaseGeometry) -> Tiling:
+        """Give tiles at the model's own scale, and not larger than the region."""
+        x_min, y_min, x_max, y_max = region.bounds
+        side = min(LARGEST_TILE_PX0, self.segmenter.input_side_px, ceil(max(x_max - x_min, y_max - y_min)))
+        side = max(side, LEAST_TILE_PX0)
         return Tiling(side, side // 4)
 
     def _check(self, region: BaseGeometry, tiling: Tiling, slide: Slide) -> None:
@@ -108,21 +112,10 @@ class Propose:
                 area_px0=area,
                 limit_px0=self.limits.area_px0,
             )
-        roi = roi_of(flip_geometry(region, slide.height), slide.width, slide.height)
-        tiles = tiling.count(roi, slide.width, slide.height)
+        tiles = tiling.count(Roi(*region.bounds), slide.width, slide.height)
         if tiles > self.limits.tiles:
             raise RegionTooLarge(
                 f"Objects this small need {tiles} tiles in this region; {self.limits.tiles} are allowed at a time.",
                 tiles=tiles,
                 limit=self.limits.tiles,
             )
-
-
-def _on_slide(shape: BaseGeometry, slide: Slide) -> Polygon | MultiPolygon:
-    """Bring a region into the slide frame, valid and inside the slide."""
-    roi = roi_of(shape, slide.width, slide.height)
-    valid = polygonal(shape)
-    inside = valid and polygonal(
-        shapely.intersection(flip_geometry(valid, slide.height), shapely.box(0, 0, slide.width, slide.height))
-    )
-    return inside or shapely.box(roi.x_min, roi.y_min, roi.x_max, roi.y_max)

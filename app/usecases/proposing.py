@@ -1,41 +1,42 @@
-"""One pass over a region, tile by tile: encode the next one while the objects of this one are looked for."""
+"""One pass over a region, tile by tile: encode the next ones while the objects of this one are looked for."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
-import numpy as np
-import shapely
 from shapely import MultiPolygon, Polygon
 
 from app.errors import CallerGone, ModelBusy
 from app.geometry.automatic import Candidate, Rules, find_automatically, grid
-from app.geometry.frames import Roi, flip_geometry
-from app.geometry.outlines import OutlineOptions, outline_on_slide
-from app.geometry.polygons import polygonal
-from app.geometry.suppression import Kept
+from app.geometry.frames import Roi
+from app.geometry.likeness import Pattern
+from app.geometry.masks import Masks
+from app.geometry.outlines import OutlineOptions
+from app.geometry.prompts import Prompts
+from app.geometry.similar import find_similar
 from app.geometry.tiles import Tile
+from app.geometry.windows import Window
 from app.usecases.embeddings import Embeddings
+from app.usecases.exemplars import Exemplars
 from app.usecases.ports import Claim, EncodedWindow, ModelInfo, Plane, Segmenter, Slide
+from app.usecases.proposal_shapes import ProposalShapes, Proposed, numbered
 from app.usecases.segment_roi import started
 from app.usecases.timings import Stopwatch
 
 Stopped = Literal["limit", "deadline"]
 GRID = 16
-"""Places a side of a tile; source: thesis, section 4.5."""
+"""Places a side of a tile where all objects are looked for; source: thesis, section 4.5."""
 _IN_ADVANCE = 2
 """Tiles that are read and encoded while one is looked at."""
 _PAUSE_S = 0.5
 """Before a tile that found no place in the encoder's line asks again."""
-_SAME_OUTLINE = 0.5
-_MOST_INSIDE = 0.8
-"""When two outlines are one object; see `Kept`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +48,10 @@ class Wanted:
     region: Polygon | MultiPolygon
     """Slide frame, on the slide."""
     tiles: tuple[Tile, ...]
+    exemplars: Exemplars | None
     limit: int
     least_confidence: float
     outline: OutlineOptions
-
-
-@dataclass(frozen=True, slots=True)
-class Proposed:
-    """One outline that is proposed."""
-
-    number: int
-    """From 1."""
-    shape: Polygon | MultiPolygon
-    """Platform frame, valid and inside the slide."""
-    score: float
-    """The model's own estimate of the IoU."""
-    confidence: float | None
-    """The IoU that is to be expected; None where the checkpoint has no calibration."""
-    likeness: float | None
-    """0 to 1; None where nothing was to be like anything."""
-    tile: int
-    """From 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +61,8 @@ class Ended:
     proposals: int
     tiles: int
     """How many were looked at."""
+    prompts: int
+    """How many were decoded."""
     stopped: Stopped | None
     model: ModelInfo
     timings_ms: dict[str, float]
@@ -103,14 +89,21 @@ class Proposing:
         self._claim = replace(claim, ahead=True, given_up=lambda: self._left.is_set() or claim.given_up())
         self._coming: deque[Future[EncodedWindow]] = deque()
         self._next = 0
-        self._kept = Kept(_SAME_OUTLINE, _MOST_INSIDE)
-        self._count = self._done = 0
+        known = (*wanted.exemplars.like, *wanted.exemplars.unlike) if wanted.exemplars else ()
+        self._shapes = ProposalShapes(wanted.slide, wanted.region, known, wanted.least_confidence, wanted.outline)
+        self._pattern: Pattern | None = None
+        self._count = self._done = self._prompts = 0
         self._stopped: Stopped | None = None
 
     def begin(self) -> None:
-        """Read and encode the first tile; raises what keeps it from that, before anything is told."""
-        self._send_for(patient=False)
+        """Look at the exemplars and have the first tile encoded; raises what keeps it from that, with nothing told."""
         try:
+            if self.wanted.exemplars:
+                side = self.wanted.tiles[0].window.side_px0
+                windows = self.wanted.exemplars.windows(side, self.wanted.slide)
+                encoded = [self._encoded(window, patient=False) for window in windows]
+                self._pattern = self.wanted.exemplars.pattern(encoded, self._segmenter)
+            self._send_for(1, patient=False)
             self._coming[0].result()
         except BaseException:
             self.leave()
@@ -130,10 +123,10 @@ class Proposing:
         """
         try:
             while self._coming and self._stopped is None:
-                self._send_for(patient=True)
+                self._send_for(1 + _IN_ADVANCE, patient=True)
                 encoded = self._coming.popleft().result()
                 self._done += 1
-                yield list(self._found(self.wanted.tiles[self._done - 1], encoded))
+                yield list(self._proposed(self.wanted.tiles[self._done - 1], encoded))
         except ModelBusy:
             if time.monotonic() <= self._claim.deadline:
                 raise
@@ -143,67 +136,54 @@ class Proposing:
 
     def ended(self) -> Ended:
         """Sum up."""
-        return Ended(self._count, self._done, self._stopped, self._segmenter.info, self._stopwatch.timings_ms())
+        info, timings_ms = self._segmenter.info, self._stopwatch.timings_ms()
+        return Ended(self._count, self._done, self._prompts, self._stopped, info, timings_ms)
 
-    def _send_for(self, *, patient: bool) -> None:
-        """Have the next tiles read and encoded in the background."""
-        while self._next < len(self.wanted.tiles) and len(self._coming) < (1 + _IN_ADVANCE if patient else 1):
-            tile = self.wanted.tiles[self._next]
-            self._coming.append(started(lambda tile=tile: self._encoded(tile, patient=patient)))  # type: ignore[misc]
+    def _send_for(self, most: int, *, patient: bool) -> None:
+        """Have the next tiles read and encoded in the background, so many at a time."""
+        while self._next < len(self.wanted.tiles) and len(self._coming) < most:
+            window = self.wanted.tiles[self._next].window
+            self._coming.append(started(partial(self._encoded, window, patient=patient)))
             self._next += 1
 
-    def _encoded(self, tile: Tile, *, patient: bool) -> EncodedWindow:
-        """Encode a tile; where the line is full of clicks, wait for a place."""
-        slide, plane, window = self.wanted.slide, self.wanted.plane, tile.window
+    def _encoded(self, window: Window, *, patient: bool) -> EncodedWindow:
+        """Encode a window; who is patient waits for a place where the line is full of clicks."""
         whole = Roi(window.x0, window.y0, window.x0 + window.side_px0, window.y0 + window.side_px0)
+        slide, plane = self.wanted.slide, self.wanted.plane
         while True:
             try:
                 return self._embeddings.of(slide, plane, window, whole, self._stopwatch, self._claim)
-            except (ModelBusy, CallerGone):
+            except (ModelBusy, CallerGone) as error:
                 # Of a window that somebody has clicked in meanwhile, the click takes the place.
-                if not (patient and self._claim.stands):
+                if not self._claim.stands or (isinstance(error, ModelBusy) and not patient):
                     raise
-                self._left.wait(_PAUSE_S)
+            self._left.wait(_PAUSE_S)
 
-    def _found(self, tile: Tile, encoded: EncodedWindow) -> Iterator[Proposed]:
-        self._claim.check()
+    def _proposed(self, tile: Tile, encoded: EncodedWindow) -> Iterator[Proposed]:
         with self._stopwatch.step("decode"):
-            found = find_automatically(
-                lambda prompts: self._segmenter.decode_each(encoded.embedding, prompts),
-                grid(GRID, encoded.shape),
-                Rules(),
-            )
+            found = self._candidates(encoded)
         for candidate in found:
             self._claim.check()
             with self._stopwatch.step("postprocess"):
-                proposed = self._outlined(tile, encoded, candidate)
+                proposed = self._shapes.of(tile, self._done, encoded, candidate, self._segmenter.info)
             if proposed is None:
                 continue
             if self._count >= self.wanted.limit:
                 self._stopped = "limit"
                 return
             self._count += 1
-            yield replace(proposed, number=self._count)
+            yield numbered(proposed, self._count)
 
-    def _outlined(self, tile: Tile, encoded: EncodedWindow, candidate: Candidate) -> Proposed | None:
-        """Outline a candidate that is this tile's business, that nobody else has shown, and that is trusted enough."""
-        slide = self.wanted.slide
-        confidence = self._segmenter.info.judgement.confidence(candidate.signs)
-        if confidence.value < self.wanted.least_confidence:
-            return None
-        rows, columns = np.nonzero(candidate.mask.logits > 0)
-        height, width = candidate.mask.logits.shape
-        window = encoded.window
-        x = window.x0 + (columns.mean() + 0.5) * window.side_px0 / width
-        y = window.y0 + (rows.mean() + 0.5) * window.side_px0 / height
-        if not tile.owns(x, y) or not self.wanted.region.intersects(shapely.Point(x, y)):
-            return None
-        shape = outline_on_slide(
-            candidate.mask.logits, encoded.grid, encoded.shape, self.wanted.outline, (slide.width, slide.height)
-        )
-        drawn = shape and polygonal(flip_geometry(shape, slide.height))
-        if drawn is None or not self._kept.add(drawn):
-            return None
-        return Proposed(
-            0, drawn, candidate.signs.score, confidence.value if confidence.calibrated else None, None, self._done
-        )
+    def _candidates(self, encoded: EncodedWindow) -> list[Candidate]:
+        """Look for all objects of a window, or for those that are like the exemplars."""
+
+        def decode(prompts: Sequence[Prompts]) -> list[Masks]:
+            self._claim.check()
+            self._prompts += len(prompts)
+            return self._segmenter.decode_each(encoded.embedding, prompts)
+
+        if self._pattern is None or self.wanted.exemplars is None:
+            return find_automatically(decode, grid(GRID, encoded.shape), Rules())
+        features = self._segmenter.features(encoded.embedding)
+        sizes = self.wanted.exemplars.sizes(encoded.grid)
+        return find_similar(decode, features, encoded.shape, self._pattern, sizes)

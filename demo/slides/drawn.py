@@ -82,10 +82,11 @@ def draw_slide(folder: Path, seed: int = 7) -> DrawnSlide:
     if not (file.exists() and truth.exists()):
         folder.mkdir(parents=True, exist_ok=True)
         pixels, objects = _drawn(seed)
-        part = file.with_name(f"{file.name}.part")
-        _write_pyramid(pixels, part)
-        _write_truth(objects, truth)
-        part.replace(file)
+        parts = [each.with_name(f"{each.name}.{os.getpid()}.part") for each in (truth, file)]  # others may draw it, too
+        _write_truth(objects, parts[0])
+        _write_pyramid(pixels, parts[1])
+        for part, whole in zip(parts, (truth, file), strict=True):
+            part.replace(whole)
     return DrawnSlide(file, WIDTH, HEIGHT, MICRONS_PER_PIXEL, _read_truth(truth))
 
 

@@ -44,6 +44,10 @@ def begin(viewer: Viewer, stage: Stage) -> tuple[int, Proposed]:
     viewer.button("Find others like this")
     searched(viewer)
     assert seen.asked["like"] == [number]
+    expect(panel(viewer)).to_contain_text(f"{len(seen.shown(0.5))} of {len(seen.shapes)} shown")
+    panel(viewer).get_by_role("slider").press("Home")
+    expect(panel(viewer)).to_contain_text(f"{len(seen.shapes)} of {len(seen.shapes)} shown")
+    drawn(viewer)
     return number, seen
 
 
@@ -239,3 +243,26 @@ def test_the_service_itself_streams_and_stops_when_the_search_is_cancelled(click
     panel(clicker).locator("#similar-run").wait_for(state="hidden", timeout=120_000)
     expect(panel(clicker)).not_to_contain_text("broke off")
     clicker.screenshot("similar-9-by-the-service")
+
+
+@pytest.mark.long
+def test_the_service_itself_finds_others_like_a_nucleus(clicker: Viewer, stage: Stage) -> None:
+    stage.clear()
+    stage.cytomine.faults.clear()
+    some = nuclei(stage)
+    number = example(stage, some[0], "nuclei")
+    clicker.open(at=shapely.MultiPolygon(some).buffer(20).envelope, annotation=number, room=1.3)
+    clicker.button("Find others like this")
+    panel(clicker).locator("#similar-run").wait_for(state="hidden", timeout=240_000)
+    expect(panel(clicker).locator("#similar-measure")).to_have_text("Likeness")
+    drawn(clicker)
+    clicker.screenshot("similar-10-like-a-nucleus")
+    accept = panel(clicker).locator(ACCEPT)
+    count = int(re.sub(r"\D", "", accept.inner_text()))
+    assert count >= 3
+    accept.click()
+    clicker.status(f"{count} annotations added")
+    made = [stage.shape(each) for each in stored(stage) if each != number]
+    truth = [each.polygon for each in stage.objects if each.kind == "nuclei"]
+    found = sum(any(is_same(each, other) for other in truth) for each in made)
+    assert found >= count / 2

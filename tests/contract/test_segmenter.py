@@ -15,7 +15,7 @@ import pytest
 from app.errors import CallerGone, ModelBusy
 from app.geometry.frames import WindowXY
 from app.geometry.judgement import UNJUDGED
-from app.geometry.prompts import Prompts
+from app.geometry.prompts import PointLabel, Prompts
 from app.geometry.windows import WindowGrid, WindowImage
 from app.segmenter.weights import choose
 from app.settings import SegmenterSettings, Settings
@@ -105,6 +105,22 @@ def test_finds_what_is_in_the_window(segmenter: Segmenter) -> None:
     assert (found[120, 100], found.sum()) == (True, pytest.approx(np.pi * 40**2, rel=0.02))
 
 
+def test_several_objects_are_decoded_as_one_after_the_other(segmenter: Segmenter) -> None:
+    embedding = segmenter.encode(window(100, 120), Claim())
+    prompts = [box(100, 120), box(30, 30), box(100, 120)]
+    together, alone = segmenter.decode_each(embedding, prompts), [segmenter.decode(embedding, each) for each in prompts]
+    for one, other in zip(together, alone, strict=True):
+        assert np.array_equal(one.logits, other.logits)
+    assert segmenter.decode_each(embedding, []) == []
+
+
+def test_tells_what_the_encoder_saw_over_the_whole_window(segmenter: Segmenter) -> None:
+    features = segmenter.features(segmenter.encode(window(100, 120), Claim()))
+    assert features.dtype == np.float32
+    assert features.ndim == 3
+    assert np.isfinite(features).all()
+
+
 def test_embeddings_do_not_meet(segmenter: Segmenter) -> None:
     places = [(60, 60), (190, 60), (60, 190)]
     with ThreadPoolExecutor(3) as pool:
@@ -184,3 +200,14 @@ def test_the_masks_are_those_of_the_model(embedded: Segmenter) -> None:
 
 def test_how_to_judge_the_masks_comes_with_the_model(embedded: Segmenter) -> None:
     assert embedded.info.judgement == choose(SETTINGS).judgement != UNJUDGED
+
+
+def test_every_engine_decodes_several_objects_of_a_window_at_a_time(embedded: Segmenter) -> None:
+    embedding = embedded.encode(window(128, 128), Claim())
+    pointed = Prompts(WindowXY(NOBODY), WindowXY(np.array([[128.0, 128.0]])), (PointLabel.FOREGROUND,))
+    prompts = [box(128, 128), pointed, box(60, 60), box(128, 128)]
+    alone = [embedded.decode(embedding, each) for each in prompts]
+    for one, other in zip(embedded.decode_each(embedding, prompts), alone, strict=True):
+        assert np.allclose(one.logits, other.logits, atol=0.05 * np.abs(other.logits).max())
+        assert np.allclose(one.scores, other.scores, atol=0.02)
+    assert embedded.features(embedding).shape == (176, 32, 32)

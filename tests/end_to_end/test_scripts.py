@@ -22,6 +22,7 @@ from cytomine_refine import ApiKeyAuth, RefineClient, RefineFailed
 from cytomine_refine.batch import side_by_side
 from demo.cytomine.faults import Fault
 from demo.cytomine.server import EmbeddedCytomine
+from demo.cytomine.store import Mask
 from tests.end_to_end.scripting import ROOT, boxes, environment, example, outcomes_of, rows_of
 from tests.fakes.scripted_server import Answer, ScriptedServer
 from tests.lab import BOX, DISC, DISC_X, DISC_Y, HEIGHT, SECRET, Lab, settle, with_addition
@@ -101,6 +102,21 @@ def test_the_first_refine_of_the_guide(lab: Lab, tmp_path: Path) -> None:
     script = "\n".join(lines).replace("1234", str(annotation)).replace("/tmp/", f"{tmp_path}/")
     run(["bash", "-euc", f'refine="{sys.executable} -m app refine"\n{script}'], lab, 0, tmp_path)
     assert lab.iou(annotation) > 0.8
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="no curl here")
+def test_the_token_of_the_guide_refines(lab: Lab, tmp_path: Path) -> None:
+    annotation = lab.draw(BOX)
+    page = (ROOT / "docs" / "install-ce-2025.1.md").read_text()
+    script = page.partition("test_the_token_of_the_guide_refines -->\n```sh\n")[2].partition("```")[0]
+    script = script.replace("http://your.cytomine", lab.cytomine.base_url).replace("1234", str(annotation))
+    person = lab.cytomine.store.add_user(f"reader of the guide {annotation}", password="guided")
+    lab.cytomine.store.add_member(lab.project, person.id, Mask.ADMINISTRATION)
+    script = script.replace('"you"', f'"{person.username}"').replace('"..."', '"guided"')
+    shown = json.loads(run(["bash", "-euc", script], lab, 0, tmp_path))["refinement"]
+    assert not shown["changed"]
+    assert shown["preview"]
+    assert lab.location(annotation) == BOX.wkt
 
 
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("openssl")), reason="no curl or openssl here")

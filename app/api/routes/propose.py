@@ -25,6 +25,8 @@ from app.usecases.proposing import Proposing
 log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/x-ndjson"
+SIGN_OF_LIFE = " "
+"""Of a tile in which nothing was found: a blank before the next line, so that no proxy takes silence for the end."""
 _LINES: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "One GeoJSON Feature a line, the best first within each tile; the last line has `done`: true, "
@@ -70,8 +72,8 @@ def _told(verbs: Verbs, request: Request, proposing: Proposing) -> Iterator[str]
     outcome = "failed"
     try:
         for found in proposing.tiles():
-            if found:
-                yield "".join(_line(proposed_feature(each, len(proposing.wanted.tiles))) for each in found)
+            told = (_line(proposed_feature(each, len(proposing.wanted.tiles))) for each in found)
+            yield "".join(told) or SIGN_OF_LIFE
         ended = proposing.ended()
         outcome = ended.stopped or "done"
         yield _line(summed_up(ended))

@@ -19,6 +19,9 @@ import type { Workbench } from './workbench';
 export type Kind = 1 | -1;
 export type Where = 'view' | 'drawn' | 'slide' | 'shape';
 
+/** Where the slider stands at first when there are examples; less alike ones are one move away. */
+const FIRST_LIKENESS = 0.5;
+
 const format = new GeoJSON();
 
 export class Similar {
@@ -105,6 +108,7 @@ export class Similar {
     const abort = (this.abort = new AbortController());
     Object.assign(this, { set: new ProposalSet(), progress: { tile: 0, tiles: 0 }, ended: null, problem: null, focus: null });
     Object.assign(this, { picking: null, isOld: false });
+    if (this.chosenExamples.like.length) this.set.threshold = FIRST_LIKENESS;
     this.told();
     const there = this.annotated();
     try {

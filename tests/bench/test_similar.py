@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import shapely
+
+from app.usecases.ports import Slide
+from bench.proposals import Field, Found, judge
+from bench.similar import IOUS, SIMILAR, Trial, by_field, exemplars_of, table
+
+SQUARES = tuple(shapely.box(20 * at, 20, 20 * at + 12, 32) for at in range(1, 6))
+FIELD = Field("field", Slide(1, 200, 100, ""), SQUARES[:4], SQUARES[4:])
+
+
+def test_each_object_is_hit_once_and_what_is_shown_or_does_not_count_is_neither_right_nor_wrong() -> None:
+    found = [SQUARES[1], SQUARES[1].buffer(1), SQUARES[0], SQUARES[4], shapely.box(150, 60, 170, 80)]
+    judged = judge(found, FIELD, SQUARES[:1], 0.5)
+    assert (judged.objects, judged.hits, judged.wrong) == (3, 1, 2)
+    assert judged.ious == (1.0,)
+    assert judge([], FIELD, (), 0.5).hits == 0
+
+
+def test_a_loose_outline_is_a_hit_at_one_iou_and_wrong_at_another() -> None:
+    loose = [SQUARES[1].buffer(2, join_style="mitre")]
+    assert [judge(loose, FIELD, (), least).hits for least in IOUS] == [1, 0]
+    assert [judge(loose, FIELD, (), least).wrong for least in IOUS] == [0, 1]
+
+
+def test_a_field_tells_what_counts(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    labels = np.zeros((100, 120), np.uint16)
+    labels[20:40, 20:40], labels[50:55, 50:55], labels[0:30, 90:110] = 1, 2, 3
+    cv2.imwrite(str(tmp_path / "field.png"), np.full((100, 120, 3), 200, np.uint8))
+    cv2.imwrite(str(tmp_path / "field.mask.png"), labels)
+    field = Field.read(tmp_path / "field.png", 3)
+    assert [shape.bounds for shape in field.objects] == [(20, 20, 40, 40)]
+    assert len(field.others) == 2
+
+
+def test_the_tables_sum_up() -> None:
+    found = Found(SQUARES[:2], 8, 1, 2.0, 0.5, {})
+    judged = tuple(judge(found.shapes, FIELD, (), least) for least in IOUS)
+    trial = Trial(SIMILAR, "field", False, 1e6, found, judged)
+    (row,) = table([trial]).rows
+    assert row[:4] == (SIMILAR, "4", "0.500", "1.000")
+    assert row[-2:] == ("2.0", "8.0")
+    assert by_field([trial]).rows[0][0] == "field, left out"
+
+
+def test_what_is_shown_is_always_the_same() -> None:
+    assert exemplars_of(SQUARES, 1).like == exemplars_of(SQUARES, 1).like
+    assert len(exemplars_of(SQUARES, 1).like) == 3
