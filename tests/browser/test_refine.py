@@ -94,18 +94,16 @@ def test_busy_until_the_answer_is_there(viewer: Viewer, stage: Stage) -> None:
 
 
 def test_timings_are_folded_away_until_somebody_wants_them(viewer: Viewer, stage: Stage) -> None:
-    """A small screen has room for the list, and the browser remembers what a person unfolded."""
+    """The browser remembers what a person unfolded."""
     stage.clear()
     sample = stage.gland()
     number = stage.draw(sample.shape)
     page = viewer.page
-    page.set_viewport_size({"width": 1024, "height": 768})
     viewer.open(at=sample.shape, annotation=number)
     page.get_by_role("button", name="Refine with SAM").click()
     viewer.status("Outline refined")
-    steps, row = page.locator("#steps"), page.locator("#annotations li").first
+    steps = page.locator("#steps")
     expect(steps).to_be_hidden()
-    expect(row).to_be_in_viewport()
     viewer.screenshot("timings-folded")
     page.locator("#timings summary").click()
     expect(steps).to_be_visible()
