@@ -93,6 +93,27 @@ def test_busy_until_the_answer_is_there(viewer: Viewer, stage: Stage) -> None:
     assert len(sent) == 1
 
 
+def test_timings_are_folded_away_until_somebody_wants_them(viewer: Viewer, stage: Stage) -> None:
+    """The browser remembers what a person unfolded."""
+    stage.clear()
+    sample = stage.gland()
+    number = stage.draw(sample.shape)
+    page = viewer.page
+    viewer.open(at=sample.shape, annotation=number)
+    page.get_by_role("button", name="Refine with SAM").click()
+    viewer.status("Outline refined")
+    steps = page.locator("#steps")
+    expect(steps).to_be_hidden()
+    viewer.screenshot("timings-folded")
+    page.locator("#timings summary").click()
+    expect(steps).to_be_visible()
+    viewer.screenshot("timings-unfolded")
+    page.reload()
+    expect(steps).to_be_visible()
+    page.locator("#timings summary").click()
+    expect(steps).to_be_hidden()
+
+
 def test_points_are_kept_on_request(viewer: Viewer, stage: Stage) -> None:
     stage.clear()
     sample = stage.gland()

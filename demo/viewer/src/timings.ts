@@ -1,10 +1,12 @@
-/** The panel of steps: expected progress while a refine runs, measured times afterwards. */
+/** The panel of steps, folded away until somebody wants it: expected progress while a refine runs, measured times afterwards. */
 
 import { byId, el } from './dom';
 import { durationText, expectedStep, STEPS, type Step, stepNames } from './steps';
 import type { Workbench } from './workbench';
 
 const TICK_MS = 60;
+/** Whether the steps are unfolded, as this browser left them. */
+const UNFOLDED = 'refine.timings';
 
 export function timingsPanel(bench: Workbench): void {
   const rows = new Map<Step, { row: HTMLElement; bar: HTMLElement; time: HTMLElement }>();
@@ -59,5 +61,8 @@ export function timingsPanel(bench: Workbench): void {
     }
   }
 
+  const fold = byId<HTMLDetailsElement>('timings-fold');
+  fold.open = localStorage.getItem(UNFOLDED) === 'true';
+  fold.addEventListener('toggle', () => localStorage.setItem(UNFOLDED, String(fold.open)));
   bench.on('change', show);
 }
