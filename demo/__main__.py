@@ -13,7 +13,9 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def demo(
-    port: Annotated[int, typer.Option(min=1, max=65534, help="Port of the service; Cytomine uses the next one.")] = 6000,
+    port: Annotated[
+        int, typer.Option(min=1, max=65534, help="Port of the service; Cytomine uses the next one.")
+    ] = 6000,
     once: Annotated[bool, typer.Option("--once", help="Stop once the picture is written.")] = False,
     slide: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Your own slide; by default a drawn one.")

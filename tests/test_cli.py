@@ -296,7 +296,9 @@ def test_serve_refuses_to_start_without_a_secret(environment: dict[str, str]) ->
 
 def test_serve_refuses_to_start_without_weights(environment: dict[str, str]) -> None:
     refused = run(environment, "serve")
-    assert_one_line_error(refused, "app weights pull", "REFINE_SEGMENTER__DEMO_MODEL=true", "not meant for annotation work")
+    assert_one_line_error(
+        refused, "app weights pull", "REFINE_SEGMENTER__DEMO_MODEL=true", "not meant for annotation work"
+    )
 
 
 def test_serve_answers_and_stops_when_told(trying: dict[str, str]) -> None:
