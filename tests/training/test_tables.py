@@ -226,7 +226,7 @@ def test_parts_of_a_dataset(drawn: Dataset) -> None:
 
 
 SAMPLE = {"4.2", "5.4", "5.11", "5.17", "6.7", "sam2-histology"}
-"""Entries of every kind: asked as it is, a sweep that learns, redrawn, with masks that moved, with histology encoders."""
+"""One of each kind: asked as it is, a sweep that learns, redrawn, masks that moved, histology encoders."""
 
 
 @pytest.mark.long
