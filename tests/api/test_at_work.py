@@ -84,3 +84,19 @@ def test_closing_ends_those_that_are_still_kept(settings: Settings, reader: Disc
     assert not models[0].closed
     at_work.close()
     assert all(model.closed for model in models)
+
+
+def test_a_model_that_leaves_at_the_same_moment_twice_is_closed_once(settings: Settings, reader: DiscReader) -> None:
+    closed: list[int] = []
+
+    class Counting(Named):
+        def close(self) -> None:
+            closed.append(1)
+
+    at_work = AtWork(working_with(settings, reader, Counting(), None), kept_s=3600)
+    at_work.replace(working_with(settings, reader, Named(sha256="new"), None))
+    (timer,) = at_work._leaving
+    timer.function()  # its time comes
+    timer.function()  # and the service ends in the same moment
+    at_work.close()
+    assert closed == [1]

@@ -115,8 +115,8 @@ def _embedded(settings: Settings) -> ChosenWeights:
     if not settings.segmenter.demo_model:
         raise WeightsUnavailable(
             f"There are no weights in {settings.weights.folder}: fetch them with `python -m app weights pull`, or set"
-            " REFINE_SEGMENTER__DEMO_MODEL=true to try the service with the demo model, which is not for annotation"
-            " work."
+            " REFINE_SEGMENTER__DEMO_MODEL=true to try the service with the demo model, which is not meant for"
+            " annotation work."
         )
     sha256 = file_sha256(EMBEDDED_MODEL)
     judgement = judgement_of(EMBEDDED_MODEL, sha256)
