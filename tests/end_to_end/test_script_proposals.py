@@ -21,6 +21,8 @@ JWT_SECRET = "a secret that signs the tokens of searches by scripts, sixty-four"
 AROUND = (DISC_X - 150, DISC_Y - 150, DISC_X + 150, DISC_Y + 150)
 """Holds one disc."""
 BOX = ("--box", *map(str, AROUND))
+BESIDE = ("--box", "660", "180", "860", "380")
+"""Holds another disc, and not the example."""
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +68,7 @@ def test_proposals_come_as_lines_and_as_a_file_and_nothing_is_written(lab: Lab, 
 def test_accepted_once_resumed_and_taken_back(lab: Lab, tmp_path: Path) -> None:
     term = lab.cytomine.store.add_term(lab.project, "disc")
     exemplar = lab.draw(DISC, terms=(term,))
-    command = ("similar", str(exemplar), *BOX, "--accept", "--jobs", "1")
+    command = ("similar", str(exemplar), *BESIDE, "--accept", "--jobs", "1")
     lab.cytomine.faults.add(Fault("drop", "POST", "/api/annotation.json", when="after"))
     first = app(lab, tmp_path, *command)
     assert first.returncode == 0, first.stderr
