@@ -91,7 +91,8 @@ def settings_with(
 
 
 def test_without_weights_nothing_runs_unless_the_demo_model_is_wanted(tmp_path: Path) -> None:
-    with pytest.raises(WeightsUnavailable, match=r"no such folder.*weights pull.*DEMO_MODEL=true.*not for annotation"):
+    said = r"no such folder.*weights pull.*DEMO_MODEL=true.*not meant for annotation work"
+    with pytest.raises(WeightsUnavailable, match=said):
         choose(settings_with(tmp_path / "no such folder"))
     chosen = choose(settings_with(tmp_path / "no such folder", demo_model=True))
     assert (chosen.origin, chosen.name, chosen.config) == ("embedded", "embedded", "embedded")
