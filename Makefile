@@ -126,5 +126,5 @@ test-tables: $(READY) ## Run every table and figure of the thesis on drawn tissu
 finetune: $(READY) ## Export, fine-tune, evaluate, package and serve: DATA=folder of tiles [OUT=]
 	$(PY) -m training whole "$(DATA)" --out "$(OUT)"
 
-embedded-model: $(READY) ## Train a model like the embedded one from drawn tissue alone (hours on a CPU; in out/embedded)
-	$(PY) -m training embedded
+embedded-model: $(READY) ## Train a model like the embedded one: hours on a CPU, 15 minutes on a GPU (ARGS="--data FOLDER --minutes 15")
+	$(PY) -m training embedded $(ARGS)

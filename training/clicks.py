@@ -13,13 +13,14 @@ from training.models import PromptBatch
 
 Rng = np.random.Generator
 
-SEARCH_SIDE = 64
-"""Side of the grid on which errors are looked for."""
-_DEEPEST = 12
+SEARCH_SIDE = 128
+"""Side of the grid on which errors are looked for: on a coarser one, the rim of a nucleus is too thin to be seen."""
+_DEEPEST = 16
 """Errors wider than twice so many cells of the grid count as equally wide."""
 _MIDDLE = 0.7
 """Share of the clicks in the middle of the largest error; the others lie anywhere in one."""
 NO_CLICK = -1
+FAR_OFF = (-0.1, 0.45)
 
 
 def click_on_error(
@@ -47,7 +48,7 @@ def click_on_error(
     found = interpolate(logits.float().unsqueeze(1), size, mode="bilinear", align_corners=False)[:, 0] > 0
     wanted = adaptive_avg_pool2d(truth.float(), SEARCH_SIDE)[:, 0] > 0.5
     missed, taken = wanted & ~found, found & ~wanted
-    depth = torch.maximum(_depth(missed), _depth(taken))
+    depth = torch.maximum(depth_of(missed), depth_of(taken))
     generator = torch.Generator(depth.device).manual_seed(int(rng.integers(1 << 31)))
     chance = torch.rand(depth.shape, device=depth.device, generator=generator)
     aimed = torch.from_numpy(rng.random(len(depth)) < middle).to(depth.device)[:, None, None]
@@ -61,7 +62,7 @@ def click_on_error(
     return (cells + jitter) * (side / SEARCH_SIDE), labels.to(torch.int32)
 
 
-def _depth(places: Tensor) -> Tensor:
+def depth_of(places: Tensor) -> Tensor:
     """Give how many cells lie between each place of (b, h, w) and the nearest other; chessboard distance."""
     left = places.float().unsqueeze(1)
     depth = left.clone()
@@ -69,6 +70,29 @@ def _depth(places: Tensor) -> Tensor:
         left = -max_pool2d(-pad(left, (1, 1, 1, 1)), 3, 1)
         depth += left
     return depth[:, 0]
+
+
+def drawn_cells(weights: Tensor, side: float, rng: Rng) -> tuple[Tensor, Tensor]:
+    """Draw a place for each of (b, n, n) weights, with probability proportional to them.
+
+    Parameters
+    ----------
+    side : float
+        Of the window, pixels.
+
+    Returns
+    -------
+    places : (b, 2) float32
+        x and y, continuous pixels of the window.
+    found : (b,) bool
+        Whether there was any weight.
+    """
+    cells, flat = weights.shape[-1], weights.flatten(1)
+    found = flat.sum(1) > 0
+    generator = torch.Generator(flat.device).manual_seed(int(rng.integers(1 << 31)))
+    pick = torch.multinomial(flat + (~found)[:, None].float(), 1, generator=generator)[:, 0]
+    jitter = torch.rand((len(flat), 2), device=flat.device, generator=generator)
+    return (torch.stack([pick % cells, pick // cells], 1) + jitter) * (side / cells), found
 
 
 def with_click(prompts: PromptBatch, places: Tensor, labels: Tensor, rng: Rng, box_kept: float) -> PromptBatch:
@@ -89,16 +113,18 @@ def with_click(prompts: PromptBatch, places: Tensor, labels: Tensor, rng: Rng, b
     )
 
 
-def moved_far_off(boxes: Tensor, share: float, rng: Rng) -> Tensor:
-    """Move some boxes as a hurried hand does: each side by -10 % to +45 % of the extent.
+def redrawn(boxes: Tensor, share: float, reach: tuple[float, float], rng: Rng) -> Tensor:
+    """Draw some boxes as another hand does: each side moves outwards by its own share of the extent.
 
     Parameters
     ----------
     boxes : (b, 4)
     share : float
         Of the boxes.
+    reach : (float, float)
+        Least and largest share of the extent; a negative one cuts in. `FAR_OFF` is a hurried hand's.
     """
-    outwards = rng.uniform(-0.1, 0.45, (len(boxes), 4)) * (rng.random((len(boxes), 1)) < share)
+    outwards = rng.uniform(*reach, (len(boxes), 4)) * (rng.random((len(boxes), 1)) < share)
     extent = (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2)
     signed = torch.from_numpy((outwards * np.array([-1, -1, 1, 1])).astype(np.float32)).to(boxes.device)
     return boxes + extent * signed

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,9 @@ class About:
     description: str = ""
 
 
-def package(run: Path, metrics: Path | None, about: About, folder: Path) -> Path:
+def package(
+    run: Path, metrics: Path | None, about: About, folder: Path, measured: Mapping[str, Any] | None = None
+) -> Path:
     """Put a run's best checkpoint into a folder, with its card.
 
     Parameters
@@ -48,6 +51,8 @@ def package(run: Path, metrics: Path | None, about: About, folder: Path) -> Path
         A run's folder.
     metrics : Path, optional
         ``metrics.json`` of an evaluation of that checkpoint.
+    measured : mapping, optional
+        Further members of the card, such as the judgement of whoever packages.
 
     Returns
     -------
@@ -72,7 +77,6 @@ def package(run: Path, metrics: Path | None, about: About, folder: Path) -> Path
         sha256 = file_sha256(source)
     except StartupError as error:
         raise BrokenRun(error.detail) from error
-    measured = _metrics(metrics, sha256)
     card = {
         "name": about.name,
         "licence": about.licence,
@@ -86,9 +90,10 @@ def package(run: Path, metrics: Path | None, about: About, folder: Path) -> Path
         "best_epoch": record["best_epoch"],
         "validation_iou": {"before": record["curve"][0]["iou"], "best": record["best_validation_iou"]},
         CARD_MEMBER: of_values(tuple(record["recipe"].get("mask_values", RAW))).on_a_card(),
-        "metrics": measured,
+        "metrics": _metrics(metrics, sha256),
         "method": METHOD,
         **_judgement(metrics),
+        **(measured or {}),
     }
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{about.name}.pt"
@@ -138,6 +143,14 @@ def _judgement(file: Path | None) -> dict[str, Any]:
     return {"judgement": content["judgement"]} if "judgement" in content else {}
 
 
+def _confidence(card: dict[str, Any]) -> str:
+    """Say how far its scores can be trusted."""
+    about = card.get("judgement", {}).get("measured")
+    if not about:
+        return f"uncalibrated. {card.get('uncalibrated', 'Nobody has measured it.')}"
+    return f"calibrated on {about['prompts']} prompts of {about['slides']} slides, expected error {about['ece']:.3f}"
+
+
 def model_card(card: dict[str, Any]) -> str:
     """Write the card for people."""
     origin, recipe, iou = card["origin"], card["recipe"], card["validation_iou"]
@@ -157,6 +170,7 @@ def model_card(card: dict[str, Any]) -> str:
         f"| objects | {', '.join(f'{count} {split}' for split, count in origin['items'].items())}; split by slide |",
         f"| learned | {learned} |",
         f"| validation IoU | {iou['before']:.3f} before, {iou['best']:.3f} after |",
+        f"| confidence | {_confidence(card)} |",
         "",
         "## Use",
         "",

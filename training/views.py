@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,25 +74,44 @@ def recoloured(images: Tensor, rng: Rng) -> Tensor:
     (n, 3, h, w) float32
         Values of 0 to 255; every image is changed in its own way.
     """
-    count, device = len(images), images.device
+    pixels = images.float()
+    for share, change in _CHANGES:
+        rows = np.flatnonzero(rng.random(len(images)) < share)
+        if len(rows):  # only what is changed is computed; which rows, the host knows without asking the device
+            at = torch.from_numpy(rows).to(pixels.device)
+            pixels = pixels.index_copy(0, at, change(pixels[at], rng))
+    return pixels.clamp(0, 255)
 
-    def drawn(values: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.asarray(values, np.float32)).to(device).view(count, 1, 1, 1)
 
-    def some(share: float) -> Tensor:
-        return drawn(rng.random(count) < share) > 0
+def _drawn(values: np.ndarray, like: Tensor) -> Tensor:
+    return torch.from_numpy(np.asarray(values, np.float32)).to(like.device).view(-1, 1, 1, 1)
 
-    pixels = torch.where(some(0.6), _restained(images.float(), rng), images.float())
+
+def _relit(pixels: Tensor, rng: Rng) -> Tensor:
+    """Change gamma, contrast and brightness."""
+    count = len(pixels)
     gamma, gain = np.exp(rng.uniform(-0.5, 0.5, count)), rng.uniform(0.6, 1.25, count)
-    shift = rng.uniform(-25, 25, count)
-    lit = 255 * (pixels.clamp(0, 255) / 255) ** drawn(gamma)
-    pixels = torch.where(some(0.5), (lit - 128) * drawn(gain) + 128 + drawn(shift), pixels)
-    pixels = torch.where(some(0.03), pixels[:, torch.from_numpy(rng.permutation(3)).to(device)], pixels)
-    pixels = torch.where(some(0.07), pixels.mean(1, keepdim=True).expand_as(pixels), pixels)
-    pixels = torch.where(some(0.06), 255 - pixels, pixels)  # as fluorescence looks, with the one before
-    pixels = torch.where(some(0.3), _blurred(pixels, int(rng.integers(1, 3))), pixels)
-    grain = torch.randn(pixels.shape, device=device, generator=_generator(rng, device))
-    return torch.where(some(0.3), pixels + drawn(rng.uniform(1, 9, count)) * grain, pixels).clamp(0, 255)
+    lit = 255 * (pixels.clamp(0, 255) / 255) ** _drawn(gamma, pixels)
+    return (lit - 128) * _drawn(gain, pixels) + 128 + _drawn(rng.uniform(-25, 25, count), pixels)
+
+
+def _swapped(pixels: Tensor, rng: Rng) -> Tensor:
+    """Let the colours change places."""
+    return pixels[:, torch.from_numpy(rng.permutation(3)).to(pixels.device)]
+
+
+def _grey(pixels: Tensor, _: Rng) -> Tensor:
+    return pixels.mean(1, keepdim=True).expand_as(pixels)
+
+
+def _inverted(pixels: Tensor, _: Rng) -> Tensor:
+    """As fluorescence looks, with grey."""
+    return 255 - pixels
+
+
+def _grained(pixels: Tensor, rng: Rng) -> Tensor:
+    grain = torch.randn(pixels.shape, device=pixels.device, generator=_generator(rng, pixels.device))
+    return pixels + _drawn(rng.uniform(1, 9, len(pixels)), pixels) * grain
 
 
 def _restained(pixels: Tensor, rng: Rng) -> Tensor:
@@ -103,11 +123,23 @@ def _restained(pixels: Tensor, rng: Rng) -> Tensor:
     return 255 * torch.exp(-mixed.clamp(0, 4))
 
 
-def _blurred(pixels: Tensor, times: int) -> Tensor:
+def _blurred(pixels: Tensor, rng: Rng) -> Tensor:
     """Blur by shrinking and enlarging again."""
-    small = avg_pool2d(pixels, 1 + times, ceil_mode=True)
+    small = avg_pool2d(pixels, 1 + int(rng.integers(1, 3)), ceil_mode=True)
     return interpolate(small, pixels.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def _generator(rng: Rng, device: torch.device) -> torch.Generator:
     return torch.Generator(device).manual_seed(int(rng.integers(1 << 31)))
+
+
+_CHANGES: tuple[tuple[float, Callable[[Tensor, Rng], Tensor]], ...] = (
+    (0.6, _restained),
+    (0.5, _relit),
+    (0.03, _swapped),
+    (0.07, _grey),
+    (0.06, _inverted),
+    (0.3, _blurred),
+    (0.3, _grained),
+)
+"""What is changed, in this order, and in how many of the images."""

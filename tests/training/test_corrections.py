@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from training.clicks import NO_CLICK, click_on_error, moved_far_off, with_click
+from training.clicks import FAR_OFF, NO_CLICK, click_on_error, redrawn, with_click
 from training.models import PromptBatch
 from training.views import View, recoloured, view_of
 
@@ -57,7 +57,7 @@ def test_a_box_goes_only_where_a_click_says_what_is_object() -> None:
 
 def test_far_off_boxes_are_some_and_not_all() -> None:
     boxes = torch.tensor([[50.0, 60.0, 150.0, 200.0]]).repeat(300, 1)
-    moved = moved_far_off(boxes, 0.2, np.random.default_rng(0))
+    moved = redrawn(boxes, 0.2, FAR_OFF, np.random.default_rng(0))
     far = (moved != boxes).any(1)
     assert 30 < int(far.sum()) < 90
     assert float((boxes[:, 0] - moved[:, 0]).max()) <= 45

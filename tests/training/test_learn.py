@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -13,12 +14,14 @@ import pytest
 import torch
 
 from app.segmenter.weights import in_use
+from app.segmenter.weights.choice import EMBEDDED_MODEL
 from app.settings import WeightsSettings
 from demo.cytomine.server import EmbeddedCytomine
 from tests.lab import BOX, DISC_RADIUS, HEIGHT, Lab, in_one_process, serving, settings_for, settle
 from training.dataset import Dataset
 from training.errors import BrokenSource
-from training.learn.gate import Verdict, judged
+from training.learn.confidence import measured, on_a_card, told
+from training.learn.gate import Verdict, judged, refusal
 from training.learn.refined import named_in_journal
 from training.learn.together import lesson
 from training.models import open_model
@@ -33,7 +36,8 @@ def test_the_lab_is_learned_from_and_the_reference_is_not_forgotten(dataset: Dat
     learned = taken.data.of("train")
     assert {item.dataset for item in learned} == {"lab", "reference"}
     assert sum(item.dataset == "reference" for item in learned) == 3
-    assert {item.dataset for item in taken.data.of("validation")} == {"reference"}
+    assert {item.dataset for item in taken.data.of("validation")} == {"lab", "reference"}
+    assert {item.id for item in taken.new} == {item.id for item in dataset.of("test")}
     assert not {item.id for item in taken.new} & {item.id for item in learned if item.dataset == "lab"}
     assert {item.id for item in taken.reference} == {item.id for item in dataset.of("test")}
     assert not taken.new_is_seen
@@ -42,26 +46,67 @@ def test_the_lab_is_learned_from_and_the_reference_is_not_forgotten(dataset: Dat
     assert taken.data.mask(learned[0]).any()
 
 
-def test_a_lab_of_one_side_is_learned_from_whole_and_that_is_told(dataset: Dataset) -> None:
-    aside = tuple(dataset.of("test"))
-    taken = lesson(Dataset(dataset.folder, aside, dataset.splits), dataset, most_of_reference=1)
-    assert taken.new == list(aside)
+def test_of_a_lab_of_one_slide_some_objects_are_kept_aside_and_that_is_told(dataset: Dataset) -> None:
+    some = tuple(dataset.of("train"))  # one side of a split, as one slide would be
+    taken = lesson(Dataset(dataset.folder, some, dataset.splits), dataset, most_of_reference=1)
+    assert len(taken.new) == len(some) // 5
+    assert taken.same_slides
+    assert not taken.new_is_seen
+    sides = [{item.id for item in taken.data.of(side) if item.dataset == "lab"} for side in ("train", "validation")]
+    sides.append({item.id for item in taken.new})
+    assert set.union(*sides) == {item.id for item in some}
+    assert sum(map(len, sides)) == len(some)
+
+
+def test_of_a_few_objects_none_is_kept_aside_and_that_is_told(dataset: Dataset) -> None:
+    few = tuple(dataset.of("test"))[:4]
+    taken = lesson(Dataset(dataset.folder, few, dataset.splits), dataset, most_of_reference=1)
+    assert {item.id for item in taken.new} == {item.id for item in few}
     assert taken.new_is_seen
 
 
-def test_weights_that_are_worse_do_not_pass(dataset: Dataset) -> None:
-    items = dataset.of("test")[:2]
+def test_weights_that_are_worse_or_unchanged_do_not_pass(dataset: Dataset) -> None:
+    items = dataset.of("test")[:3]
     good, bad = open_model("embedded").model, open_model("embedded").model
     with torch.no_grad():
         for name, value in bad.network.named_parameters():
             if name.startswith("sam_mask_decoder"):
                 value.mul_(0.5)
-    assert judged("same", dataset, items, (good, good), CPU).passes
-    verdict = judged("worse", dataset, items, (good, bad), CPU)
-    assert not verdict.passes
-    assert "is worse by more than 0.005" in str(verdict)
-    assert Verdict("a little", 9, 0.8, 0.7951).passes
+    same = judged("same", dataset, items, (good, good), CPU)
+    assert same.passes
+    assert not same.proves
+    assert "Nothing shows that the new weights are better" in (refusal([same, same]) or "")
+    worse = judged("these", dataset, items, (good, bad), CPU)
+    assert not worse.passes
+    assert "worse by more than 0.005" in str(worse)
+    assert refusal([same, worse]) == "The new weights are worse by more than 0.005: these."
+    better = judged("these", dataset, items, (bad, good), CPU)
+    assert better.proves
+    assert refusal([same, better]) is None
+    assert better.error > 0
+
+
+def test_a_gain_counts_if_it_is_large_sure_and_not_taught() -> None:
+    little_worse = Verdict("reference", 9, 0.8, 0.7951)
+    assert little_worse.passes
     assert not Verdict("too much", 9, 0.8, 0.7949).passes
+    assert refusal([Verdict("new", 90, 0.8, 0.806, 0.002), little_worse]) is None
+    for unproven in (
+        Verdict("small", 90, 0.8, 0.804, 0.0001),
+        Verdict("by chance", 9, 0.8, 0.82, 0.011),
+        Verdict("one object", 1, 0.8, 0.9, float("inf")),
+        Verdict("taught", 90, 0.8, 0.9, 0.002, taught=True),
+    ):
+        assert refusal([unproven, little_worse]), unproven
+        assert refusal([unproven, Verdict("reference", 90, 0.8, 0.81, 0.002)]) is None, unproven
+
+
+def test_a_confidence_that_cannot_be_measured_is_told_and_not_invented(dataset: Dataset) -> None:
+    some = dataset.of("test")[:1]
+    found = measured(open_model("embedded"), [(dataset, some)], CPU, seed=0)
+    assert isinstance(found, str)
+    assert on_a_card(found) == {"uncalibrated": found}
+    assert told(found).startswith("The confidence of the new weights is uncalibrated. A calibration needs objects of 4")
 
 
 def test_a_journal_names_what_was_outlined(tmp_path: Path) -> None:
@@ -94,7 +139,9 @@ def learned(lab: Lab, reference: Path, folder: Path, *more: str) -> subprocess.C
 
 @pytest.mark.long
 @in_one_process
-def test_the_lab_teaches_the_service_while_it_runs(dataset: Dataset, tmp_path: Path) -> None:
+def test_what_is_not_shown_to_be_better_stays_out_and_weights_change_while_the_service_runs(
+    dataset: Dataset, tmp_path: Path
+) -> None:
     with EmbeddedCytomine(tmp_path / "cytomine", jwt_secret="s" * 64) as cytomine:
         plain = settings_for(cytomine)
         settings = plain.model_copy(
@@ -110,21 +157,25 @@ def test_the_lab_teaches_the_service_while_it_runs(dataset: Dataset, tmp_path: P
             other = lab.draw(f"POLYGON (({_around(760, 120)}))")
             preview = lab.refine(other, dry_run=True).json()["preview"]
             first = learned(lab, dataset.folder, tmp_path, "--use")
-            assert first.returncode == 0, first.stdout + first.stderr
+            assert first.returncode == 1, first.stdout + first.stderr
             assert "Learning from 1 objects, 1 of them new or corrected" in first.stdout
-            wait_for(url, "learned")
+            assert "Nothing shows that the new weights are better" in first.stdout
+            assert "Nothing was packaged: the weights before stay." in first.stdout
+            assert in_use(tmp_path / "weights") is None
+            put_to_use(other_weights(tmp_path), tmp_path)
+            wait_for(url, "other")
             assert lab.refine(other, preview=preview).status_code == 409
             assert lab.refine(other).status_code == 200
-            second = learned(lab, dataset.folder, tmp_path, "--use")
+            second = learned(lab, dataset.folder, tmp_path)
             assert "Learning from 2 objects, 1 of them new or corrected" in second.stdout, second.stderr
             third = learned(lab, dataset.folder, tmp_path)
             assert "0 objects are new or corrected since the last time" in third.stdout, third.stderr
             record = json.loads((tmp_path / "out" / "learn" / "learned.json").read_text())
             assert len(record["items"]) == 2
-            assert all(verdict["passes"] for verdict in record["verdicts"])
-            assert (in_use(tmp_path / "weights") or Path()).name.startswith("learned-")
-            while in_use(tmp_path / "weights"):
-                back(tmp_path)
+            assert record["packaged"] is None
+            assert not any(verdict["proves"] for verdict in record["verdicts"])
+            assert (in_use(tmp_path / "weights") or Path()).name.startswith("other-")
+            back(tmp_path)
             wait_for(url, "embedded")
             assert lab.refine(accepted).status_code == 200
     assert lab.iou(accepted) > 0.9
@@ -135,6 +186,21 @@ def _around(x: int, y: int) -> str:
     low, high = DISC_RADIUS + 8, HEIGHT - y
     corners = ((x - low, high - low), (x + low, high - low), (x + low, high + low), (x - low, high + low))
     return ", ".join(f"{a} {b}" for a, b in (*corners, corners[0]))
+
+
+def other_weights(folder: Path) -> Path:
+    """Write weights that differ from the embedded ones by next to nothing."""
+    state = torch.load(EMBEDDED_MODEL, weights_only=True)["model"]
+    file = folder / "other.pt"
+    torch.save({"model": {name: value.float() * 1.0001 for name, value in state.items()}}, file)
+    card = {"name": "other", "config": "embedded", "sha256": hashlib.sha256(file.read_bytes()).hexdigest()}
+    file.with_suffix(".json").write_text(json.dumps(card))
+    return file
+
+
+def put_to_use(checkpoint: Path, folder: Path) -> None:
+    command = [sys.executable, "-m", "app", "weights", "use", str(checkpoint), "--folder", str(folder / "weights")]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
 
 
 def back(folder: Path) -> None:

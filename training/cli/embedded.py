@@ -1,4 +1,4 @@
-"""``embedded``: the small model that is committed, from drawn tissue."""
+"""``embedded``: a small model like the one that is committed, from drawn tissue and any real images."""
 
 from __future__ import annotations
 
@@ -7,27 +7,76 @@ from typing import Annotated
 
 import typer
 
+from training.cli.train import Device, Precision
+
+_WITHOUT_END = 10**6
+"""Steps of a run that the clock ends."""
+
 
 def embedded(
     out: Annotated[Path, typer.Option(help="Folder of the run; the same one again goes on with it.")] = Path(
         "out/embedded"
     ),
-    steps: Annotated[int, typer.Option(min=1, help="How long to learn; a second or two each on two cores.")] = 3200,
-    scenes: Annotated[int, typer.Option(min=12, help="Drawn scenes to learn from.")] = 800,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of images with instance masks, or dataset folder, to mix in; may be given again."),
+    ] = None,
+    held_out: Annotated[Path | None, typer.Option(help="The same, but only looked at, beside drawn scenes.")] = None,
+    leave_out: Annotated[
+        list[str] | None, typer.Option(help="Image of --data, by name, that is only looked at; may be given again.")
+    ] = None,
+    begin_with: Annotated[
+        str | None, typer.Option("--from", help="Checkpoint to go on from: embedded, or a file.", show_default="none")
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="How long to learn; a second or two each on two cores.", show_default="3200, or --minutes"
+        ),
+    ] = None,
+    minutes: Annotated[float, typer.Option(min=0.0, help="End after so long; 0: never.")] = 0.0,
+    scenes: Annotated[int, typer.Option(min=12, help="Drawn scenes at hand; a fifth is new in every epoch.")] = 480,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Windows to a batch.", show_default="12; 56 on a GPU")
+    ] = None,
+    targets: Annotated[
+        int | None, typer.Option(min=1, help="Prompts to a window.", show_default="2; 4 on a GPU")
+    ] = None,
+    accumulate: Annotated[int, typer.Option(min=1, help="Batches to a step.")] = 1,
+    lr: Annotated[float, typer.Option(min=0.0, help="Learning rate at its peak.")] = 7e-4,
     seed: Annotated[int, typer.Option(help="Of the scenes, the samples and the weights.")] = 7,
+    profile: Annotated[bool, typer.Option("--profile", help="Say at the end where a step's time goes.")] = False,
+    precision: Annotated[Precision, typer.Option(help="auto: bfloat16 on a GPU.")] = Precision.auto,
+    device: Device = "auto",
     install: Annotated[
         Path | None, typer.Option(help="Also put the checkpoint and its record here, for the service to load.")
     ] = None,
 ) -> None:
-    """Train the embedded demo model from drawn tissue."""
+    """Train a small model from drawn tissue, and from real images where there are some."""
     import json
 
-    from training.embedded.iou_over_minutes import plot_iou_over_minutes
-    from training.embedded.train import Recipe, install_model, train
+    from training.early import check_out
+    from training.embedded.real import real_scenes
+    from training.embedded.recipe import Recipe
+    from training.embedded.record import RECORD, install_model
+    from training.embedded.train import train
+    from training.start import machine
 
-    checkpoint = train(Recipe(steps=steps, scenes=scenes, seed=seed), out)
-    record = json.loads((out / "record.json").read_text())
-    plot_iou_over_minutes(record["curve"], out / "curve.png")
+    check_out(out)
+    where = machine(device, precision.value)
+    on_gpu = where.device.type == "cuda"
+    recipe = Recipe(
+        steps=steps or (_WITHOUT_END if minutes else Recipe().steps), minutes=minutes, scenes=scenes,
+        batch=batch or (56 if on_gpu else 12), targets=targets or (4 if on_gpu else 2), accumulate=accumulate,
+        learning_rate=lr, seed=seed,
+    )  # fmt: skip
+    real = real_scenes(data or (), leave_out or ())
+    unseen = [
+        *real_scenes([held_out] if held_out else ()),
+        *(real_scenes(data or (), only=leave_out) if leave_out else ()),
+    ]
+    checkpoint = train(recipe, out, where, real=real, unseen=unseen, begin_with=begin_with, profile=profile)
+    record = json.loads((out / RECORD).read_text(encoding="utf-8"))
     typer.echo(f"{checkpoint}: {checkpoint.stat().st_size / 1e6:.1f} MB, {record['steps']} steps")
     if install is not None:
         install_model(checkpoint, record, install)

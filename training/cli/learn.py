@@ -46,12 +46,12 @@ def learn(
     name: Annotated[str, typer.Option(help="Of the model.")] = "learned",
     licence: Annotated[str, typer.Option(help="For the model card.")] = "not stated",
     use: Annotated[
-        bool, typer.Option("--use", help="Put the weights to use at once, if they are not worse; a service takes them.")
+        bool, typer.Option("--use", help="Put the weights to use at once, if they are better; a service takes them.")
     ] = False,
     device: Device = "auto",
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
-    """Learn from what was refined in Cytomine since the last time; what gets worse is not packaged."""
+    """Learn from what was refined in Cytomine since the last time; what is not shown to be better is not packaged."""
     from training.early import check_out, check_training_data
     from training.finetune.recipe import Recipe
     from training.learn.round import learn as learn_from
@@ -75,7 +75,7 @@ def learn(
     about = About(name, licence, f"Learned from {len(lab.items)} objects that were accepted in Cytomine.")
     outcome = learn_from(lab, known, begun, recipe, about, out, machine(device, "auto"), typer.echo)
     if outcome.package is None:
-        typer.echo("The weights before stay: nothing was packaged.")
+        typer.echo(f"{outcome.refused} Nothing was packaged: the weights before stay.")
         raise typer.Exit(1)
     _hand_over(outcome.package, use)
 
@@ -115,7 +115,7 @@ def _hand_over(package: Path, put_to_use: bool) -> None:
     from app.segmenter.weights import use
     from app.settings import read_settings
 
-    typer.echo(f"{package}: not worse.")
+    typer.echo(f"{package}: better, and worse nowhere.")
     if put_to_use:
         kept = use(read_settings().weights.folder, package)
         typer.echo(f"{kept} is put to use. `python -m app weights back` gives the ones before back.")

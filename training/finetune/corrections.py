@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.clicks import click_on_error, moved_far_off, with_click
-from training.finetune.losses import weighed
+from training.clicks import FAR_OFF, click_on_error, redrawn, with_click
+from training.finetune.losses import every_proposal, weighed
 from training.finetune.recipe import Recipe
 from training.models import Embeddings, Promptable, PromptBatch, chosen
+from training.prompts import LOOSENED
 
 _MASK_GIVEN = 0.3
 """How often a round also gives back the mask that the click corrects."""
@@ -43,7 +44,8 @@ def corrected_loss(
     side = float(model.side)
     rounds = recipe.rounds if rng is not None else 0
     if rounds and rng is not None:
-        prompts = replace(prompts, boxes=moved_far_off(prompts.boxes, recipe.far_off, rng))
+        boxes = redrawn(prompts.boxes, recipe.loosened, LOOSENED, rng)
+        prompts = replace(prompts, boxes=redrawn(boxes, recipe.far_off, FAR_OFF, rng))
     logits, scores = model.decode(embeddings, prompts)
     losses = [_loss(model, recipe, logits, scores, truth)]
     for _ in range(rounds):
@@ -53,13 +55,18 @@ def corrected_loss(
         prompts = with_click(prompts, places, labels, rng, recipe.box_kept)
         given = kept.sigmoid().unsqueeze(1) if rng.random() < _MASK_GIVEN else prompts.masks
         logits, scores = model.decode(embeddings, replace(prompts, masks=given))
-        losses.append(_loss(model, recipe, logits, scores, truth))
+        losses.append(_loss(model, recipe, logits, scores, truth, clicked=True))
     return torch.stack(losses).mean()
 
 
-def _loss(model: Promptable, recipe: Recipe, logits: Tensor, scores: Tensor, truth: Tensor) -> Tensor:
+def _loss(
+    model: Promptable, recipe: Recipe, logits: Tensor, scores: Tensor, truth: Tensor, *, clicked: bool = False
+) -> Tensor:
+    """Weigh the answers; a click leaves nothing open, so that after one every proposal has to follow it."""
     logits, scores = logits.float(), scores.float()
     loss = weighed(recipe, logits[:, 1:], scores[:, 1:], truth, model.score_error)
+    if clicked:
+        loss = 0.5 * (loss + every_proposal(recipe, logits[:, 1:], scores[:, 1:], truth, model.score_error))
     if recipe.single:
         loss = loss + recipe.single * weighed(recipe, logits[:, :1], scores[:, :1], truth, model.score_error)
     return loss

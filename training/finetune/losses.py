@@ -120,7 +120,7 @@ def weighed(
     -------
     scalar
     """
-    loss = sam1 if (recipe.loss, score_error) == ("sam", "squared") else LOSSES[recipe.loss]
+    loss = _loss_of(recipe, score_error)
     weight = IOU_WEIGHT if recipe.estimates else 0.0
     if recipe.proposal == "least loss":
         return best_of_proposals(loss, logits, scores, truth, weight, score_error)
@@ -129,6 +129,18 @@ def weighed(
     enlarged = _enlarged(logits[rows, best], truth)
     weights = loss(enlarged, scores.gather(1, best), truth).mean()
     return weights + weight * _of_estimates(logits, scores, truth, score_error) if weight else weights
+
+
+def _loss_of(recipe: Recipe, score_error: ScoreError) -> Loss:
+    return sam1 if (recipe.loss, score_error) == ("sam", "squared") else LOSSES[recipe.loss]
+
+
+def every_proposal(
+    recipe: Recipe, logits: Tensor, scores: Tensor, truth: Tensor, score_error: ScoreError = "absolute"
+) -> Tensor:
+    """Weigh all proposals alike, as where the prompts leave nothing open; parameters are those of `weighed`."""
+    logits = _enlarged(logits, truth)
+    return _loss_of(recipe, score_error)(logits, scores, truth.expand(-1, logits.shape[1], -1, -1)).mean()
 
 
 def best_of_proposals(

@@ -13,8 +13,9 @@ from training.errors import telling_of_full_disks
 from training.finetune.recipe import Recipe
 from training.finetune.run import BEST, Origin
 from training.finetune.train import fine_tune
-from training.learn.gate import Verdict, judged
-from training.learn.together import lesson
+from training.learn.confidence import measured, on_a_card, told
+from training.learn.gate import Verdict, judged, refusal
+from training.learn.together import Lesson, lesson
 from training.models import open_model
 from training.package import About, package
 from training.start import Machine
@@ -40,6 +41,8 @@ class Outcome:
     verdicts: list[Verdict]
     package: Path | None
     """The new checkpoint with its card; None where it may not go into service."""
+    refused: str | None
+    """Why it may not."""
 
 
 def not_yet_learned(lab: Dataset, folder: Path) -> list[str]:
@@ -80,16 +83,35 @@ def learn(
     origin = Origin(begun.name, begun.sha256, begun.config, "lab", took.data.sha256, counts)
     fine_tune(begun.model, recipe, took.data, origin, home, machine)
     models = (open_model(str(start.checkpoint), start.config).model, open_model(str(home / BEST), begun.config).model)
-    new = f"new objects{', which were learned from' if took.new_is_seen else ''}"
     verdicts = [
-        judged(new, lab, took.new, models, machine),
-        judged("reference", reference, took.reference, models, machine),
+        judged(_named(took), lab, took.new, models, machine, taught=took.new_is_seen),
+        judged("reference", reference, took.reference, models, machine, taught=not reference.of("test")),
     ]
     for verdict in verdicts:
         tell(str(verdict))
-    made = package(home, None, about, home / "model") if all(each.passes for each in verdicts) else None
+    refused = refusal(verdicts)
+    made = None if refused else _packaged(home, begun.config, lab, reference, took, recipe, about, machine, tell)
     _note(folder, home, lab, verdicts, made)
-    return Outcome(verdicts, made)
+    return Outcome(verdicts, made, refused)
+
+
+def _named(took: Lesson) -> str:
+    if took.new_is_seen:
+        return "new objects, all learned from"
+    return "new objects kept aside, of the same slides" if took.same_slides else "new objects kept aside"
+
+
+def _packaged(
+    home: Path, config: str, lab: Dataset, reference: Dataset, took: Lesson, recipe: Recipe, about: About,
+    machine: Machine, tell: Callable[[str], None],
+) -> Path:  # fmt: skip
+    """Package what passed, with a confidence that was measured on what it never saw."""
+    parts = [] if took.new_is_seen else [(lab, took.new)]
+    if reference.of("test"):  # the validation side has chosen the epoch
+        parts.append((reference, took.reference))
+    found = measured(open_model(str(home / BEST), config), parts, machine, recipe.seed)
+    tell(told(found))
+    return package(home, None, about, home / "model", on_a_card(found))
 
 
 def _note(folder: Path, home: Path, lab: Dataset, verdicts: list[Verdict], made: Path | None) -> None:
@@ -98,7 +120,8 @@ def _note(folder: Path, home: Path, lab: Dataset, verdicts: list[Verdict], made:
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "round": home.name,
         "packaged": None if made is None else made.name,
-        "verdicts": [{**asdict(each), "passes": each.passes} for each in verdicts],
+        "verdicts": [{**asdict(each), "passes": each.passes, "proves": each.proves} for each in verdicts],
+        "refused": refusal(verdicts),
         "items": sorted(item.id for item in lab.items),
     }
     part = folder / f"{LEARNED}.part"

@@ -21,16 +21,22 @@ class Stopwatch:
     def __init__(self, device: torch.device | None = None) -> None:
         self._device = device
         self.seconds: dict[str, float] = {}
+        self._inner: list[float] = []
+        """Of the parts that are open, the seconds of parts within them."""
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
-        """Time a block."""
+        """Time a block; a part within another counts for itself alone."""
         if self._device is None:
             yield
             return
         started = self._now()
+        self._inner.append(0.0)
         yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + self._now() - started
+        spent = self._now() - started
+        self.seconds[name] = self.seconds.get(name, 0.0) + spent - self._inner.pop()
+        if self._inner:
+            self._inner[-1] += spent
 
     def _now(self) -> float:
         if self._device is not None and self._device.type == "cuda":

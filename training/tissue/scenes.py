@@ -53,11 +53,11 @@ def draw_scene(rng: Rng, kind: str, side: int = 512) -> Scene:
         Pixels.
     """
     image, labels = KINDS[kind](rng, side)
-    return Scene(image, labels, tuple(_objects(labels, kind)))
+    return Scene(image, labels, tuple(objects_of(labels, kind)))
 
 
-def _objects(labels: Labels, kind: str) -> list[DrawnObject]:
-    """List what is large and whole enough to be asked for."""
+def objects_of(labels: Labels, kind: str) -> list[DrawnObject]:
+    """List what is large and whole enough to be asked for, of (h, w) labels."""
     side = labels.shape[0]
     found = []
     for index, place in enumerate(find_objects(labels)):
@@ -92,7 +92,7 @@ def _stroma(rng: Rng, side: int) -> tuple[Field, Field]:
     return nuclear.astype(np.float32), other.astype(np.float32)
 
 
-def _nuclei_field(rng: Rng, side: int) -> tuple[Rgb, Labels]:
+def _nuclei_field(rng: Rng, side: int, spacing: tuple[float, float] = (1.9, 4.5)) -> tuple[Rgb, Labels]:
     """Draw nuclei as objects: two cell types, apart or crowded, with cytoplasm or on a pale ground."""
     light = rng.random() < 0.5
     nuclear, other = _stroma(rng, side)
@@ -102,7 +102,7 @@ def _nuclei_field(rng: Rng, side: int) -> tuple[Rgb, Labels]:
             rng.uniform(0.0, 0.5) + rng.uniform(0.02, 0.12) * noise(rng, side, rng.uniform(15, 150)), 0, None
         )
     radius = float(np.exp(rng.uniform(np.log(5), np.log(34))))
-    crowding = rng.uniform(1.9, 4.5)
+    crowding = rng.uniform(*spacing)
     styles = [nucleus_style(rng, radius), nucleus_style(rng, radius * rng.uniform(0.5, 1.3))]
     labels = np.zeros((side, side), np.int32)
     flow = rng.uniform(0, np.pi)
@@ -120,6 +120,11 @@ def _nuclei_field(rng: Rng, side: int) -> tuple[Rgb, Labels]:
     cytoplasm = cv2.GaussianBlur((labels > 0).astype(np.float32), (0, 0), radius * rng.uniform(0.5, 1.2))
     other = other + np.float32(rng.uniform(0, 0.5)) * cytoplasm
     return stained(rng, nuclear, other.astype(np.float32), light=light), labels
+
+
+def _crowd(rng: Rng, side: int) -> tuple[Rgb, Labels]:
+    """Draw nuclei that touch and lie over one another."""
+    return _nuclei_field(rng, side, (1.1, 1.8))
 
 
 def _debris(rng: Rng, nuclear: Field, radius: float) -> None:
@@ -321,6 +326,7 @@ def _coloured_noise(rng: Rng, side: int) -> Field:
 
 KINDS: dict[str, Callable[[Rng, int], tuple[Rgb, Labels]]] = {
     "nuclei": _nuclei_field,
+    "crowd": _crowd,
     "glands": _glands,
     "regions": _regions,
     "blobs": _blobs,

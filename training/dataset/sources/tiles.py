@@ -78,8 +78,8 @@ class TilesFolder:
 
     def objects(self, slide: SourceSlide) -> Iterator[SourceObject | Passed | Refused]:
         """Go through the objects of an image."""
-        file = self._tiles / f"{slide.id}{_MASK}"
-        labels = _labels(file)
+        file = self.mask_file(slide.id)
+        labels = labels_of(file)
         if labels.shape != (slide.height, slide.width):
             shown = f"{labels.shape[1]} x {labels.shape[0]}"
             raise BrokenSource(f"the mask {file.name} has {shown} pixels, its image {slide.width} x {slide.height}")
@@ -90,6 +90,10 @@ class TilesFolder:
                 outline = shapely.MultiPolygon(trace_polygons(labels[rows, columns] == number))
                 moved = translate(outline, columns.start, rows.start)
                 yield SourceObject(str(number), kind, moved, f"object {number}")
+
+    def mask_file(self, name: str) -> Path:
+        """Tell where the mask of an image lies."""
+        return self._tiles / f"{name}{_MASK}"
 
     def pixels(self, slide: SourceSlide, window: Window, side_px: int) -> npt.NDArray[np.uint8]:
         """Read the region of a window."""
@@ -110,8 +114,14 @@ class TilesFolder:
         return found if 0 < found < inf else None
 
 
-def _labels(file: Path) -> npt.NDArray[np.int32]:
-    """Read a mask, (h, w) int32."""
+def labels_of(file: Path) -> npt.NDArray[np.int32]:
+    """Read a mask, (h, w) int32: 0 is ground, every other value one object.
+
+    Raises
+    ------
+    BrokenSource
+        It is damaged, or no mask.
+    """
     try:
         labels = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_UNCHANGED)
     except (OSError, cv2.error):
