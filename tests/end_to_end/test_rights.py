@@ -213,10 +213,11 @@ def page(outcomes: dict[tuple[str, str], int], ways: dict[str, int]) -> str:
     proofs = "\n".join(f"| {way} | {said(status)} |" for way, status in ways.items())
     return f"""# Who may refine
 
-A caller with a Cytomine bearer token or a signature made with API keys may refine whatever Core lets them edit,
-because the service makes every call to Core as that caller. Core decides, only the caller's own points are used, and the
-undo belongs to the caller. A refused request changes nothing. `tests/end_to_end/test_rights.py` compares each refine
-with the same edit made directly in Core, and writes these tables.
+A caller with a Cytomine bearer token or a signature made with API keys may refine whatever Core lets them
+edit, because the service makes every call to Core as that caller. Core decides, only the caller's own points
+are used, and the undo belongs to the caller. A refused request changes nothing.
+`tests/end_to_end/test_rights.py` compares each refine with the same edit made directly in Core, and writes
+these tables.
 
 | caller | {" | ".join(f"{kind} project" for kind in PROJECTS)} |
 |---|{"---|" * len(PROJECTS)}
