@@ -236,6 +236,13 @@ class RefineSettings(_Group):
         description="Reuse the encoded window of nearly the same box. If `false`, a result depends on its request"
         " alone.",
     )
+    most_looks: int = Field(
+        3,
+        ge=1,
+        le=3,
+        description="Most windows that a refine may encode: where the outline reaches the edge of the window, the"
+        " service looks again from twice as far away. 1: never; the outline is then returned as doubtful.",
+    )
     embedding_folder: Path | None = Field(
         None, description="Folder of encoded windows, shared by replicas and kept over restarts; by default none."
     )
