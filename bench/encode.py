@@ -12,9 +12,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from app.errors import ServiceError
 from app.geometry.windows import WindowImage
 from app.segmenter.checkpoint import build_model
-from app.segmenter.engines.agreement import agreement
-from app.segmenter.engines.measuring import HOPELESS
+from app.segmenter.engines.agreement import agreement, seen
+from app.segmenter.engines.measuring import HOPELESS, warmed
 from app.segmenter.engines.names import ENGINES, REFERENCE, EngineName
+from app.segmenter.engines.tissue import drawn_examples
 from app.segmenter.load import load_segmenter
 from app.segmenter.sam2_segmenter import Sam2Segmenter
 from app.segmenter.weights.checks import file_sha256

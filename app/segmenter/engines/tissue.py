@@ -91,9 +91,10 @@ def _paint(
     right, bottom = np.ceil(ring.max(axis=0)).astype(int) + 1
     part = pixels[top:bottom, left:right]
     if part.size:
-        mask = np.zeros(part.shape[:2], np.uint8)
+        rows, columns = part.shape[:2]
+        mask = np.zeros((rows, columns), np.uint8)
         cv2.fillPoly(mask, [np.round(ring - (left, top)).astype(np.int32)], 1)
-        noise = _noise(rng, max(part.shape), max(radius / 4, 2))[: mask.shape[0], : mask.shape[1]]
+        noise = _noise(rng, max(rows, columns), max(radius / 4, 2))[:rows, :columns]
         mottled = np.array(colour, np.float32) * np.float32(rng.uniform(0.93, 1.07)) + 10 * noise[..., None]
         np.copyto(part, mottled, where=mask[..., None] > 0)
     return np.asarray(ring, np.float64)
