@@ -87,7 +87,7 @@ class Similar {
     }
     const {end: {stopped}, found, known} = this.search;
     if (found.length === 0) {
-      this.does.say('info', `notif-refine-sam-similar-${known > 0 ? 'known' : 'none'}`);
+      this.does.say('info', known > 0 ? 'notif-refine-sam-similar-known' : 'notif-refine-sam-similar-none');
       this.close();
     } else if (stopped) {
       this.does.say('warn', `notif-refine-sam-similar-${stopped}`);
