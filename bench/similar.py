@@ -29,6 +29,7 @@ from app.settings import SegmenterSettings, Settings
 from app.usecases.exemplars import Exemplars
 from app.usecases.ports import Segmenter
 from app.usecases.propose import LARGEST_TILE_PX0
+from bench.commands import program
 from bench.machine import commit, machine
 from bench.page import Plot
 from bench.proposals import Field, Found, by_boxes, judge, propose
@@ -129,4 +130,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    program(main)()
