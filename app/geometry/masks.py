@@ -23,6 +23,8 @@ OPENING_PX = 10
 CLOSING_PX = 20
 SMALLEST_COMPONENT = 0.1
 """Share of the largest component's area."""
+SPUR_SHARE = 0.15
+"""What is narrower than this share of the object is a spur; source: decision 0061."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,47 @@ def _kernel(size: int) -> tuple[_Bytes, tuple[int, int], tuple[int, int]]:
     first = size // 2
     second = size - 1 - first
     return np.ones((size, size), np.uint8), (first, first), (second, second)
+
+
+def without_spurs(mask: BoolMask, shown: npt.NDArray[np.float64] | None = None) -> BoolMask:
+    """Cut off what hangs on an object by a narrow neck: a neighbour's edge, nuclei that touch it.
+
+    An opening with a disc, whose radius is `SPUR_SHARE` of the largest disc's that the mask holds. The array's own
+    edges cut nothing off: the object may go on there.
+
+    Parameters
+    ----------
+    mask : (h, w) bool
+    shown : (n, 2) float64, optional
+        Points on the object as people showed it, x and y in pixels of the mask; a piece that holds one is no spur.
+
+    Returns
+    -------
+    (h, w) bool
+        Empty only if `mask` is.
+    """
+    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    place = (slice(max(0, top - 1), top + height + 1), slice(max(0, left - 1), left + width + 1))
+    found = mask[place].astype(np.uint8)
+    if not width or found.all():
+        return mask.astype(np.bool_)
+    depth = cv2.distanceTransform(found, cv2.DIST_L2, cv2.DIST_MASK_5)
+    radius = SPUR_SHARE * float(depth.max())
+    kept = (cv2.distanceTransform(np.uint8(depth <= radius), cv2.DIST_L2, cv2.DIST_MASK_5) <= radius) & (found > 0)  # type: ignore[call-overload]
+    if shown is not None and len(shown):
+        kept |= _pieces_at(found.astype(np.bool_) & ~kept, shown - (place[1].start, place[0].start))
+    whole = np.zeros(mask.shape, np.bool_)
+    whole[place] = kept
+    return whole
+
+
+def _pieces_at(mask: BoolMask, places: npt.NDArray[np.float64]) -> BoolMask:
+    """Keep the components that hold one of some places."""
+    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    columns, rows = np.floor(places).astype(np.intp).T
+    inside = (columns >= 0) & (rows >= 0) & (columns < mask.shape[1]) & (rows < mask.shape[0])
+    named = np.unique(labels[rows[inside], columns[inside]])
+    return np.isin(labels, named[named > 0])
 
 
 def large_components(mask: _Bytes) -> BoolMask:
