@@ -30,6 +30,7 @@ from app.settings import SegmenterSettings, Settings
 from app.usecases.exemplars import Exemplars
 from app.usecases.ports import Segmenter
 from app.usecases.propose import LARGEST_TILE_PX0
+from bench.commands import program
 from bench.machine import commit, machine
 from bench.page import Section, Table, write_page
 from bench.proposals import Field, Found, Judged, by_boxes, judge, propose
@@ -227,4 +228,4 @@ def _kept(trial: Trial) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    program(main)()
