@@ -46,8 +46,8 @@ _ABOUT = (
     f"*Others like three*: {SHOWN} objects, drawn by chance, are shown with their true outlines; what is found at a"
     f" likeness of {FIRST_LIKENESS} up counts. The shown ones count neither way, nor do objects that the field's edge"
     " cuts or that have under 100 px. *A box for each*: drawn 5 to 20 % loose, each with a window of its own."
-    " *Automatic*: nothing is shown; tiles at the model's own scale, prompted with boxes where something stands out, or at"
-    " 16 x 16 places where the checkpoint learned points. Recall and precision at IoU 0.5 unless told else.",
+    " *Automatic*: nothing is shown; tiles at the model's own scale, prompted with boxes where something stands out, or"
+    " at 16 x 16 places where the checkpoint learned points. Recall and precision at IoU 0.5 unless told else.",
 )
 
 
