@@ -14,7 +14,8 @@ from app.cli.console import stderr, stdout
 
 if TYPE_CHECKING:
     from app.segmenter.engines.calibration import Calibration
-    from app.segmenter.engines.choice import EngineName, Measured
+    from app.segmenter.engines.choice import Measured
+    from app.segmenter.engines.names import EngineName
     from app.segmenter.sam2_segmenter import Sam2Segmenter
     from app.segmenter.weights import ChosenWeights
     from app.settings import SegmenterSettings
@@ -26,31 +27,40 @@ def engines(
         typer.Option(
             exists=True,
             file_okay=False,
-            help="Images of tissue as the model sees it, for int8: an object in the middle, twice its size wide; half"
-            " of them give the ranges, half the check. Default: drawn ones.",
+            help="Folder of tissue images for int8, as the model sees them: one object in the middle, twice as wide"
+            " as it. Half of them calibrate, half check. Default: drawn images.",
             show_default=False,
         ),
     ] = None,
     int8: Annotated[
-        bool, typer.Option(help="Try int8, too; without it only engines that agree with float32 nearly exactly.")
+        bool, typer.Option(help="Also try int8; without it, only engines that agree almost exactly with float32.")
     ] = True,
     smaller: Annotated[
         bool,
         typer.Option(
-            help="Measure engines with a smaller square, too; done by itself where REFINE_SEGMENTER__MOST_LOSS allows"
-            " some loss. Masks are compared on the images of --calibration: tissue of yours tells you most."
+            help="Also measure engines with a smaller input, as happens anyway where REFINE_SEGMENTER__MOST_LOSS allows"
+            " some loss. Masks are compared on the images of --calibration; your own tissue tells you most."
         ),
     ] = False,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CHECKPOINT:CONFIG",
+            help="Measure other weights, too, on torch in float32: a smaller model that you have fine-tuned, for"
+            " instance tiny.pt:sam2.1_hiera_t. They are only shown, never chosen.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Build and time every engine for the chosen weights, and let REFINE_SEGMENTER__ENGINE=auto use the fastest.
 
-    The first time takes minutes for the large model, and some 6 GB of memory. An engine whose masks differ from
+    The first run takes minutes for the large model, and about 6 GB of memory. An engine whose masks differ from
     those of float32 on torch is refused. Run it again after an update, or on another machine.
     """
     from app.segmenter.device import is_on_gpu
     from app.segmenter.engines.calibration import read_calibration
-    from app.segmenter.engines.choice import ENGINES, fastest, keep, measure
-    from app.segmenter.engines.smaller import measure_smaller
+    from app.segmenter.engines.choice import fastest, keep
+    from app.segmenter.engines.measuring import Tissue, measure
     from app.segmenter.weights import choose
     from app.settings import read_settings
 
@@ -59,22 +69,40 @@ def engines(
     weights, mine = choose(settings), settings.segmenter
     windows = read_calibration(calibration)
     on_cpu = not is_on_gpu(mine.device)
+    own = (*windows.taken, *windows.held_out) if calibration else ()
+    found = measure(
+        _loader(mine, weights, windows, on_cpu, int8),
+        on_cpu,
+        Tissue(windows.held_out if int8 else (), own),
+        most_loss=mine.most_loss if smaller or mine.most_loss else None,
+        against=[_other(mine, each) for each in against or ()],
+    )
     measured = []
-    with stderr().status("") as status:
-        found = measure(_loader(mine, weights, windows, on_cpu, int8), on_cpu, windows.held_out)
-        for engine in ENGINES:
-            status.update(f"Building and timing {engine} ...")
-            measured.append(next(found))
-        if smaller or mine.most_loss:
-            status.update("Building and timing engines with a smaller square ...")
-            compared = [*windows.taken, *windows.held_out]
-            measured += measure_smaller(_loader(mine, weights, windows, on_cpu, int8), on_cpu, compared, mine.most_loss)
+    with stderr().status("Building and timing the reference ...") as status:
+        for each in found:
+            measured.append(each)
+            status.update(f"{each.engine} is measured; building and timing the next one ...")
     keep(mine.engine_folder, weights.sha256, measured)
     chosen = fastest(mine.engine_folder, weights.sha256, mine.most_loss)
     stdout().print(_table(measured))
     stdout().print(f"REFINE_SEGMENTER__ENGINE=auto will use {chosen}.")
     if mine.engine not in ("auto", chosen):
-        stdout().print(f"REFINE_SEGMENTER__ENGINE is {mine.engine}, though, and stays so.")
+        stdout().print(f"REFINE_SEGMENTER__ENGINE is {mine.engine}, though: the service keeps to that.")
+
+
+def _other(settings: SegmenterSettings, given: str) -> tuple[str, Callable[[], Sam2Segmenter]]:
+    """Give the name of other weights, and what loads them."""
+    from app.segmenter.engines.names import REFERENCE
+    from app.segmenter.load import load_segmenter
+    from app.segmenter.weights import ChosenWeights
+    from app.segmenter.weights.checks import file_sha256
+
+    name, colon, config = given.rpartition(":")
+    if not colon:
+        raise typer.BadParameter(f"{given!r} names no config: CHECKPOINT:CONFIG.", param_hint="--against")
+    file = Path(name)
+    weights = ChosenWeights(file.stem, file, config, file_sha256(file), "configured")
+    return file.name, lambda: load_segmenter(settings.model_copy(update={"engine": REFERENCE}), weights)
 
 
 def _loader(
@@ -82,7 +110,7 @@ def _loader(
 ) -> Callable[[EngineName], Sam2Segmenter]:
     """Give what builds the segmenter of an engine, or refuses one that is not worth trying."""
     from app.errors import InvalidSettings
-    from app.segmenter.engines.choice import INT8
+    from app.segmenter.engines.names import INT8
     from app.segmenter.engines.openvino_engine import why_not
     from app.segmenter.load import load_segmenter
 
@@ -90,23 +118,25 @@ def _loader(
 
     def load(engine: EngineName) -> Sam2Segmenter:
         if engine == "torch-bfloat16" and lacking:  # one window would take many minutes, only to be refused
-            raise InvalidSettings(f"It would be hopeless: {lacking}.")
+            raise InvalidSettings(f"Not worth trying: {lacking}.")
         if engine == INT8 and not int8:
             raise InvalidSettings("It was left out.")
         taken = [window.pixels for window in windows.taken] if engine == INT8 else []
-        return load_segmenter(settings.model_copy(update={"engine": engine}), weights, taken)
+        return load_segmenter(settings.model_copy(update={"engine": engine}), weights, taken, compiling=True)
 
     return load
 
 
 def _table(measured: list[Measured]) -> Table:
-    table = Table("engine", "one window", "IoU with float32", "outline off by", "")
+    table = Table("engine", "one window", "IoU with float32", "of 5 %, below", "outline off by", "area changed by", "")
     for one in measured:
         table.add_row(
             one.engine,
             "" if one.encode_s is None else f"{one.encode_s * 1e3:.0f} ms",
             "" if one.iou is None else f"{one.iou:.4f}",
-            "" if one.outline_px is None else f"{one.outline_px:.1f} px",
+            "" if one.low_iou is None else f"{one.low_iou:.4f}",
+            "" if one.outline_px is None else f"{one.outline_px:.2f} px",
+            "" if one.area is None else f"{one.area:.1%}",
             one.refused or "",
         )
     return table

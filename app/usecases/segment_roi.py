@@ -17,10 +17,10 @@ from shapely import MultiPolygon, Polygon
 from app import spans
 from app.errors import DeviceOutOfMemory, ModelBusy
 from app.geometry.choices import Taken
-from app.geometry.frames import Roi, flip_geometry
+from app.geometry.frames import Roi, SlideXY, flip_geometry
 from app.geometry.outlines import OutlineOptions, outline_on_slide
 from app.geometry.polygons import polygonal
-from app.geometry.prompts import PointPrompt, prompts_in_window
+from app.geometry.prompts import PointLabel, PointPrompt, prompts_in_window
 from app.geometry.signs import signs_of
 from app.geometry.windows import Window
 from app.usecases.doubts import Evidence, Judged, judge
@@ -78,8 +78,9 @@ class BegunSegmentation:
     encoded: Future[EncodedWindow]
     segmenter: Segmenter
     stopwatch: Stopwatch
-    further: Callable[[Roi], EncodedWindow] | None = None
-    """Gives the window of another box; None where the pixels of one window are all there is."""
+    further: Callable[[Roi], EncodedWindow]
+    """Gives the window of another box."""
+    most_looks: int
 
     def check(self) -> None:
         """Raise what has already kept the window from being encoded, for instance that the line is full."""
@@ -106,16 +107,16 @@ class BegunSegmentation:
             shape = self._in_platform(look.shape)
             account = self._account(look, box, wish)
             told = wish.proposals == "always" or (wish.proposals == "if doubtful" and account.judged.doubtful)
-            proposals = tuple(self._proposals(look, wish.outline)) if told and shape else ()
+            proposals = tuple(self._proposals(look, points, wish.outline)) if told and shape else ()
         spans.note({"refine.window.side_px0": look.encoded.window.side_px0, "refine.points": len(points)})
         return Segmentation(shape, account, proposals)
 
     def _seen(self, box: Roi | None, points: tuple[PointPrompt, ...], wish: Wish) -> Look:
         """Look at the object; where the window cuts it off, look again from further away, as long as there is time."""
         look = self._look(self.encoded.result(), box, points, wish)
-        for _ in range(1, MOST_LOOKS):
+        for _ in range(1, self.most_looks):
             wider = look.further(self.slide)
-            if wider is None or self.further is None:
+            if wider is None:
                 break
             try:
                 again = self._look(self.further(wider), box, points, wish)
@@ -131,15 +132,22 @@ class BegunSegmentation:
             masks = self.segmenter.decode(encoded.embedding, prompts_in_window(box, points, encoded.grid))
         with self.stopwatch.step("postprocess"):
             taken = take(masks, wish.choice, points, self.segmenter.info.judgement)
-            shape = self._outlined(encoded, masks.of(taken).logits, wish.outline)
+            shape = self._outlined(encoded, masks.of(taken).logits, points, wish.outline)
         return Look(encoded, masks, taken, shape)
 
     def _outlined(
-        self, encoded: EncodedWindow, logits: npt.NDArray[np.float32], options: OutlineOptions
+        self,
+        encoded: EncodedWindow,
+        logits: npt.NDArray[np.float32],
+        points: tuple[PointPrompt, ...],
+        options: OutlineOptions,
     ) -> Polygon | MultiPolygon | None:
         """Outline a mask, slide frame, inside the slide."""
         size = (self.slide.width, self.slide.height)
-        return outline_on_slide(logits, encoded.grid, encoded.shape, options, size)
+        shown = SlideXY(
+            np.array([(each.x, each.y) for each in points if each.label == PointLabel.FOREGROUND]).reshape(-1, 2)
+        )
+        return outline_on_slide(logits, encoded.grid, encoded.shape, options, size, shown)
 
     def _in_platform(self, shape: Polygon | MultiPolygon | None) -> Polygon | MultiPolygon | None:
         return shape and polygonal(flip_geometry(shape, self.slide.height))
@@ -163,10 +171,10 @@ class BegunSegmentation:
             downsample=look.encoded.window.downsample(max(look.encoded.shape)),
         )
 
-    def _proposals(self, look: Look, options: OutlineOptions) -> Iterator[Proposal]:
+    def _proposals(self, look: Look, points: tuple[PointPrompt, ...], options: OutlineOptions) -> Iterator[Proposal]:
         for index in INDICES:
             mask = look.masks.of(index)
-            shape = self._in_platform(self._outlined(look.encoded, mask.logits, options))
+            shape = self._in_platform(self._outlined(look.encoded, mask.logits, points, options))
             yield Proposal(index, mask.score, shape)
 
 
@@ -176,8 +184,8 @@ class SegmentRoi:
 
     embeddings: Embeddings
     segmenter: Segmenter
-    looks_again: bool = True
-    """Whether there are pixels beyond the box' window."""
+    most_looks: int = MOST_LOOKS
+    """1 where there are no pixels beyond the box' window, or where another look is too dear."""
 
     @contextmanager
     def begun(
@@ -206,9 +214,8 @@ class SegmentRoi:
             return self.embeddings.get(slide, plane, roi, stopwatch, claim, prompted)
 
         encoded = started(lambda: window(roi))
-        further = window if self.looks_again else None
         try:
-            yield BegunSegmentation(slide, encoded, self.segmenter, stopwatch, further)
+            yield BegunSegmentation(slide, encoded, self.segmenter, stopwatch, window, self.most_looks)
         except BaseException:
             left.set()
             raise

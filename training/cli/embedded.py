@@ -14,42 +14,51 @@ _WITHOUT_END = 10**6
 
 
 def embedded(
-    out: Annotated[Path, typer.Option(help="Folder of the run; the same one again goes on with it.")] = Path(
+    out: Annotated[Path, typer.Option(help="Folder of the run; give the same one again to continue it.")] = Path(
         "out/embedded"
     ),
     data: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder of images with instance masks, or dataset folder, to mix in; may be given again."),
+        typer.Option(
+            help="Folder of images with instance masks, or dataset folder, to mix in; may be given several times."
+        ),
     ] = None,
-    held_out: Annotated[Path | None, typer.Option(help="The same, but only looked at, beside drawn scenes.")] = None,
+    held_out: Annotated[Path | None, typer.Option(help="Such a folder to validate on, beside drawn scenes.")] = None,
     leave_out: Annotated[
-        list[str] | None, typer.Option(help="Image of --data, by name, that is only looked at; may be given again.")
+        list[str] | None,
+        typer.Option(help="Name of an image of --data to validate on instead; may be given several times."),
     ] = None,
     begin_with: Annotated[
-        str | None, typer.Option("--from", help="Checkpoint to go on from: embedded, or a file.", show_default="none")
+        str | None, typer.Option("--from", help="Checkpoint to start from: embedded, or a file.", show_default="none")
     ] = None,
     steps: Annotated[
         int | None,
         typer.Option(
-            min=1, help="How long to learn; a second or two each on two cores.", show_default="3200, or --minutes"
+            min=1,
+            help="How many steps to train; each takes a second or two on two cores.",
+            show_default="3200, or --minutes",
         ),
     ] = None,
-    minutes: Annotated[float, typer.Option(min=0.0, help="End after so long; 0: never.")] = 0.0,
-    scenes: Annotated[int, typer.Option(min=12, help="Drawn scenes at hand; a fifth is new in every epoch.")] = 480,
+    minutes: Annotated[float, typer.Option(min=0.0, help="Stop training after this long; 0: no limit.")] = 0.0,
+    scenes: Annotated[
+        int, typer.Option(min=12, help="How many drawn scenes to train on at a time; a fifth is new in every epoch.")
+    ] = 480,
     batch: Annotated[
-        int | None, typer.Option(min=1, help="Windows to a batch.", show_default="12; 56 on a GPU")
+        int | None, typer.Option(min=1, help="Windows in a batch.", show_default="12; 56 on a GPU")
     ] = None,
     targets: Annotated[
-        int | None, typer.Option(min=1, help="Prompts to a window.", show_default="2; 4 on a GPU")
+        int | None, typer.Option(min=1, help="Prompts for each window.", show_default="2; 4 on a GPU")
     ] = None,
-    accumulate: Annotated[int, typer.Option(min=1, help="Batches to a step.")] = 1,
-    lr: Annotated[float, typer.Option(min=0.0, help="Learning rate at its peak.")] = 7e-4,
-    seed: Annotated[int, typer.Option(help="Of the scenes, the samples and the weights.")] = 7,
-    profile: Annotated[bool, typer.Option("--profile", help="Say at the end where a step's time goes.")] = False,
-    precision: Annotated[Precision, typer.Option(help="auto: bfloat16 on a GPU.")] = Precision.auto,
+    accumulate: Annotated[int, typer.Option(min=1, help="Batches in a step.")] = 1,
+    lr: Annotated[float, typer.Option(min=0.0, help="Highest learning rate.")] = 7e-4,
+    seed: Annotated[int, typer.Option(help="Seed of the scenes, the samples and the weights.")] = 7,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Print where a step's time goes when training ends.")
+    ] = False,
+    precision: Annotated[Precision, typer.Option(help="Of the computation; auto: bfloat16 on a GPU.")] = Precision.auto,
     device: Device = "auto",
     install: Annotated[
-        Path | None, typer.Option(help="Also put the checkpoint and its record here, for the service to load.")
+        Path | None, typer.Option(help="File to copy the checkpoint to, with its record as its card.")
     ] = None,
 ) -> None:
     """Train a small model from drawn tissue, and from real images where there are some."""

@@ -61,7 +61,9 @@ class Record:
         content = {
             **self._is_about,
             "mask_prompt": MASK_PROMPTS.on_a_card(),
-            "point_prompt": {"learned": False},  # one prompt in ten has points alone; nobody has measured that it is enough
+            "point_prompt": {
+                "learned": False
+            },  # one prompt in ten has points alone; nobody has measured that it is enough
             "steps": progress.steps,
             "minutes": round(progress.spent_s / 60, 2),
             "curve": progress.curve,
