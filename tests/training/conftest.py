@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
+from app.segmenter.weights.choice import EMBEDDED_MODEL
 from training.dataset import Dataset, open_dataset
 from training.dataset.export import Choice, export
 from training.dataset.sources.tiles import TilesFolder
@@ -20,6 +24,21 @@ def write_tile(folder: Path, name: str, image: np.ndarray, labels: np.ndarray) -
     folder.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(folder / f"{name}.png"), image[..., ::-1])
     cv2.imwrite(str(folder / f"{name}.mask.png"), labels.astype(np.uint16))
+
+
+def spoilt_weights(folder: Path) -> Path:
+    """Write the embedded weights with noise on what turns tokens into masks: some steps teach the rest."""
+    state = torch.load(EMBEDDED_MODEL, weights_only=True)["model"]
+    generator = torch.Generator().manual_seed(0)
+    for name, value in state.items():
+        if "output_hypernetworks_mlps" in name and value.ndim == 2:
+            noise = torch.randn(value.shape, generator=generator) * value.float().std()
+            state[name] = (0.3 * value.float() + 0.5 * noise).half()
+    file = folder / "spoilt.pt"
+    torch.save({"model": state}, file)
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+    file.with_suffix(".json").write_text(json.dumps({"name": "spoilt", "config": "embedded", "sha256": sha256}))
+    return file
 
 
 @pytest.fixture(scope="session")

@@ -10,22 +10,32 @@ import sys
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 import torch
 
 from app.segmenter.weights import in_use
+from app.segmenter.weights.card import read_card
 from app.segmenter.weights.choice import EMBEDDED_MODEL
 from app.settings import WeightsSettings
 from demo.cytomine.server import EmbeddedCytomine
 from tests.lab import BOX, DISC_RADIUS, HEIGHT, Lab, in_one_process, serving, settings_for, settle
-from training.dataset import Dataset
+from tests.training.conftest import spoilt_weights, write_tile
+from training.dataset import Dataset, open_dataset
+from training.dataset.export import Choice, export
+from training.dataset.sources.tiles import TilesFolder
 from training.errors import BrokenSource
+from training.evaluation.calibrate import LEAST_SLIDES
+from training.finetune.recipe import Recipe
 from training.learn.confidence import measured, on_a_card, told
 from training.learn.gate import Verdict, judged, refusal
 from training.learn.refined import named_in_journal
+from training.learn.round import Start, learn
 from training.learn.together import lesson
 from training.models import open_model
+from training.package import About
 from training.start import Machine
+from training.tissue import draw_scene
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = Machine(torch.device("cpu"), mixed=False)
@@ -107,6 +117,65 @@ def test_a_confidence_that_cannot_be_measured_is_told_and_not_invented(dataset: 
     assert isinstance(found, str)
     assert on_a_card(found) == {"uncalibrated": found}
     assert told(found).startswith("The confidence of the new weights is uncalibrated. A calibration needs objects of 4")
+
+
+def in_odd_stain(image: np.ndarray) -> np.ndarray:
+    """Show tissue as a green fluorescence."""
+    light = 255 - image.astype(np.float32).mean(2)
+    return np.stack([0.1 * light, light, 0.2 * light], 2).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def odd_lab(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    folder = tmp_path_factory.mktemp("lab")
+    for number in range(8):
+        scene = draw_scene(np.random.default_rng([5, number]), "nuclei", side=320)
+        write_tile(folder / "tiles", f"lab_{number:02d}", in_odd_stain(scene.image), scene.labels)
+    export(TilesFolder(folder / "tiles"), folder / "data", Choice(per_slide=5))
+    return open_dataset(folder / "data")
+
+
+@pytest.mark.long
+def test_a_lab_in_an_odd_stain_is_learned_and_the_new_weights_are_packaged_with_their_confidence(
+    odd_lab: Dataset, dataset: Dataset, tmp_path: Path
+) -> None:
+    start = Start(spoilt_weights(tmp_path), "embedded")
+    recipe = Recipe(epochs=4, learning_rate=5e-4, batch=4, subsets_per_batch=1, prompt_types=("box", "positive"))
+    lines: list[str] = []
+    outcome = learn(odd_lab, dataset, start, recipe, About("ours", "none"), tmp_path / "out", CPU, lines.append)
+    assert outcome.refused is None, lines
+    assert outcome.package is not None
+    new, reference = outcome.verdicts
+    assert new.proves, lines
+    assert new.name == "new objects kept aside"
+    assert reference.passes
+    card = json.loads(outcome.package.with_suffix(".json").read_text())
+    judgement = read_card(outcome.package)
+    assert judgement is not None
+    slides = len({item.slide for item in odd_lab.of("test")}) + len({item.slide for item in dataset.of("test")})
+    if slides < LEAST_SLIDES:
+        assert "judgement" not in card
+        assert "uncalibrated" in card
+        assert "uncalibrated" in lines[-1]
+    else:
+        assert card["judgement"]["measured"]["slides"] == slides
+        assert "is calibrated on" in lines[-1]
+    noted = json.loads((tmp_path / "out" / "learned.json").read_text())
+    assert noted["packaged"] == outcome.package.name
+
+
+@pytest.mark.long
+def test_weights_that_a_round_leaves_unchanged_or_spoils_are_not_packaged(
+    odd_lab: Dataset, dataset: Dataset, tmp_path: Path
+) -> None:
+    few = Dataset(odd_lab.folder, odd_lab.items[:8], odd_lab.splits)
+    for rate in (0.0, 0.05):
+        recipe = Recipe(epochs=1, learning_rate=rate, batch=4, subsets_per_batch=1, prompt_types=("box",))
+        folder = tmp_path / str(rate)
+        outcome = learn(few, dataset, Start(EMBEDDED_MODEL, "embedded"), recipe, About("ours", "none"), folder, CPU)
+        assert outcome.package is None
+        assert "Nothing shows that the new weights are better" in (outcome.refused or "")
+        assert all(each.after == pytest.approx(each.before, abs=1e-6) for each in outcome.verdicts)
 
 
 def test_a_journal_names_what_was_outlined(tmp_path: Path) -> None:

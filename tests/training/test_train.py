@@ -14,6 +14,7 @@ import torch
 
 from app.segmenter.checkpoint import load_checkpoint
 from app.segmenter.weights.choice import EMBEDDED_MODEL
+from tests.training.conftest import spoilt_weights, write_tile
 from training.dataset import Dataset
 from training.embedded.pool import REAL
 from training.embedded.real import real_scenes
@@ -43,18 +44,7 @@ def distance(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) ->
 
 @pytest.fixture
 def spoilt(tmp_path: Path) -> str:
-    """The embedded weights with noise on what turns tokens into masks: much is known, and some steps teach the rest."""
-    state = torch.load(EMBEDDED_MODEL, weights_only=True)["model"]
-    generator = torch.Generator().manual_seed(0)
-    for name, value in state.items():
-        if "output_hypernetworks_mlps" in name and value.ndim == 2:
-            noise = torch.randn(value.shape, generator=generator) * value.float().std()
-            state[name] = (0.3 * value.float() + 0.5 * noise).half()
-    file = tmp_path / "spoilt.pt"
-    torch.save({"model": state}, file)
-    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
-    file.with_suffix(".json").write_text(json.dumps({"name": "spoilt", "config": "embedded", "sha256": sha256}))
-    return str(file)
+    return str(spoilt_weights(tmp_path))
 
 
 def stopping_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,8 +117,6 @@ def test_real_scenes_come_from_images_and_from_datasets(tiles: Path, dataset: Da
 
 
 def test_large_images_come_in_parts(tmp_path: Path) -> None:
-    from tests.training.conftest import write_tile
-
     labels = np.zeros((700, 1000), np.int32)
     labels[100:140, 300:340], labels[600:660, 930:980] = 1, 2
     write_tile(tmp_path, "large", np.full((700, 1000, 3), 200, np.uint8), labels)
