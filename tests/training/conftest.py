@@ -33,7 +33,7 @@ def spoilt_weights(folder: Path) -> Path:
     for name, value in state.items():
         if "output_hypernetworks_mlps" in name and value.ndim == 2:
             noise = torch.randn(value.shape, generator=generator) * value.float().std()
-            state[name] = (0.3 * value.float() + 0.5 * noise).half()
+            state[name] = (0.5 * noise - 0.3 * value.float()).half()
     file = folder / "spoilt.pt"
     torch.save({"model": state}, file)
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
