@@ -39,6 +39,7 @@ from app.usecases.embeddings import Embeddings
 from app.usecases.ports import Claim, Plane, Segmenter
 from app.usecases.segment_roi import SegmentRoi
 from app.usecases.timings import Stopwatch
+from bench.commands import program
 from bench.history import retire
 from bench.machine import commit, machine
 from bench.objects import LOOSE, MOVED, Case, SlideFiles, cases
@@ -350,4 +351,4 @@ def _draw(found: Sequence[Outlined], file: Path) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    program(main)()

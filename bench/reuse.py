@@ -29,6 +29,7 @@ from app.segmenter.load import load_segmenter
 from app.segmenter.weights import choose
 from app.settings import read_settings
 from app.usecases.ports import Claim, Segmenter
+from bench.commands import program
 from training.dataset.export import squared_to_model
 from training.dataset.sources.source import SourceObject, SourceSlide
 from training.dataset.sources.tiles import TilesFolder
@@ -165,4 +166,4 @@ def _draw(lost: list[float], file: Path) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    program(main)()

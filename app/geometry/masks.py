@@ -69,7 +69,7 @@ class Masks:
 
 def extent_of(mask: BoolMask) -> tuple[int, int, int, int]:
     """Give the box of a mask's pixels: left, top, right, bottom, the last two past the last pixel; zeros if empty."""
-    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
+    left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
     return int(left), int(top), int(left + width), int(top + height)
 
 
@@ -86,7 +86,19 @@ def mask_in_model_frame(logits: npt.NDArray[np.float32]) -> BoolMask:
     (1024, 1024) bool
         True is object. Bilinear with half-pixel centres, as the package's own predictor does it.
     """
-    size = (MODEL_SIDE_PX, MODEL_SIDE_PX)
+    rows, columns = logits.shape
+    if MODEL_SIDE_PX % rows or MODEL_SIDE_PX % columns:
+        return _enlarged(logits, (MODEL_SIDE_PX, MODEL_SIDE_PX))
+    down, across = MODEL_SIDE_PX // rows, MODEL_SIDE_PX // columns  # then a part is enlarged as it is in the whole
+    left, top, right, bottom = extent_of(logits > 0.0)
+    left, top, right, bottom = max(left - 1, 0), max(top - 1, 0), min(right + 1, columns), min(bottom + 1, rows)
+    mask = np.zeros((MODEL_SIDE_PX, MODEL_SIDE_PX), np.bool_)
+    part = _enlarged(logits[top:bottom, left:right], ((right - left) * across, (bottom - top) * down))
+    mask[top * down : bottom * down, left * across : right * across] = part
+    return mask
+
+
+def _enlarged(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> BoolMask:
     return np.asarray(cv2.resize(logits, size, interpolation=cv2.INTER_LINEAR) > 0.0)
 
 
@@ -103,7 +115,7 @@ def clean_mask(mask: BoolMask) -> BoolMask:
     (h, w) bool
         Empty only if `mask` is: an object too thin for the opening goes without it.
     """
-    raw = mask.astype(np.uint8)
+    raw = mask.view(np.uint8)
     left, top, width, height = cv2.boundingRect(raw)
     if not width:
         return mask.astype(np.bool_)  # OpenCV's labelling does not survive an array without pixels
@@ -190,9 +202,10 @@ def large_components(mask: _Bytes) -> BoolMask:
     (h, w) bool
         Components are 8-connected.
     """
-    components, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    if components <= 2:  # the background and at most one object
+    _, kinship = cv2.findContours(mask, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    if kinship is None or np.count_nonzero(kinship[0, :, 3] < 0) == 1:  # tenfold quicker than labels, and usual
         return mask.astype(np.bool_)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     areas = stats[:, cv2.CC_STAT_AREA].astype(np.float64)
     areas[0] = 0  # the background
     keep = areas >= SMALLEST_COMPONENT * areas.max()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis.extra import numpy as hnp
 
-from app.geometry.masks import Mask, Masks, clean_mask, mask_in_model_frame, without_spurs
+from app.geometry.masks import Mask, Masks, clean_mask, large_components, mask_in_model_frame, without_spurs
 
 
 def square(x: int, y: int, width: int, height: int, side: int = 1024) -> np.ndarray:
@@ -79,6 +79,34 @@ def test_an_object_thinner_than_the_opening_survives() -> None:
 
 def test_an_empty_mask_stays_empty() -> None:
     assert not clean_mask(np.zeros((1024, 1024), bool)).any()
+
+
+def ragged(seed: int, side: int) -> np.ndarray:
+    """Draw raw values with several objects, holes and specks."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.standard_normal((seed % 7 + 3, seed % 7 + 3)).astype(np.float32)
+    values = cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC) - rng.uniform(-0.2, 1.5)
+    return np.asarray(values + (seed % 3) * rng.normal(0, 0.15, values.shape), np.float32)
+
+
+@pytest.mark.parametrize("side", [48, 64, 200, 256])
+def test_the_part_that_is_enlarged_is_that_of_the_whole(side: int) -> None:
+    empty, full = np.full((2, side, side), -1, np.float32), np.ones((1, side, side), np.float32)
+    for logits in (*empty, *full, *(ragged(seed, side) for seed in range(8))):
+        whole = cv2.resize(logits, (1024, 1024), interpolation=cv2.INTER_LINEAR) > 0
+        assert np.array_equal(mask_in_model_frame(logits), whole)
+
+
+def test_components_are_chosen_as_if_all_were_labelled() -> None:
+    for seed in range(12):
+        mask = (ragged(seed, 256) > 0).astype(np.uint8)
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+        areas = stats[1:, cv2.CC_STAT_AREA]
+        wanted = 1 + np.flatnonzero(areas >= 0.1 * areas.max(initial=0))
+        assert np.array_equal(large_components(mask), np.isin(labels, wanted))
+    ring = np.zeros((60, 60), np.uint8)
+    ring[5:55, 5:55], ring[10:50, 10:50], ring[29:31, 29:31] = 1, 0, 1  # a speck inside of a ring is one more
+    assert large_components(ring).sum() == ring.sum() - 4
 
 
 def drawn(*discs: tuple[int, int, int], neck: int = 0) -> np.ndarray:
