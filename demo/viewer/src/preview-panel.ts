@@ -66,6 +66,7 @@ export class PreviewPanel {
     if (isNew) byId('preview').parentElement!.scrollTop = 0;
     this.say(current, shown.filter((each) => each !== current && !each.isAccepting).length);
     this.judge(current);
+    this.name(current);
     this.offer(current);
   }
 
@@ -78,6 +79,13 @@ export class PreviewPanel {
     // Said once: a reader would repeat what is written anew
     if (byId('preview-said').textContent !== text) byId('preview-said').textContent = text;
     byId('preview').setAttribute('aria-busy', String(preview.isAsking));
+  }
+
+  private name({ session }: Preview): void {
+    const { ontology, annotations } = this.bench;
+    const ids = session.annotation === null ? (session.terms ?? []) : (annotations.get(session.annotation)?.term ?? []);
+    byId('preview-term').hidden = ids.length === 0;
+    byId('preview-term').textContent = `Term: ${ontology.namesOf(ids)}`;
   }
 
   private judge(preview: Preview): void {

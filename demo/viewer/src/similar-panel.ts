@@ -61,7 +61,7 @@ export class SimilarPanel {
     const { chosen } = similar.set;
     if (!chosen.length || bench.accepts.current) return;
     const terms = this.term.value.split(' ').filter(Boolean).map(Number);
-    void bench.accepts.begin(chosen, terms);
+    void bench.accepts.accept(chosen, terms);
     similar.close();
   }
 
