@@ -2,6 +2,7 @@
 
 import 'ol/ol.css';
 import './style.css';
+import './seeing.css';
 import './similar.css';
 
 import { acceptPanel } from './accept-panel';

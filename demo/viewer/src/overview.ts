@@ -2,6 +2,7 @@
 
 import OverviewMap from 'ol/control/OverviewMap';
 import View from 'ol/View';
+import { containsExtent } from 'ol/extent';
 import ImageLayer from 'ol/layer/Image';
 import type Projection from 'ol/proj/Projection';
 import Static from 'ol/source/ImageStatic';
@@ -37,6 +38,12 @@ export function overview(bench: Workbench, slides: SlideMap): void {
     name();
   }
   bench.on('slide', show);
+  slides.map.on('moveend', () => {
+    const { image } = bench;
+    if (!image) return;
+    const isWhole = containsExtent(slides.view.calculateExtent(slides.map.getSize()), [0, 0, image.width, image.height]);
+    slides.target.classList.toggle('whole', isWhole); // the map is its own overview then
+  });
 }
 
 function made(image: ImageInstance, projection: Projection): OverviewMap {
@@ -52,7 +59,8 @@ function made(image: ImageInstance, projection: Projection): OverviewMap {
     label: '«',
     tipLabel: 'Overview',
     layers: [new ImageLayer({ source: new Static({ url, imageExtent: extent, projection }) })],
-    view: new View({ projection, center: [image.width / 2, image.height / 2], resolution: whole, minResolution: whole, maxResolution: whole }),
+    // It stays where it is: the control would have it follow the large map
+    view: new View({ projection, extent, showFullExtent: true, smoothExtentConstraint: false, center: [image.width / 2, image.height / 2], resolution: whole, minResolution: whole, maxResolution: whole }),
   });
 }
 
