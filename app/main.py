@@ -210,7 +210,8 @@ def working_with(
     """Make what a model needs around it."""
     refine = settings.refine
     encoded = Embeddings(reader, segmenter, refine.embedding_cache_bytes, store, reuse=refine.reuse_windows)
-    return Working(SegmentRoi(encoded, segmenter), RefineCrop(CropWindowReader, segmenter), Ahead(encoded), store)
+    segment = SegmentRoi(encoded, segmenter, refine.most_looks)
+    return Working(segment, RefineCrop(CropWindowReader, segmenter), Ahead(encoded), store)
 
 
 def _watch(settings: Settings, at_work: AtWork, reader: WindowReader) -> Watch:

@@ -20,9 +20,6 @@ PREFIX = "REFINE_"
 _PLACEHOLDERS = frozenset({"changeme", "change-me", "secret", "password", "placeholder", "xxx", "todo"})
 
 
-Engine = Literal["auto", "torch-float32", "torch-bfloat16", "openvino-float32", "openvino-bfloat16", "openvino-int8"]
-
-
 class _Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -92,11 +89,14 @@ class SegmenterSettings(_Group):
     engine: Literal[
         "auto",
         "torch-float32",
+        "torch-tf32",
         "torch-bfloat16",
         "openvino-float32",
         "openvino-bfloat16",
         "openvino-int8",
         "cuda-bfloat16",
+        "cuda-float16",
+        "compiled-bfloat16",
         "torch-float32-896",
         "torch-float32-768",
         "openvino-float32-896",
@@ -117,7 +117,7 @@ class SegmenterSettings(_Group):
     )
     measure_engines: bool = Field(
         True,
-        description="With `auto` on a CPU, measure the engines at the first start with new weights: half a minute"
+        description="With `auto`, measure the engines at the first start with new weights: half a minute"
         " to some"
         " minutes, up to 7 GB of memory. If `false`, only the command `engines` measures.",
     )
@@ -235,6 +235,13 @@ class RefineSettings(_Group):
         True,
         description="Reuse the encoded window of nearly the same box. If `false`, a result depends on its request"
         " alone.",
+    )
+    most_looks: int = Field(
+        3,
+        ge=1,
+        le=3,
+        description="Most windows that a refine may encode: where the outline reaches the edge of the window, the"
+        " service looks again from twice as far away. 1: never; the outline is then returned as doubtful.",
     )
     embedding_folder: Path | None = Field(
         None, description="Folder of encoded windows, shared by replicas and kept over restarts; by default none."

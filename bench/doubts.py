@@ -28,7 +28,7 @@ from app.geometry.frames import flip_geometry
 from app.geometry.polygons import iou
 from app.geometry.windows import Window, WindowImage
 from app.imagery.reader import SlideWindowReader
-from app.segmenter.engines.choice import REFERENCE
+from app.segmenter.engines.names import REFERENCE
 from app.segmenter.load import load_segmenter
 from app.segmenter.weights import choose
 from app.segmenter.weights.choice import EMBEDDED_MODEL

@@ -30,7 +30,7 @@ from shapely.geometry.base import BaseGeometry
 from app.geometry.frames import Roi, flip_geometry
 from app.geometry.polygons import iou
 from app.imagery.reader import SlideWindowReader
-from app.segmenter.engines.choice import ENGINES, REFERENCE, SMALLER
+from app.segmenter.engines.names import ENGINES, REFERENCE, SMALLER
 from app.segmenter.load import load_segmenter
 from app.segmenter.weights import choose
 from app.settings import SegmenterSettings, Settings

@@ -115,6 +115,7 @@ class Stage:
             REFINE_SEGMENTER__ENGINE=self.engine,
             REFINE_SEGMENTER__ENGINE_FOLDER=str(self.folder / "engines"),
             REFINE_REFINE__REUSE_WINDOWS="false",  # the boxes lie close to each other, and yet each is to be a new one
+            REFINE_REFINE__MOST_LOOKS="1",  # masks of random weights reach the edge of every window
             REFINE_API__LOG_LEVEL="warning",
         ) as service:
             yield service

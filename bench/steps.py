@@ -17,8 +17,8 @@ from app.geometry.prompts import PointLabel, Prompts
 from app.geometry.windows import MODEL_SIDE_PX, Window, WindowGrid, plan_window
 from app.imagery.decode import read_rgb
 from app.imagery.reader import SlideWindowReader
-from app.segmenter.engines.agreement import drawn_window
-from app.segmenter.engines.choice import REFERENCE
+from app.segmenter.engines.names import REFERENCE
+from app.segmenter.engines.tissue import drawn_window
 from app.segmenter.load import load_segmenter
 from app.segmenter.sam2_segmenter import Sam2Segmenter
 from app.segmenter.weights.checks import file_sha256

@@ -1,36 +1,24 @@
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from tests.installing import build_wheel
+
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PACKAGES = [pattern.removesuffix("*") for pattern in PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]]
 FOR_OTHERS = ("demo/viewer", "bench/results", "scale/helm")
 """What npm, a reader of the results and Helm take from the repository."""
-BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
 
 
 @pytest.fixture
 def wheel(tmp_path: Path) -> frozenset[str]:
-    """Give the names in a wheel that is built of a copy, so that nothing of an earlier build gets into it."""
-    source, target = tmp_path / "source", tmp_path / "wheel"
-    source.mkdir()
-    target.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    for name in PACKAGES:
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "viewer", "results"))
-    command = [sys.executable, "-c", BUILD, str(target)]
-    subprocess.run(command, cwd=source, check=True, capture_output=True, timeout=600)
-    (built,) = target.glob("*.whl")
-    with zipfile.ZipFile(built) as files:
+    """Give the names in a wheel."""
+    with zipfile.ZipFile(build_wheel(ROOT, tmp_path)) as files:
         return frozenset(files.namelist())
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,7 +18,7 @@ _PROJECT = "cytomine-refine-service"
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=Path(sys.argv[0]).name == "refine-service",  # a shell completes what has a name of its own
     pretty_exceptions_enable=False,
     help="Refine annotations on whole-slide images with SAM 2, beside Cytomine.",
     epilog="Settings are REFINE_* environment variables; docs/settings.md lists them.",

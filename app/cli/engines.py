@@ -14,7 +14,8 @@ from app.cli.console import stderr, stdout
 
 if TYPE_CHECKING:
     from app.segmenter.engines.calibration import Calibration
-    from app.segmenter.engines.choice import EngineName, Measured
+    from app.segmenter.engines.choice import Measured
+    from app.segmenter.engines.names import EngineName
     from app.segmenter.sam2_segmenter import Sam2Segmenter
     from app.segmenter.weights import ChosenWeights
     from app.settings import SegmenterSettings
@@ -41,6 +42,15 @@ def engines(
             " some loss. Masks are compared on the images of --calibration: tissue of yours tells you most."
         ),
     ] = False,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CHECKPOINT:CONFIG",
+            help="Measure other weights, too, on torch in float32: a smaller model that you have fine-tuned, for"
+            " instance tiny.pt:sam2.1_hiera_t. They are only shown, never chosen.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Build and time every engine for the chosen weights, and let REFINE_SEGMENTER__ENGINE=auto use the fastest.
 
@@ -49,8 +59,8 @@ def engines(
     """
     from app.segmenter.device import is_on_gpu
     from app.segmenter.engines.calibration import read_calibration
-    from app.segmenter.engines.choice import ENGINES, fastest, keep, measure
-    from app.segmenter.engines.smaller import measure_smaller
+    from app.segmenter.engines.choice import fastest, keep
+    from app.segmenter.engines.measuring import Tissue, measure
     from app.segmenter.weights import choose
     from app.settings import read_settings
 
@@ -59,16 +69,19 @@ def engines(
     weights, mine = choose(settings), settings.segmenter
     windows = read_calibration(calibration)
     on_cpu = not is_on_gpu(mine.device)
+    own = (*windows.taken, *windows.held_out) if calibration else ()
+    found = measure(
+        _loader(mine, weights, windows, on_cpu, int8),
+        on_cpu,
+        Tissue(windows.held_out if int8 else (), own),
+        most_loss=mine.most_loss if smaller or mine.most_loss else None,
+        against=[_other(mine, each) for each in against or ()],
+    )
     measured = []
-    with stderr().status("") as status:
-        found = measure(_loader(mine, weights, windows, on_cpu, int8), on_cpu, windows.held_out)
-        for engine in ENGINES:
-            status.update(f"Building and timing {engine} ...")
-            measured.append(next(found))
-        if smaller or mine.most_loss:
-            status.update("Building and timing engines with a smaller square ...")
-            compared = [*windows.taken, *windows.held_out]
-            measured += measure_smaller(_loader(mine, weights, windows, on_cpu, int8), on_cpu, compared, mine.most_loss)
+    with stderr().status("Building and timing the reference ...") as status:
+        for each in found:
+            measured.append(each)
+            status.update(f"{each.engine} is measured; building and timing the next one ...")
     keep(mine.engine_folder, weights.sha256, measured)
     chosen = fastest(mine.engine_folder, weights.sha256, mine.most_loss)
     stdout().print(_table(measured))
@@ -77,12 +90,27 @@ def engines(
         stdout().print(f"REFINE_SEGMENTER__ENGINE is {mine.engine}, though, and stays so.")
 
 
+def _other(settings: SegmenterSettings, given: str) -> tuple[str, Callable[[], Sam2Segmenter]]:
+    """Give the name of other weights, and what loads them."""
+    from app.segmenter.engines.names import REFERENCE
+    from app.segmenter.load import load_segmenter
+    from app.segmenter.weights import ChosenWeights
+    from app.segmenter.weights.checks import file_sha256
+
+    name, colon, config = given.rpartition(":")
+    if not colon:
+        raise typer.BadParameter(f"{given!r} names no config: CHECKPOINT:CONFIG.", param_hint="--against")
+    file = Path(name)
+    weights = ChosenWeights(file.stem, file, config, file_sha256(file), "configured")
+    return file.name, lambda: load_segmenter(settings.model_copy(update={"engine": REFERENCE}), weights)
+
+
 def _loader(
     settings: SegmenterSettings, weights: ChosenWeights, windows: Calibration, on_cpu: bool, int8: bool
 ) -> Callable[[EngineName], Sam2Segmenter]:
     """Give what builds the segmenter of an engine, or refuses one that is not worth trying."""
     from app.errors import InvalidSettings
-    from app.segmenter.engines.choice import INT8
+    from app.segmenter.engines.names import INT8
     from app.segmenter.engines.openvino_engine import why_not
     from app.segmenter.load import load_segmenter
 
@@ -94,19 +122,21 @@ def _loader(
         if engine == INT8 and not int8:
             raise InvalidSettings("It was left out.")
         taken = [window.pixels for window in windows.taken] if engine == INT8 else []
-        return load_segmenter(settings.model_copy(update={"engine": engine}), weights, taken)
+        return load_segmenter(settings.model_copy(update={"engine": engine}), weights, taken, compiling=True)
 
     return load
 
 
 def _table(measured: list[Measured]) -> Table:
-    table = Table("engine", "one window", "IoU with float32", "outline off by", "")
+    table = Table("engine", "one window", "IoU with float32", "of 5 %, below", "outline off by", "area changed by", "")
     for one in measured:
         table.add_row(
             one.engine,
             "" if one.encode_s is None else f"{one.encode_s * 1e3:.0f} ms",
             "" if one.iou is None else f"{one.iou:.4f}",
-            "" if one.outline_px is None else f"{one.outline_px:.1f} px",
+            "" if one.low_iou is None else f"{one.low_iou:.4f}",
+            "" if one.outline_px is None else f"{one.outline_px:.2f} px",
+            "" if one.area is None else f"{one.area:.1%}",
             one.refused or "",
         )
     return table

@@ -104,25 +104,37 @@ def _of(masks: Masks, rules: Rules) -> Iterator[Candidate]:
             yield Candidate(masks.of(taken), taken, signs, signs.score)
 
 
-def suppressed(found: Sequence[Candidate], most_overlap: float) -> list[Candidate]:
-    """Keep the best of each group of masks that overlap by more than `most_overlap` (IoU), the best first."""
+def suppressed(found: Sequence[Candidate], most_overlap: float, most_inside: float = 1.0) -> list[Candidate]:
+    """Keep the best of each group of masks that show the same object, the best first.
+
+    Parameters
+    ----------
+    found : sequence of Candidate
+        Of one window.
+    most_overlap : float
+        IoU above which two masks are one object.
+    most_inside : float
+        Share of the smaller one inside the other above which they are, too.
+    """
     ordered = sorted(found, key=lambda each: each.rank, reverse=True)
-    overlaps = _overlaps([each.mask.logits for each in ordered])
+    same = _same([each.mask.logits for each in ordered], most_overlap, most_inside)
     kept: list[int] = []
     for at in range(len(ordered)):
-        if not np.any(overlaps[at, kept] > most_overlap):
+        if not np.any(same[at, kept]):
             kept.append(at)
     return [ordered[at] for at in kept]
 
 
-def _overlaps(logits: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
-    """Give the IoU of each mask with each."""
+def _same(logits: Sequence[npt.NDArray[np.float32]], most_overlap: float, most_inside: float) -> npt.NDArray[np.bool_]:
+    """Tell of each mask and each whether they show the same object."""
     if not logits:
-        return np.zeros((0, 0), np.float32)
+        return np.zeros((0, 0), np.bool_)
     flat = np.stack([_reduced(each) for each in logits]).reshape(len(logits), -1).astype(np.float32)
     common = flat @ flat.T
-    areas = np.diagonal(common)
-    return np.asarray(common / np.maximum(areas[:, None] + areas[None] - common, 1.0), np.float32)
+    areas = np.maximum(np.diagonal(common), 1.0)
+    joint = areas[:, None] + areas[None] - common
+    smaller = np.minimum(areas[:, None], areas[None])
+    return np.asarray((common > most_overlap * joint) | (common > most_inside * smaller), np.bool_)
 
 
 def _reduced(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:

@@ -17,6 +17,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from app.geometry.frames import FloatXY, SlideXY
+from app.geometry.masks import BoolMask, extent_of
 from app.geometry.windows import WindowGrid
 
 Features = npt.NDArray[np.float32]
@@ -29,6 +30,8 @@ _LEAST_SHARE = 0.6
 """A place is an object's if so much of it is covered; the fullest one always is."""
 _LEAST_OWN = 0.2
 """Cosine."""
+_RING, _LEAST_RING_PX = 0.25, 2
+"""Width of the ring that a mask is compared with, over its longer side; and at least, pixels of the mask."""
 _TINY = 1e-6
 
 
@@ -134,6 +137,37 @@ def cover_of(shape: BaseGeometry, grid: WindowGrid, array: tuple[int, int], size
 def cover_of_mask(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> FloatMap:
     """Give how much of each place a mask covers, (rows, columns) float32."""
     return _shrunk((logits > 0).astype(np.float32), size)
+
+
+def contrast(values: FloatMap, mask: BoolMask) -> float:
+    """Tell how much more like the exemplars a mask is than the ring around it.
+
+    A mask that takes in ground, or ends in the middle of an object, has less of it than one that follows the object.
+
+    Parameters
+    ----------
+    values : (h, w) float32
+        Likeness, at the mask's resolution; see `fine`.
+    mask : (h, w) bool
+        With at least one pixel.
+
+    Returns
+    -------
+    float
+        Mean likeness inside, less that of the ring, which is a quarter of the mask's longer side wide.
+    """
+    left, top, right, bottom = extent_of(mask)
+    width = max(_LEAST_RING_PX, round(_RING * max(right - left, bottom - top)))
+    place = (slice(max(0, top - width), bottom + width), slice(max(0, left - width), right + width))
+    inside, near = mask[place], values[place]
+    grown = cv2.dilate(inside.astype(np.uint8), np.ones((2 * width + 1, 2 * width + 1), np.uint8)) > 0
+    ring = grown & ~inside
+    return float(near[inside].mean() - (near[ring].mean() if ring.any() else 0.0))
+
+
+def fine(values: FloatMap, size: tuple[int, int]) -> FloatMap:
+    """Enlarge a map of likeness to the resolution of masks, (rows, columns) float32."""
+    return np.asarray(cv2.resize(values, (size[1], size[0]), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def peaks(values: FloatMap, apart: float, least: float, covered: npt.NDArray[np.bool_] | None = None) -> FloatXY:

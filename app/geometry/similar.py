@@ -1,8 +1,10 @@
 """Others like this: objects that look like some exemplars, found where the encoder sees what it saw in them.
 
-Places where the likeness is highest around are prompted with boxes of the exemplars' size; what the masks cover is left
-out, and the rest is looked through again. A mask is kept if the model trusts it, if it is as like the exemplars as they
-ask for, of a size that they allow, and if no better one shows the same object (decision 0042).
+Places where the likeness is highest around are prompted with a box of the exemplars' size, a larger one first; places
+that no convincing mask covers, with a smaller one, too. What a mask is worth is judged by three signs: the model's own
+score, how little it changes when its threshold is shifted, and how much more like the exemplars it is than the ring
+around it. A mask is kept if it is worth enough, as like the exemplars as they ask for, of a size that they allow, and
+if no better one shows the same object (decisions 0042 and 0057).
 """
 
 from __future__ import annotations
@@ -16,30 +18,53 @@ import numpy.typing as npt
 
 from app.geometry.automatic import Candidate, Decode, suppressed
 from app.geometry.frames import FloatXY, WindowXY
-from app.geometry.likeness import Features, FloatMap, Pattern, cover_of_mask, peaks, pooled
+from app.geometry.likeness import Features, FloatMap, Pattern, contrast, cover_of_mask, fine, peaks, pooled
 from app.geometry.masks import Masks
 from app.geometry.prompts import Prompts
-from app.geometry.signs import signs_of
+from app.geometry.signs import Signs, signs_of
+
+_MOST_CONTRAST = 1.2
+"""More tells no more."""
+_COVERED = 0.5
+"""Share of a place from which a mask covers it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SimilarRules:
-    """Where to look and which masks are kept; source: ``python -m bench.similar``."""
+    """Where to look and which masks are kept; source: ``python -m bench.similar``, decision 0057."""
 
-    sizes: tuple[float, ...] = (0.75, 1.3)
-    """Sides of the boxes over those of the exemplars."""
-    rounds: int = 2
+    sizes: tuple[float, ...] = (1.3, 0.75)
+    """Sides of the boxes over those of the exemplars, in the order in which they are tried."""
     apart: float = 0.3
     """Distance of places that are prompted, over the exemplars' longer side."""
     blur: float = 0.15
     """Of the likeness before its highest places are looked for, over the exemplars' longer side."""
     least_likeness: float = 0.4
     """Of places that are prompted, and of masks."""
-    least_score: float = 0.7
+    least_worth: float = 1.4
+    """Of masks; see `worth`."""
+    convincing: float = 1.8
+    """Worth of a mask from which the places that it covers are not prompted with another size."""
     most_overlap: float = 0.25
     """IoU from which two masks show the same object."""
+    most_inside: float = 0.6
+    """Share of the smaller one inside the other from which they do, too."""
     areas: tuple[float, float] = (0.25, 4.0)
     """Smallest area over that of the smallest exemplar, and largest over that of the largest one."""
+
+
+def worth(signs: Signs, apart: float) -> float:
+    """Tell how probably a mask is a whole object: more is better.
+
+    The weights are those of a logistic regression on four fields of the training, rounded (decision 0057).
+
+    Parameters
+    ----------
+    signs : Signs
+    apart : float
+        Its `contrast`.
+    """
+    return signs.score + 0.7 * signs.stability + min(apart, _MOST_CONTRAST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +93,10 @@ class _Search:
     rules: SimilarRules
     values: FloatMap
     """Likeness of each place."""
-    covered: npt.NDArray[np.bool_]
+    done: npt.NDArray[np.bool_]
+    """Places that a convincing mask covers."""
     found: list[Candidate] = field(default_factory=list)
+    enlarged: FloatMap | None = None
 
     @property
     def place_px(self) -> float:
@@ -77,43 +104,49 @@ class _Search:
         return float(self.shape[1] / self.values.shape[1])
 
     def places(self) -> FloatXY:
-        """Give the places to prompt next, as x and y of the likeness' map."""
+        """Give the places to prompt, as x and y of the likeness' map, the likest first."""
         longer = self.sizes.longer_side / self.place_px
         blurred = cv2.GaussianBlur(self.values, (0, 0), max(0.3, self.rules.blur * longer))
-        return peaks(
-            np.asarray(blurred, np.float32), self.rules.apart * longer, self.rules.least_likeness, self.covered
-        )
+        return peaks(np.asarray(blurred, np.float32), self.rules.apart * longer, self.rules.least_likeness)
 
-    def prompts(self, places: FloatXY) -> Iterator[Prompts]:
-        """Put boxes of the exemplars' size on places."""
+    def left(self, places: FloatXY) -> FloatXY:
+        """Leave out the places that a convincing mask covers."""
+        columns, rows = places.astype(np.intp).T
+        return np.asarray(places[~self.done[rows, columns]], np.float64)
+
+    def prompts(self, places: FloatXY, size: float) -> Iterator[Prompts]:
+        """Put boxes on places, so many times as large as the exemplars."""
         rows, columns = self.values.shape
         scale = np.array([self.shape[1] / columns, self.shape[0] / rows])
+        half = np.array([self.sizes.width, self.sizes.height]) * size / 2
         for middle in places * scale:
-            for size in self.rules.sizes:
-                half = np.array([self.sizes.width, self.sizes.height]) * size / 2
-                yield Prompts(WindowXY(np.stack([middle - half, middle + half])), WindowXY(np.empty((0, 2))), ())
-
-    def cover(self, places: FloatXY) -> None:
-        """Look at these places no more."""
-        columns, rows = places.astype(np.intp).T
-        self.covered[rows, columns] = True
+            yield Prompts(WindowXY(np.stack([middle - half, middle + half])), WindowXY(np.empty((0, 2))), ())
 
     def take(self, masks: Masks) -> None:
         """Keep the mask that the model trusts most, if the rules let it pass."""
         best = masks.best
         mask = masks.of(best)  # type: ignore[arg-type]  # there are three
-        cover = cover_of_mask(mask.logits, (self.values.shape[0], self.values.shape[1]))
-        self.covered |= cover > 0.5
+        inside = mask.logits > 0
         low, high = self.rules.areas
-        area = float(np.mean(mask.logits > 0)) * self.shape[0] * self.shape[1]
-        if mask.score < self.rules.least_score or area == 0:
+        area = float(np.mean(inside)) * self.shape[0] * self.shape[1]
+        if not area or not low * self.sizes.areas[0] <= area <= high * self.sizes.areas[1]:
             return
-        if not low * self.sizes.areas[0] <= area <= high * self.sizes.areas[1]:
-            return
+        cover = cover_of_mask(mask.logits, (self.values.shape[0], self.values.shape[1]))
         likeness = pooled(self.values, cover)
-        if likeness >= self.rules.least_likeness:
-            signs = signs_of(masks, best)  # type: ignore[arg-type]
-            self.found.append(Candidate(mask, best, signs, signs.score, likeness))  # type: ignore[arg-type]
+        if likeness < self.rules.least_likeness:
+            return
+        signs = signs_of(masks, best)  # type: ignore[arg-type]
+        rank = worth(signs, contrast(self._fine(inside.shape), inside))
+        if rank >= self.rules.convincing:
+            self.done |= cover > _COVERED
+        if rank >= self.rules.least_worth:
+            self.found.append(Candidate(mask, best, signs, rank, likeness))  # type: ignore[arg-type]
+
+    def _fine(self, size: tuple[int, ...]) -> FloatMap:
+        """Give the likeness at the masks' resolution; made once."""
+        if self.enlarged is None:
+            self.enlarged = fine(self.values, (size[0], size[1]))
+        return self.enlarged
 
 
 def find_similar(
@@ -141,12 +174,12 @@ def find_similar(
     """
     values = pattern.likeness(features)
     search = _Search(sizes, shape, rules, values, np.zeros(values.shape, np.bool_))
-    for _ in range(rules.rounds):
-        places = search.places()
+    places = search.places()
+    for size in rules.sizes:
+        places = search.left(places)
         if not len(places):
             break
-        search.cover(places)
-        for masks in decode(list(search.prompts(places))):
+        for masks in decode(list(search.prompts(places, size))):
             search.take(masks)
-    kept = suppressed(search.found, rules.most_overlap)
+    kept = suppressed(search.found, rules.most_overlap, rules.most_inside)
     return sorted(kept, key=lambda each: each.likeness or 0.0, reverse=True)

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from app.errors import InvalidSettings
 from app.geometry.windows import MODEL_SIDE_PX
 from app.segmenter.device import is_on_gpu, resolve_device, usable_cores
-from app.segmenter.engines.choice import (
-    INT8,
-    REFERENCE,
-    EngineName,
-    fastest,
-    parts_of,
-    seconds_of_a_window,
-    why_refused,
-)
+from app.segmenter.engines.choice import fastest, has_record, seconds_of_a_window, why_refused
 from app.segmenter.engines.engine import Engine, Pixels
+from app.segmenter.engines.names import INT8, ON_GPU_UNMEASURED, REFERENCE, EngineName, needs, parts_of
 from app.segmenter.engines.openvino_engine import open_engine
 from app.segmenter.sam2_segmenter import Sam2Segmenter
 from app.segmenter.weights import ChosenWeights
@@ -32,7 +26,7 @@ _CORES_OF_A_WORKER = 16
 
 
 def load_segmenter(
-    settings: SegmenterSettings, weights: ChosenWeights, calibration: Sequence[Pixels] = ()
+    settings: SegmenterSettings, weights: ChosenWeights, calibration: Sequence[Pixels] = (), *, compiling: bool = False
 ) -> Sam2Segmenter:
     """Load a checkpoint onto an engine and a device. torch is imported only if the engine needs it.
 
@@ -44,6 +38,8 @@ def load_segmenter(
         The checkpoint.
     calibration : sequence of Pixels
         Windows to make a new int8 encoder from; without them the one that was checked is used.
+    compiling : bool
+        Whether an encoder may be compiled that is not in the folder yet, which takes minutes.
 
     Raises
     ------
@@ -70,8 +66,8 @@ def load_segmenter(
             calibration=calibration,
             side=side,
         )
-    elif kind == "cuda":
-        engine = _recorded(settings, weights, share)
+    elif kind in ("cuda", "compiled"):
+        engine = _recorded(settings, weights, share, precision, fused=kind == "compiled", compiling=compiling)
     else:
         engine = _on_torch(settings, weights, precision, threads, share)
     device = str(resolve_device(settings.device)) if on_gpu else "cpu"
@@ -85,14 +81,19 @@ def load_segmenter(
 
 
 def _choose(settings: SegmenterSettings, weights: ChosenWeights, on_gpu: bool) -> EngineName:
-    """Give the engine that is set, else the one that was measured."""
-    elsewhere, there = ("openvino", "the CPU") if on_gpu else ("cuda", "a GPU")
+    """Give the engine that is set, else the one that was measured, else what is safe on such a device."""
+    there = "a GPU" if on_gpu else "a CPU"
     if settings.engine != "auto":
-        if settings.engine.startswith(elsewhere):
-            raise InvalidSettings(f"REFINE_SEGMENTER__ENGINE is {settings.engine}, which runs on {there} only.")
+        wanted = needs(settings.engine)
+        if wanted not in (None, there):
+            raise InvalidSettings(f"REFINE_SEGMENTER__ENGINE is {settings.engine}, which runs on {wanted} only.")
         return settings.engine
+    if on_gpu and not has_record(settings.engine_folder, weights.sha256):
+        return ON_GPU_UNMEASURED
     chosen = fastest(settings.engine_folder, weights.sha256, settings.most_loss)
-    return REFERENCE if chosen.startswith(elsewhere) else chosen
+    if needs(chosen) in (None, there):
+        return chosen
+    return ON_GPU_UNMEASURED if on_gpu else REFERENCE
 
 
 def _check_int8(settings: SegmenterSettings, weights: ChosenWeights) -> None:
@@ -102,10 +103,19 @@ def _check_int8(settings: SegmenterSettings, weights: ChosenWeights) -> None:
         raise InvalidSettings(f"The engine {INT8} is refused for these weights: {reason}.")
 
 
-def _recorded(settings: SegmenterSettings, weights: ChosenWeights, share: float) -> Engine:
+def _recorded(
+    settings: SegmenterSettings, weights: ChosenWeights, share: float, precision: str, *, fused: bool, compiling: bool
+) -> Engine:
+    model = _load(weights, share)
+    import torch
+
+    from app.segmenter.engines.compiled import compiled, compiled_folder
     from app.segmenter.engines.cuda_engine import CudaEngine
 
-    return CudaEngine(_load(weights, share), resolve_device(settings.device), settings.batch)
+    device = resolve_device(settings.device)
+    kept = compiled_folder(settings.engine_folder, weights.sha256, device)
+    fuse = partial(compiled, folder=kept, make=compiling) if fused else None
+    return CudaEngine(model, device, settings.batch, getattr(torch, precision), fuse)
 
 
 def _on_torch(
@@ -117,8 +127,9 @@ def _on_torch(
     from app.segmenter.engines.torch_engine import TorchEngine
 
     torch.set_num_threads(threads)
-    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-    return TorchEngine(model, resolve_device(settings.device), dtype)
+    tf32 = precision == "tf32"
+    dtype = torch.float32 if tf32 else getattr(torch, precision)
+    return TorchEngine(model, resolve_device(settings.device), dtype, tf32=tf32)
 
 
 def _load(weights: ChosenWeights, share: float) -> Any:

@@ -78,7 +78,7 @@ class RefineCrop:
                 raise RoiOutsideSlide("No area of the location lies on the slide.")
         with stopwatch.step("window"):
             reader = self.open_crop(crop, envelope, slide, self.segmenter.input_side_px, claim)
-        segment = SegmentRoi(Embeddings(reader, self.segmenter, plan=reader.plan), self.segmenter, looks_again=False)
+        segment = SegmentRoi(Embeddings(reader, self.segmenter, plan=reader.plan), self.segmenter, most_looks=1)
         with segment.begun(slide, Plane(), roi, stopwatch, claim) as begun:
             found = begun.outline(roi, (), Wish(OutlineOptions(parts="largest"), drawn_px0=drawn.area))
         shape = largest_polygon(drawn if found.shape is None else found.shape)

@@ -40,7 +40,7 @@ class Replay:
         points = tuple(PointPrompt(each.x, flip_y(each.y, slide.height), each.label) for each in recipe.points)
         window = recipe.account.window
         embeddings = Embeddings(self.reader, self.segmenter, plan=lambda *_: window)
-        segment = SegmentRoi(embeddings, self.segmenter, looks_again=False)
+        segment = SegmentRoi(embeddings, self.segmenter, most_looks=1)
         wish = Wish(recipe.options, recipe.account.proposal)
         with segment.begun(slide, plane, session.framed_by(slide), Stopwatch(), Claim()) as begun:
             shape = begun.outline(session.box, (*session.clicks, *points), wish).shape

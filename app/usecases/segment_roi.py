@@ -78,8 +78,9 @@ class BegunSegmentation:
     encoded: Future[EncodedWindow]
     segmenter: Segmenter
     stopwatch: Stopwatch
-    further: Callable[[Roi], EncodedWindow] | None = None
-    """Gives the window of another box; None where the pixels of one window are all there is."""
+    further: Callable[[Roi], EncodedWindow]
+    """Gives the window of another box."""
+    most_looks: int
 
     def check(self) -> None:
         """Raise what has already kept the window from being encoded, for instance that the line is full."""
@@ -113,9 +114,9 @@ class BegunSegmentation:
     def _seen(self, box: Roi | None, points: tuple[PointPrompt, ...], wish: Wish) -> Look:
         """Look at the object; where the window cuts it off, look again from further away, as long as there is time."""
         look = self._look(self.encoded.result(), box, points, wish)
-        for _ in range(1, MOST_LOOKS):
+        for _ in range(1, self.most_looks):
             wider = look.further(self.slide)
-            if wider is None or self.further is None:
+            if wider is None:
                 break
             try:
                 again = self._look(self.further(wider), box, points, wish)
@@ -176,8 +177,8 @@ class SegmentRoi:
 
     embeddings: Embeddings
     segmenter: Segmenter
-    looks_again: bool = True
-    """Whether there are pixels beyond the box' window."""
+    most_looks: int = MOST_LOOKS
+    """1 where there are no pixels beyond the box' window, or where another look is too dear."""
 
     @contextmanager
     def begun(
@@ -206,9 +207,8 @@ class SegmentRoi:
             return self.embeddings.get(slide, plane, roi, stopwatch, claim, prompted)
 
         encoded = started(lambda: window(roi))
-        further = window if self.looks_again else None
         try:
-            yield BegunSegmentation(slide, encoded, self.segmenter, stopwatch, further)
+            yield BegunSegmentation(slide, encoded, self.segmenter, stopwatch, window, self.most_looks)
         except BaseException:
             left.set()
             raise

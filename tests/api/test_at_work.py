@@ -100,3 +100,10 @@ def test_a_model_that_leaves_at_the_same_moment_twice_is_closed_once(settings: S
     timer.function()  # and the service ends in the same moment
     at_work.close()
     assert closed == [1]
+
+
+def test_how_often_it_looks_again_is_the_operators_to_say(settings: Settings) -> None:
+    refine = settings.refine.model_copy(update={"most_looks": 1})
+    wanted = settings.model_copy(update={"refine": refine})
+    assert working_with(wanted, DiscReader(), Named(), None).segment.most_looks == 1
+    assert working_with(settings, DiscReader(), Named(), None).segment.most_looks == 3

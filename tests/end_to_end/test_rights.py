@@ -183,20 +183,20 @@ def the_ways(cytomine: EmbeddedCytomine, service_url: str, signing_url: str) -> 
         return {"authorization": f"Bearer {token_of(owner, *args, **more)}"}  # type: ignore[arg-type]
 
     return {
-        "nothing at all": ask(service_url, {}),
-        "nothing, with a forged `Host: nginx`": ask(service_url, {"host": "nginx"}),
-        "a session's bearer token": ask(service_url, bearer()),
+        "none": ask(service_url, {}),
+        "none, with a forged `Host: nginx`": ask(service_url, {"host": "nginx"}),
+        "a session token": ask(service_url, bearer()),
         "an expired token": ask(service_url, bearer(lasts_s=-10)),
-        "a token that another secret signed": ask(service_url, bearer(secret="s" * 64)),
-        "a short-term token, which Core takes for reading only": refine(
+        "a token signed with another secret": ask(service_url, bearer(secret="s" * 64)),
+        "a short-term token, which Core accepts only for reading": refine(
             scene, token_of(owner, "SHORT_TERM")
         ).status_code,
         "a signature with API keys": ask(signing_url, good),
-        "the same signature again": ask(signing_url, good),
-        "a signature of another path": ask(signing_url, signed(owner, "/sam/annotations/1/refine", late_s=1)),
+        "the same signature a second time": ask(signing_url, good),
+        "a signature for another path": ask(signing_url, signed(owner, "/sam/annotations/1/refine", late_s=1)),
         "a signature with a wrong key": ask(signing_url, signed(owner, path, late_s=2, private_key="guessed")),
-        "a signature of an hour ago": ask(signing_url, signed(owner, path, late_s=3600)),
-        "a signature, where the service does not take any": ask(service_url, signed(owner, path, late_s=3)),
+        "a signature from an hour ago": ask(signing_url, signed(owner, path, late_s=3600)),
+        "a signature, where the service accepts none": ask(service_url, signed(owner, path, late_s=3)),
         "a wrong shared secret": ask(service_url, {"X-Refine-Secret": "a guess of sixteen letters"}),
     }
 
@@ -213,18 +213,19 @@ def page(outcomes: dict[tuple[str, str], int], ways: dict[str, int]) -> str:
     proofs = "\n".join(f"| {way} | {said(status)} |" for way, status in ways.items())
     return f"""# Who may refine
 
-A caller with a bearer token of Cytomine, or with a signature made with API keys, may refine what Core lets them edit,
-because every call to Core is made as that caller: Core decides, the points that count are the caller's, and the undo is
-theirs. Refused callers change nothing. `tests/end_to_end/test_rights.py` asks Core for the same edit, compares, and
-writes these tables.
+A caller with a Cytomine bearer token or a signature made with API keys may refine whatever Core lets them
+edit, because the service makes every call to Core as that caller. Core decides, only the caller's own points
+are used, and the undo belongs to the caller. A refused request changes nothing.
+`tests/end_to_end/test_rights.py` compares each refine with the same edit made directly in Core, and writes
+these tables.
 
 | caller | {" | ".join(f"{kind} project" for kind in PROJECTS)} |
 |---|{"---|" * len(PROJECTS)}
 {people}
 
-What the owner of an annotation in a classic project can show, and whether it opens the door:
+Credentials that the owner of an annotation in a classic project may send, and whether the service accepts them:
 
-| shown | accepted |
+| credentials | accepted |
 |---|---|
 {proofs}
 """

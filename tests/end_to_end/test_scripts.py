@@ -140,7 +140,7 @@ def test_the_python_example(lab: Lab, tmp_path: Path) -> None:
 def test_the_example_that_looks_first(lab: Lab, tmp_path: Path) -> None:
     annotation = lab.draw(BOX)
     lab.cytomine.faults.clear()
-    assert run([sys.executable, "-c", example("Look first")], lab, annotation, tmp_path).splitlines()[-1] == "True"
+    assert run([sys.executable, "-c", example("Preview first")], lab, annotation, tmp_path).splitlines()[-1] == "True"
     assert lab.requests("PUT") == [f"/api/annotation/{annotation}.json"]
     assert lab.iou(annotation) > 0.8
 
@@ -148,7 +148,7 @@ def test_the_example_that_looks_first(lab: Lab, tmp_path: Path) -> None:
 @pytest.mark.skipif(not shutil.which("curl"), reason="no curl here")
 def test_the_curl_example_that_looks_first(lab: Lab, tmp_path: Path) -> None:
     annotation = lab.draw(BOX)
-    script = example("Look first, with curl").replace("http://localhost:6000", lab.service_url)
+    script = example("Preview first, with curl").replace("http://localhost:6000", lab.service_url)
     said = run(["bash", "-euc", f"SECRET='{SECRET}'\n{script}"], lab, annotation, tmp_path)
     shown = json.loads((tmp_path / "shown.json").read_text())
     assert lab.location(annotation) == shown["location"] == json.loads(said)["location"]

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from app.geometry.automatic import Rules, candidates, find_automatically, grid, suppressed
-from app.geometry.masks import Masks
+from app.geometry.automatic import Candidate, Rules, candidates, find_automatically, grid, suppressed
+from app.geometry.masks import Mask, Masks
+from app.geometry.signs import Signs
 
 ROWS, COLUMNS = np.indices((64, 64)) + 0.5
 
@@ -58,3 +59,12 @@ def test_of_large_masks_doubles_are_found_too() -> None:
     found = candidates([Masks(each[None], np.array([0.9])) for each in (large, large, other)], Rules())
     assert len(suppressed(found, 0.5)) == 2
     assert suppressed([], 0.5) == []
+
+
+def test_a_mask_inside_a_better_one_is_a_double_if_the_rules_say_so() -> None:
+    found = [
+        Candidate(Mask(disc(32, 32, radius), 0.9), 0, Signs(0.9, 1, 1, 1), rank)
+        for radius, rank in ((20, 0.9), (9, 0.8))
+    ]
+    assert len(suppressed(found, 0.5)) == 2
+    assert [each.rank for each in suppressed(found, 0.5, 0.6)] == [0.9]

@@ -4,10 +4,9 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.geometry.likeness import Shown, cover_of, cover_of_mask, pattern_of, peaks, pooled
-from app.geometry.similar import SimilarRules, Sizes, find_similar
+from app.geometry.likeness import Shown, contrast, cover_of, cover_of_mask, fine, pattern_of, peaks, pooled
 from app.geometry.windows import WindowGrid
-from tests.geometry.test_automatic import disc, masks
+from tests.geometry.test_automatic import disc
 
 SIDE = 16
 
@@ -81,52 +80,18 @@ def test_peaks_are_apart_high_enough_and_ordered(seed: int, apart: float, least:
     assert len(peaks(values, apart, least, covered)) == 0
 
 
-SIZES = Sizes(12, 12, (100, 160))
+def test_a_mask_that_follows_the_object_stands_out_more_than_one_that_does_not() -> None:
+    features = world((0, 4, 4))
+    values = fine(pattern_of([Shown(features, cover(4, 4))]).likeness(features), (64, 64))
+    assert values.shape == (64, 64)
+    follows, too_large, half, beside = (
+        contrast(values, disc(x, y, radius) > 0)
+        for x, y, radius in ((18, 18, 6), (18, 18, 14), (18, 21, 3), (40, 40, 6))
+    )
+    assert follows > 0.8
+    assert follows > max(too_large, half) + 0.2
+    assert abs(beside) < 0.1
 
 
-RULES = SimilarRules()
-
-
-def search(decode, rules: SimilarRules = RULES):  # type: ignore[no-untyped-def]
-    features = world((0, 4, 4), (0, 11, 11))
-    pattern = pattern_of([Shown(features, cover(4, 4))])
-    return find_similar(decode, features, (64, 64), pattern, SIZES, rules)
-
-
-def test_like_things_are_found_once_each_by_boxes_of_the_exemplars_size() -> None:
-    asked = []
-
-    def decode(prompts):  # type: ignore[no-untyped-def]
-        asked.extend(prompts)
-        return [masks(disc(*(18, 18) if prompt.box.mean() < 32 else (46, 46), 6)) for prompt in prompts]
-
-    found = search(decode)
-    assert len(found) == 2
-    assert all(each.likeness == pytest.approx(1.0, abs=0.1) for each in found)
-    assert {round(float(np.ptp(prompt.box[:, 0]))) for prompt in asked} == {9, 16}
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        masks(disc(18, 18, 6), scores=(0.5, 0, 0)),
-        masks(disc(32, 32, 30)),
-        masks(disc(18, 18, 2)),
-        masks(disc(32, 32, 6)),
-        masks(disc(18, 18, -5)),
-    ],
-    ids=["not trusted", "too large", "too small", "not like it", "empty"],
-)
-def test_masks_that_do_not_fit_are_left_out(answer) -> None:  # type: ignore[no-untyped-def]
-    assert search(lambda prompts: [answer] * len(prompts)) == []
-
-
-def test_places_that_are_covered_are_not_asked_again() -> None:
-    rounds = []
-
-    def decode(prompts):  # type: ignore[no-untyped-def]
-        rounds.append(len(prompts))
-        return [masks(disc(32, 32, 40)) for _ in prompts]
-
-    search(decode, SimilarRules(rounds=5))
-    assert len(rounds) == 1
+def test_a_mask_of_the_whole_window_stands_out_as_far_as_it_is_like_the_exemplars() -> None:
+    assert contrast(np.full((8, 8), 0.4, np.float32), np.ones((8, 8), bool)) == pytest.approx(0.4)

@@ -1,19 +1,24 @@
-"""What is recorded for a GPU gives what the model itself gives, whatever the size of the batch."""
+"""What is recorded for a GPU gives what the model itself gives, whatever the batch and whoever else asks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from app.segmenter.checkpoint import build_model
-from app.segmenter.engines.agreement import drawn_window
-from app.segmenter.engines.cuda_engine import CudaEngine
+from app.segmenter.engines.cuda_engine import CudaEngine, split
 from app.segmenter.engines.engine import Pixels
+from app.segmenter.engines.lanes import SOON, Lane
+from app.segmenter.engines.tissue import drawn_window
 from app.segmenter.engines.torch_engine import TorchEngine
+from app.segmenter.sam2_segmenter import Sam2Segmenter
+from app.usecases.ports import Claim, ModelInfo
+from tests.fakes.cuda import FakeCuda, faked_cuda
 
 ON_GPU = torch.cuda.is_available()
 DEVICES = [
@@ -22,38 +27,26 @@ DEVICES = [
         "cuda", marks=[pytest.mark.gpu, pytest.mark.skipif(not ON_GPU, reason="no GPU: torch sees none")], id="cuda"
     ),
 ]
+CPU = torch.device("cpu")
 
 
-class Tape:
-    """Stands for the recorder where there is no GPU: the same fixed shapes, the same memory for every result."""
-
-    def __init__(self) -> None:
-        self.played: list[torch.Size] = []
-
-    def record(
-        self, function: Callable[..., tuple[Tensor, ...]], inputs: Sequence[Tensor]
-    ) -> Callable[..., tuple[Tensor, ...]]:
-        outputs = [output.clone() for output in function(*inputs)]
-
-        def play(*values: Tensor) -> tuple[Tensor, ...]:
-            self.played.append(values[-1].shape)
-            for own, value in zip(inputs, values, strict=True):
-                assert own.shape == value.shape
-                own.copy_(value)
-            for output, result in zip(outputs, function(*inputs), strict=True):
-                output.copy_(result)
-            return tuple(outputs)
-
-        return play
+@pytest.fixture
+def cuda(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCuda | None]:
+    if "device" in request.fixturenames and request.getfixturevalue("device") == "cuda":
+        yield None
+        return
+    with faked_cuda(monkeypatch) as fake:
+        yield fake
 
 
-def engines(device: str, batch: int) -> tuple[CudaEngine, TorchEngine, Tape]:
-    tape, made = Tape(), []
-    for _ in range(2):
-        torch.manual_seed(1)
-        made.append(build_model("embedded").eval())
-    recorded = CudaEngine(made[0], torch.device(device), batch, tape.record if device == "cpu" else None)
-    return recorded, TorchEngine(made[1], torch.device(device), torch.bfloat16), tape
+def model() -> torch.nn.Module:
+    torch.manual_seed(1)
+    return build_model("embedded").eval()
+
+
+def engines(device: str, batch: int, precision: torch.dtype = torch.bfloat16) -> tuple[CudaEngine, TorchEngine]:
+    place = torch.device(device)
+    return CudaEngine(model(), place, batch, precision), TorchEngine(model(), place, precision)
 
 
 def windows(side: int, count: int) -> list[Pixels]:
@@ -65,9 +58,17 @@ def close(one: object, other: object) -> None:
     assert np.abs(first - second).mean() <= 0.02 * np.abs(second).mean()
 
 
+def corners(prompts: int) -> tuple[np.ndarray, np.ndarray]:
+    places = np.linspace(40, 200, 2 * prompts, dtype=np.float32).reshape(1, prompts, 2)
+    return places, np.array([[2, 3, *[1] * (prompts - 2)]], np.int32)
+
+
 @pytest.mark.parametrize("device", DEVICES)
-def test_a_batch_of_any_size_gives_each_window_its_own_features(device: str) -> None:
-    recorded, plain, tape = engines(device, 3)
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_a_batch_of_any_size_gives_each_window_its_own_features(
+    device: str, precision: torch.dtype, cuda: FakeCuda | None
+) -> None:
+    recorded, plain = engines(device, 2, precision)
     images = windows(recorded.side_px, 3)
     alone = [plain.encode([image])[0] for image in images]
     for count in (1, 2, 3):
@@ -76,20 +77,100 @@ def test_a_batch_of_any_size_gives_each_window_its_own_features(device: str) -> 
         for features, expected in zip(together, alone, strict=False):
             for level, own in zip(features, expected, strict=True):
                 close(level, own)
-    if device == "cpu":
-        assert [shape[0] for shape in tape.played] == [1, 3, 2, 3, 3, 3]
+
+
+def test_an_odd_batch_is_made_up_of_recorded_sizes(cuda: FakeCuda) -> None:
+    sizes = [1, 2, 4, 8]
+    assert [split(count, sizes) for count in (1, 5, 7, 8)] == [[1], [4, 1], [4, 2, 1], [8]]
+    assert split(7, [1, 2, 4, 6]) == [6, 1]
+    recorded, _ = engines("cpu", 2)
+    cuda.replayed.clear()
+    assert len(recorded.encode(windows(recorded.side_px, 3))) == 3
+    assert len(cuda.replayed) == 2  # 2 and 1
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("prompts", [2, 5, 8, 12])
-def test_any_number_of_prompts_gives_the_masks_of_the_model(device: str, prompts: int) -> None:
-    recorded, plain, tape = engines(device, 1)
+@pytest.mark.parametrize("prompts", [2, 8, 12])
+def test_any_number_of_prompts_gives_the_masks_of_the_model(device: str, prompts: int, cuda: FakeCuda | None) -> None:
+    recorded, plain = engines(device, 1)
     (features,) = plain.encode(windows(recorded.side_px, 1))
-    places = np.linspace(40, 200, 2 * prompts, dtype=np.float32).reshape(1, prompts, 2)
-    labels = np.array([[2, 3, *[1] * (prompts - 2)]], np.int32)
+    if cuda:
+        cuda.replayed.clear()
     for one, other in zip(
-        recorded.decode(features, places, labels), plain.decode(features, places, labels), strict=True
+        recorded.decode(features, *corners(prompts)), plain.decode(features, *corners(prompts)), strict=True
     ):
         close(one, other)
-    if device == "cpu":
-        assert len(tape.played) == (prompts <= 8)
+    if cuda:
+        assert len(cuda.replayed) == (prompts <= 8)
+
+
+def test_decodes_have_a_stream_that_goes_first_and_memory_of_their_own(cuda: FakeCuda) -> None:
+    recorded, plain = engines("cpu", 2)
+    encoding, decoding = cuda.streams  # and no more: each stream that cuBLAS sees costs a workspace
+    assert (encoding.priority, decoding.priority) == (0, SOON)
+    (features,) = plain.encode(windows(recorded.side_px, 1))
+    cuda.replayed.clear()
+    recorded.encode(windows(recorded.side_px, 2))
+    recorded.decode(features, *corners(2))
+    (encoder, first), (decoder, second) = cuda.replayed
+    assert (first, second) == (encoding, decoding)
+    assert cuda.recorded_on[id(decoder)] is decoding  # kernels keep the priority of where they were recorded
+    assert encoder.pool is not decoder.pool
+    assert encoding.waited_for
+    assert decoding.waited_for
+
+
+def test_a_decode_does_not_wait_for_a_batch_of_encodes(cuda: FakeCuda) -> None:
+    recorded, plain = engines("cpu", 2)
+    (features,) = plain.encode(windows(recorded.side_px, 1))
+    begun, go_on = threading.Event(), threading.Event()
+    whole = recorded._encoded
+
+    def slow(images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        begun.set()
+        assert go_on.wait(60)
+        return whole(images)
+
+    recorded._encoded = slow  # type: ignore[method-assign]
+    with ThreadPoolExecutor(1) as pool:
+        encoding = pool.submit(recorded.encode, windows(recorded.side_px, 2))
+        try:
+            assert begun.wait(60)
+            logits, _ = recorded.decode(features, *corners(2))  # would never come back behind the batch
+            assert not encoding.done()
+        finally:
+            go_on.set()
+        assert len(encoding.result(60)) == 2
+    close(logits, plain.decode(features, *corners(2))[0])
+
+
+def test_a_lane_is_given_back_by_what_fails_in_it(cuda: FakeCuda) -> None:
+    lane = Lane(CPU)
+    with pytest.raises(RuntimeError, match="looks at a value"), lane.turn():
+        lane.record(lambda given: (given * given.sum().item(),), [torch.ones(2)])
+    with lane.turn():
+        doubled = lane.record(lambda given: (given * 2,), [torch.ones(2)])
+        assert doubled(torch.tensor([3.0, 4.0]))[0].tolist() == [6.0, 8.0]
+        with pytest.raises(ValueError, match="recorded for"):
+            doubled(torch.ones(3))
+
+
+@pytest.mark.parametrize("answers", [40, pytest.param(1000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("device", DEVICES)
+def test_answers_under_load_are_those_of_windows_alone(device: str, answers: int, cuda: FakeCuda | None) -> None:
+    recorded, _ = engines(device, 2)
+    info = ModelInfo("random", "configured", "0" * 64, "bfloat16", device)
+    segmenter = Sam2Segmenter(recorded, info, batch=2, max_waiting=64)
+    images = [drawn_window(seed, recorded.side_px) for seed in range(4)]
+
+    def answer(at: int) -> np.ndarray:
+        ((features),) = [segmenter.encode(images[at % 4], Claim(at)).features]
+        return recorded.decode(features, *corners(2 + at % 3))[0]
+
+    alone = [answer(at) for at in range(12)]
+    with ThreadPoolExecutor(16) as pool:
+        together = list(pool.map(answer, range(answers)))
+    segmenter.close()
+    for at, logits in enumerate(together):
+        close(logits, alone[at % 12])
+    assert segmenter.load.batches < segmenter.load.windows  # some were encoded together

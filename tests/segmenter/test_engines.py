@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +17,17 @@ from app.errors import InvalidSettings
 from app.segmenter.checkpoint import build_model
 from app.segmenter.device import usable_cores
 from app.segmenter.engines import openvino_engine
-from app.segmenter.engines.agreement import LEAST_IOU, agreement, drawn_window
+from app.segmenter.engines.agreement import agreement, seen, why_not_the_same
 from app.segmenter.engines.calibration import read_calibration
-from app.segmenter.engines.choice import ENGINES, INT8, REFERENCE, Measured, fastest, keep, measure, seconds_of_a_window
+from app.segmenter.engines.choice import Measured, fastest, keep, seconds_of_a_window
 from app.segmenter.engines.engine import pinned_torch, torch_version
+from app.segmenter.engines.names import INT8, ON_GPU_UNMEASURED, REFERENCE
+from app.segmenter.engines.tissue import drawn_examples, drawn_window, middle_of
 from app.segmenter.engines.torch_engine import TorchEngine
-from app.segmenter.load import load_segmenter
+from app.segmenter.load import _choose, load_segmenter
 from app.segmenter.weights import ChosenWeights, choose
 from app.settings import SegmenterSettings, Settings
 from app.usecases.ports import Claim
-from tests.fakes.rooms import DarkSegmenter
 
 SHA = "0" * 64
 needs_openvino = pytest.mark.skipif(
@@ -56,8 +58,10 @@ def test_openvino_leads_to_the_masks_of_torch(folder: Path, weights: ChosenWeigh
     candidate = load_segmenter(settings(folder, "openvino-float32"), weights)
     assert (candidate.info.engine, candidate.info.precision) == ("openvino", "float32")
     side = reference.input_side_px
-    windows = [drawn_window(seed, size) for seed, size in enumerate((side, side, 3 * side, side // 2 + 1))]
-    assert min(agreement(reference, candidate, windows)) >= LEAST_IOU
+    examples = [example for size in (side, 3 * side, side // 2 + 1) for example in drawn_examples(size, 1)]
+    found = agreement(seen(reference, examples), seen(candidate, examples))
+    assert found.low_iou > 0.999
+    assert why_not_the_same(found) is None
     candidate.warm_up()
     for one in (reference, candidate):
         one.close()
@@ -91,71 +95,50 @@ def test_what_the_machine_cannot_run_is_refused(
 
 
 def test_bfloat16_gives_float32_features_close_to_the_reference() -> None:
-    torch.manual_seed(1)
-    model = build_model("embedded").eval()
-    images = [drawn_window(1, model.image_size).pixels]
-    (exact,), (close,) = (
-        TorchEngine(model, torch.device("cpu"), precision).encode(images)
-        for precision in (torch.float32, torch.bfloat16)
-    )
+    engines = []
+    for precision in (torch.float32, torch.bfloat16):
+        torch.manual_seed(1)
+        engines.append(TorchEngine(build_model("embedded").eval(), torch.device("cpu"), precision))
+    images = [drawn_window(1, engines[0].side_px).pixels]
+    (exact,), (close,) = (engine.encode(images) for engine in engines)
     for one, other in zip(exact, close, strict=True):
         assert other.dtype == np.float32
         assert not np.array_equal(one, other)
         assert np.abs(one - other).mean() / np.abs(one).mean() < 0.05
 
 
-class Blind(DarkSegmenter):
-    """An engine that sees something else."""
-
-    def decode(self, embedding, prompts):  # type: ignore[no-untyped-def]
-        masks = super().decode(embedding, prompts)
-        masks.logits[:] = np.roll(masks.logits, 40, axis=-1)
-        return masks
-
-
-def test_an_engine_that_sees_something_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.segmenter.engines.choice.HOPELESS", 1e9)  # these take no time worth measuring
-
-    def load(engine: str):  # type: ignore[no-untyped-def]
-        if engine == "openvino-bfloat16":
-            raise InvalidSettings("cannot")
-        return Blind() if engine == "torch-bfloat16" else DarkSegmenter()
-
-    held_out = [drawn_window(seed, 256) for seed in range(2)]
-    measured = list(measure(load, True, held_out))
-    assert [each.engine for each in measured] == list(ENGINES)
-    assert [each.fit for each in measured] == [True, False, True, False, True, False]
-    assert measured[1].iou is not None
-    assert measured[1].iou < LEAST_IOU
-    assert "IoU" in str(measured[1].refused)
-    assert [each.fit for each in measure(load, False)] == [True, False, False, False, False, True]
-
-
-def test_an_engine_that_takes_far_too_long_is_not_tried_any_further(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.segmenter.engines.choice.HOPELESS", 0.0)
-    reference, *others, recorded = measure(lambda _: DarkSegmenter(), True)
-    assert reference.fit
-    assert "the model runs on a CPU" in str(recorded.refused)
-    assert [each.iou for each in others] == [None] * 4
-    assert all("times as long" in str(each.refused) for each in others)
-
-
-def test_an_engine_that_fails_does_not_keep_the_others_from_being_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.segmenter.engines.choice.HOPELESS", 1e9)
-
-    def load(engine: str):  # type: ignore[no-untyped-def]
-        if engine == "torch-bfloat16":
-            raise RuntimeError("CUDA error: invalid argument")
-        return DarkSegmenter()
-
-    reference, failed, *others = measure(load, False)
-    assert (reference.fit, failed.fit, others[-1].fit) == (True, False, True)
-    assert "CUDA error" in str(failed.refused)
-
-
 def test_an_engine_of_the_other_kind_of_device_is_refused(folder: Path, weights: ChosenWeights) -> None:
     with pytest.raises(InvalidSettings, match="a GPU only"):
         load_segmenter(settings(folder, "cuda-bfloat16"), weights)
+
+
+def test_a_gpu_on_which_nothing_was_measured_runs_float32_with_tf32(
+    folder: Path, weights: ChosenWeights, tmp_path: Path
+) -> None:
+    on_gpu = settings(tmp_path, "auto")
+    assert _choose(on_gpu, weights, on_gpu=True) == ON_GPU_UNMEASURED == "torch-tf32"
+    assert _choose(on_gpu, weights, on_gpu=False) == REFERENCE
+    keep(tmp_path, weights.sha256, [Measured(REFERENCE, 2.0, 1.0, None), Measured("cuda-float16", 1.0, 1.0, None)])
+    assert _choose(on_gpu, weights, on_gpu=True) == "cuda-float16"
+    assert _choose(on_gpu, weights, on_gpu=False) == REFERENCE  # a record that another machine has left
+    with pytest.raises(InvalidSettings, match="a CPU only"):
+        _choose(settings(tmp_path, "openvino-float32"), weights, on_gpu=True)
+
+
+@pytest.fixture
+def products() -> Iterator[None]:
+    matrices, convolutions = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    yield
+    torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matrices, convolutions
+
+
+def test_tf32_is_for_the_engine_that_asks_for_it(products: None) -> None:
+    model, cpu = build_model("embedded").eval(), torch.device("cpu")
+    plain, quick = (TorchEngine(model, cpu, tf32=tf32) for tf32 in (False, True))
+    for engine, tf32 in ((quick, True), (plain, False), (quick, True)):
+        engine.encode([drawn_window(1, 64).pixels])
+        assert torch.backends.cuda.matmul.allow_tf32 is tf32
+        assert torch.backends.cudnn.allow_tf32 is tf32
 
 
 def test_the_fastest_that_is_fit_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,18 +254,18 @@ def test_int8_is_made_from_windows_checked_on_others_and_only_then_run(tmp_path:
     with pytest.raises(InvalidSettings, match="was not measured here"):
         load_segmenter(wanted, weights)
     calibration = read_calibration(None)
-    held_out = calibration.held_out[:3]
+    held_out = [middle_of(window) for window in calibration.held_out[:3]]
     made = load_segmenter(wanted, weights, [window.pixels for window in calibration.taken[:2]])
     reference = load_segmenter(settings(tmp_path, REFERENCE), weights)
-    found = agreement(reference, made, held_out)
-    assert 0.5 < np.mean(found) < 1  # the same model, in other numbers
+    found = agreement(seen(reference, held_out), seen(made, held_out))
+    assert 0.5 < found.iou < 1  # the same model, in other numbers
     keep(tmp_path, weights.sha256, [Measured(REFERENCE, 2.0, 1.0, None), Measured(INT8, 1.0, 0.9, "IoU of 0.9")])
     with pytest.raises(InvalidSettings, match=r"refused for these weights: IoU of 0\.9"):
         load_segmenter(wanted, weights)
     keep(tmp_path, weights.sha256, [Measured(REFERENCE, 2.0, 1.0, None), Measured(INT8, 1.0, 0.99, None)])
     loaded = load_segmenter(wanted.model_copy(update={"engine": "auto"}), weights)
     assert (loaded.info.engine, loaded.info.precision) == ("openvino", "int8")
-    assert agreement(made, loaded, held_out[:1])[0] > 0.99
+    assert agreement(seen(made, held_out), seen(loaded, held_out)).iou > 0.99
     file = openvino_engine.traced_file(tmp_path, weights.sha256, "int8").with_suffix(".bin")
     before = file.read_bytes()
     others = [drawn_window(0, 256).pixels // 3]

@@ -15,8 +15,9 @@ import httpx
 import pytest
 
 from app.segmenter.engines import first_start
-from app.segmenter.engines.choice import ENGINES, fastest, has_record
+from app.segmenter.engines.choice import fastest, has_record
 from app.segmenter.engines.first_start import free_bytes, measure_once, needed_bytes
+from app.segmenter.engines.names import ENGINES
 from app.segmenter.engines.openvino_engine import why_not
 from app.segmenter.weights import ChosenWeights, choose
 from app.settings import SegmenterSettings, Settings

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from app.segmenter.engines import openvino_engine
-from app.segmenter.engines.agreement import drawn_window
-from app.segmenter.engines.choice import SMALLER, Measured, fastest, keep, parts_of
+from app.segmenter.engines.agreement import Agreement, agreement, difference, seen
+from app.segmenter.engines.choice import Measured, fastest, keep
+from app.segmenter.engines.measuring import Tissue, measure
+from app.segmenter.engines.names import SMALLER, parts_of
 from app.segmenter.engines.openvino_engine import traced_file
-from app.segmenter.engines.smaller import difference, measure_smaller
+from app.segmenter.engines.tissue import drawn_window, middle_of
 from app.segmenter.load import load_segmenter
 from app.segmenter.weights import ChosenWeights, choose
 from app.settings import SegmenterSettings, Settings
@@ -29,15 +31,18 @@ def disc(radius: int, x: int = 512) -> np.ndarray:
 
 def test_differences_are_those_on_paper() -> None:
     nothing = np.zeros((1024, 1024), bool)
-    assert difference([disc(300), nothing], [disc(300), nothing]) == (1.0, 0.0)
+    assert difference([disc(300), nothing], [disc(300), nothing]) == Agreement(1.0, 1.0, 0.0, 0.0)
     grown = difference([disc(300)], [disc(310)])
-    assert grown.iou == pytest.approx((300 / 310) ** 2, abs=0.002)
+    assert grown.iou == grown.low_iou == pytest.approx((300 / 310) ** 2, abs=0.002)
     assert grown.outline_px == pytest.approx(10, abs=0.5)
+    assert grown.area == pytest.approx(1 - (300 / 310) ** 2, abs=0.002)
     moved = difference([disc(300)], [disc(300, 532)])
     assert moved.outline_px == pytest.approx(20 * 2 / np.pi, abs=0.5)  # mean of |cos|
-    assert difference([disc(300)], [nothing]) == (0.0, 1024.0)
+    assert moved.area == 0
+    assert difference([disc(300)], [nothing]) == Agreement(0.0, 0.0, 1024.0, 1.0)
     half = difference([disc(300), disc(300)], [disc(300), nothing])
-    assert half == (0.5, 512.0)
+    assert (half.iou, half.outline_px) == (0.5, 512.0)
+    assert half.low_iou < 0.1
 
 
 class Shrunken(DarkSegmenter):
@@ -56,11 +61,13 @@ def measured(most_loss: float, on_cpu: bool = True) -> dict[str, Measured]:
             raise RuntimeError("no memory")
         return Shrunken() if engine.endswith("-768") else DarkSegmenter()
 
-    windows = [drawn_window(seed, 256) for seed in range(3)]
-    return {each.engine: each for each in measure_smaller(load, on_cpu, windows, most_loss)}
+    windows = tuple(drawn_window(seed, 256) for seed in range(3))
+    measured = measure(load, on_cpu, Tissue(own=windows), most_loss=most_loss)
+    return {each.engine: each for each in measured if each.engine in SMALLER}
 
 
-def test_what_is_lost_is_measured_and_refused_unless_it_is_allowed() -> None:
+def test_what_is_lost_is_measured_and_refused_unless_it_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.segmenter.engines.measuring.HOPELESS", 1e9)  # these take no time worth measuring
     strict, lenient = measured(0.0), measured(0.5)
     assert tuple(strict) == SMALLER
     lossy = strict["openvino-float32-768"]
@@ -122,17 +129,19 @@ def weights() -> ChosenWeights:
 WINDOWS = [drawn_window(seed, 1024) for seed in range(2)]
 
 
-def masks_of(engine: str, folder: Path, weights: ChosenWeights) -> list[np.ndarray]:
+def masks_of(engine: str, folder: Path, weights: ChosenWeights):  # type: ignore[no-untyped-def]
     segmenter = load_segmenter(SegmenterSettings(device="cpu", engine=engine, engine_folder=folder), weights)  # type: ignore[arg-type]
     assert segmenter.input_side_px == 192  # of 256
     assert segmenter.info.precision == "float32-768"  # embeddings of another side are never taken for its own
-    found = [_mask(segmenter, window) for window in WINDOWS]
+    found = seen(segmenter, [middle_of(window) for window in WINDOWS])
+    for masks, best in zip(found.masks, found.best, strict=True):
+        assert 0.02 < (masks[best] > 0).mean() < 0.3  # the nucleus in the middle, and no noise
     segmenter.close()
     return found
 
 
 def test_the_embedded_model_runs_with_three_quarters_of_its_side(tmp_path: Path, weights: ChosenWeights) -> None:
-    assert len(masks_of("torch-float32-768", tmp_path, weights)) == 2
+    assert len(masks_of("torch-float32-768", tmp_path, weights).masks) == 2
 
 
 @pytest.mark.long
@@ -140,14 +149,6 @@ def test_the_embedded_model_runs_with_three_quarters_of_its_side(tmp_path: Path,
 @pytest.mark.filterwarnings("ignore")  # the tracer's own
 def test_openvino_sees_the_same_smaller_square(tmp_path: Path, weights: ChosenWeights) -> None:
     these, those = (masks_of(f"{kind}-float32-768", tmp_path, weights) for kind in ("torch", "openvino"))
-    assert difference(these, those).iou > 0.995
+    assert agreement(these, those).iou > 0.995
     assert traced_file(tmp_path, weights.sha256, "encoder", "768").exists()
     assert not traced_file(tmp_path, weights.sha256, "encoder").exists()
-
-
-def _mask(segmenter, window):  # type: ignore[no-untyped-def]
-    from app.segmenter.engines.smaller import _mask as middle
-
-    mask = middle(segmenter, window)
-    assert 0.02 < mask.mean() < 0.3  # the nucleus in the middle, and no noise
-    return mask

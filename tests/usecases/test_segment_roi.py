@@ -60,11 +60,11 @@ def segmented(
     wish: Wish = Wish(),
     *,
     reader: DiscReader | None = None,
-    looks_again: bool = True,
+    most_looks: int = MOST_LOOKS,
     claim: Claim = Claim(),
 ) -> Segmentation:
     embeddings = Embeddings(reader or DiscReader(), segmenter, 2**20)  # type: ignore[arg-type]
-    segment = SegmentRoi(embeddings, segmenter, looks_again)  # type: ignore[arg-type]
+    segment = SegmentRoi(embeddings, segmenter, most_looks)  # type: ignore[arg-type]
     with segment.begun(SLIDE, Plane(), box, Stopwatch(), claim, points) as begun:
         return begun.outline(box, points, wish)
 
@@ -181,7 +181,7 @@ def test_the_slides_own_border_cuts_nothing_off() -> None:
 
 def test_where_one_window_is_all_there_is_the_doubt_is_told() -> None:
     segmenter = Judged(beyond=True)
-    assert doubts.CUT in segmented(segmenter, SMALL, looks_again=False).account.judged.doubts
+    assert doubts.CUT in segmented(segmenter, SMALL, most_looks=1).account.judged.doubts
     assert segmenter.encoded == 1
 
 

@@ -1,54 +1,111 @@
-"""Whether two engines see the same: the IoU of the masks they lead to, on windows drawn for the purpose."""
+"""Whether two engines see the same: the masks that they lead to, and the outlines that people would be shown."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from app.geometry.prompts import Prompts
-from app.geometry.windows import WindowGrid, WindowImage
+from app.geometry.masks import BoolMask, extent_of, mask_in_model_frame
+from app.segmenter.engines.tissue import Example
 from app.usecases.ports import Claim, Segmenter
 
-LEAST_IOU = 0.995
-"""Of each mask of a float engine with that of float32 on torch."""
+LEAST_IOU, LEAST_LOW_IOU, MOST_OUTLINE_PX = 0.98, 0.95, 0.25
+"""What `why_not_the_same` asks of a float engine; how they were chosen: decision 0059."""
 LEAST_INT8_IOU = 0.98
 """Of int8's masks with those of float32 on torch, mean over windows that its ranges were not taken from."""
+_LOW = 5
+"""Percentile of the IoUs that counts as low: one mask in twenty may be a close call that tips over."""
+
+Logits = npt.NDArray[np.float32]
 
 
-def agreement(one: Segmenter, other: Segmenter, windows: Sequence[WindowImage]) -> list[float]:
-    """Compare two segmenters of the same weights.
+class Seen(NamedTuple):
+    """What an engine made of examples."""
 
-    Returns
-    -------
-    list of float
-        For each window the IoU of the masks that have the first one's highest score, for a box around the middle; 1
-        where neither finds anything.
-    """
-    return [_iou(one, other, window) for window in windows]
-
-
-def _iou(one: Segmenter, other: Segmenter, window: WindowImage) -> float:
-    side = window.pixels.shape[0]
-    box = np.array([[side / 4, side / 4], [3 * side / 4, 3 * side / 4]])
-    prompts = Prompts(box, np.empty((0, 2)), ())  # type: ignore[arg-type]
-    best = one.decode(one.encode(window, Claim()), prompts)
-    masks = other.decode(other.encode(window, Claim()), prompts)
-    first, second = best.logits[best.best] > 0, masks.logits[best.best] > 0
-    union = (first | second).sum()
-    return float((first & second).sum() / union) if union else 1.0
+    masks: tuple[tuple[Logits, ...], ...]
+    """Of each prompt, raw values of the three proposals, (s/4, s/4)."""
+    best: tuple[int, ...]
+    """Which of them had the highest score."""
+    encode_s: float
+    """The quickest window, since whatever else the machine does only slows it."""
 
 
-def drawn_window(seed: int, side: int) -> WindowImage:
-    """Draw dark nuclei on pink stroma, one of them in the middle."""
-    rng = np.random.default_rng(seed)
-    pixels = np.full((side, side, 3), (235, 200, 220), dtype=np.uint8)
-    places = [(side // 2, side // 2), *rng.integers(0, side, (24, 2)).tolist()]
-    for at, (x, y) in enumerate(places):
-        axes = (
-            (side // 6, side // 8) if at == 0 else tuple(int(each) for each in rng.integers(side // 40, side // 16, 2))
-        )
-        cv2.ellipse(pixels, (x, y), axes, float(rng.uniform(0, 180)), 0, 360, (110, 60, 140), -1)
-    noisy = pixels + rng.normal(0, 12, pixels.shape)
-    return WindowImage(noisy.clip(0, 255).astype(np.uint8), WindowGrid(0, 0, 1, 1))
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How an engine's masks differ from the reference's."""
+
+    iou: float
+    """Mean."""
+    low_iou: float
+    """The IoU that one mask in twenty stays below."""
+    outline_px: float
+    """Mean distance from outline to outline, pixels of a window of 1,024."""
+    area: float
+    """Mean change of the area, as a share of it; 0 where no area changes."""
+
+
+def seen(segmenter: Segmenter, examples: Sequence[Example]) -> Seen:
+    """Encode windows, decode what is asked about them, and time the encoder."""
+    masks: list[tuple[Logits, ...]] = []
+    best, times = [], []
+    for example in examples:
+        start = time.perf_counter()
+        embedding = segmenter.encode(example.window, Claim())
+        times.append(time.perf_counter() - start)
+        for found in segmenter.decode_each(embedding, example.prompts):
+            masks.append(tuple(found.logits))
+            best.append(found.best)
+    return Seen(tuple(masks), tuple(best), min(times))
+
+
+def agreement(reference: Seen, candidate: Seen) -> Agreement:
+    """Compare, of each prompt, the mask to which the reference gives the highest score."""
+    pairs = [
+        (mask_in_model_frame(ours[at]), mask_in_model_frame(theirs[at]))
+        for ours, theirs, at in zip(reference.masks, candidate.masks, reference.best, strict=True)
+    ]
+    return difference(*zip(*pairs, strict=True))
+
+
+def difference(these: Sequence[BoolMask], those: Sequence[BoolMask]) -> Agreement:
+    """Compare masks of the same places, (1024, 1024); where neither holds anything, they are the same."""
+    ious, apart, areas = [], [], []
+    for one, other in zip(these, those, strict=True):
+        union = int(np.count_nonzero(one | other))
+        ious.append(np.count_nonzero(one & other) / union if union else 1.0)
+        apart.append(_apart(one, other) if ious[-1] < 1 else 0.0)
+        areas.append(abs(np.count_nonzero(one) - np.count_nonzero(other)) / union if union else 0.0)
+    mean_iou, outline_px, area = (float(np.mean(each)) for each in (ious, apart, areas))
+    return Agreement(mean_iou, float(np.percentile(ious, _LOW)), outline_px, area)
+
+
+def why_not_the_same(found: Agreement) -> str | None:
+    """Tell why an engine of the same weights must not stand for the reference, or None if it may."""
+    if not found.iou >= LEAST_IOU:  # nor where it is no number
+        return f"its masks have a mean IoU of {found.iou:.4f} with the reference's, not {LEAST_IOU}"
+    if not found.low_iou >= LEAST_LOW_IOU:
+        return f"one mask in twenty has an IoU below {found.low_iou:.4f} with the reference's, not {LEAST_LOW_IOU}"
+    if not found.outline_px <= MOST_OUTLINE_PX:
+        return f"its outlines lie {found.outline_px:.2f} px from the reference's, not {MOST_OUTLINE_PX:g}"
+    return None
+
+
+def _apart(one: BoolMask, other: BoolMask) -> float:
+    """Give the mean distance from outline to outline, both ways; the window's side where one of them has none."""
+    left, top, right, bottom = extent_of(one | other)  # farther away there is no outline
+    borders = [_border(np.pad(mask[top:bottom, left:right], 1)) for mask in (one, other)]
+    if not all(border.any() for border in borders):
+        return 0.0 if not any(border.any() for border in borders) else float(one.shape[0])
+    away = [cv2.distanceTransform((~border).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE) for border in borders]
+    return float((away[1][borders[0]].mean() + away[0][borders[1]].mean()) / 2)
+
+
+def _border(mask: BoolMask) -> BoolMask:
+    eroded = cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=0)
+    return np.asarray(mask & (eroded == 0))

@@ -10,7 +10,7 @@ from PIL import Image
 
 from app.errors import InvalidSettings
 from app.geometry.windows import WindowGrid, WindowImage
-from app.segmenter.engines.agreement import drawn_window
+from app.segmenter.engines.tissue import drawn_tissue
 
 _MOST = 64
 _DRAWN_SIDE_PX = 1024
@@ -42,7 +42,7 @@ def read_calibration(folder: Path | None) -> Calibration:
         There are fewer than four images, or one cannot be read.
     """
     if folder is None:
-        return _halves([drawn_window(seed, _DRAWN_SIDE_PX) for seed in range(_MOST // 4)])
+        return _halves([drawn_tissue(seed, _DRAWN_SIDE_PX) for seed in range(_MOST // 4)])
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in _SUFFIXES)[:_MOST]
     if len(files) < 4:
         raise InvalidSettings(f"{folder} holds {len(files)} images; calibration needs four at least.")

@@ -6,9 +6,8 @@ recorded for some sizes of a batch and the decoder for some numbers of prompts, 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -17,55 +16,21 @@ from torch import Tensor, nn
 
 from app.segmenter.embedding import Features
 from app.segmenter.engines.engine import FloatArray, Pixels
+from app.segmenter.engines.lanes import SOON, Function, Lane
 from app.segmenter.engines.torch_engine import TorchEngine, memory_errors
 
 _MOST_PROMPTS = 8
 """Corners of the box included; whoever sets more points waits some milliseconds longer."""
 _CORNERS = 2
-_BEFORE = 3
-"""Runs before a recording: workspaces and choices of algorithms must not be part of it (source: torch's manual)."""
 
-
-class Recorded:
-    """A function of tensors of fixed shapes, recorded once and replayed as a whole.
-
-    Parameters
-    ----------
-    function : callable
-        Tensors to tensors, on one GPU, without looking at any value.
-    inputs : sequence of Tensor
-        Of the shapes and types that will be given; they become the recording's own.
-    pool : graph pool handle
-        Memory that recordings share which are never replayed at the same time.
-    """
-
-    def __init__(self, function: Callable[..., tuple[Tensor, ...]], inputs: Sequence[Tensor], pool: Any) -> None:
-        self._inputs = inputs
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.device(inputs[0].device):
-            aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-            aside.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(aside):
-                for _ in range(_BEFORE):
-                    function(*inputs)
-            torch.cuda.current_stream().wait_stream(aside)
-            with torch.cuda.graph(self._graph, pool=pool, capture_error_mode="thread_local"):  # others may be at work
-                self._outputs = function(*inputs)
-
-    def __call__(self, *values: Tensor) -> tuple[Tensor, ...]:
-        """Give the function's results; the next call of any recording of the pool overwrites them."""
-        for own, value in zip(self._inputs, values, strict=True):
-            own.copy_(value)
-        with torch.cuda.device(self._inputs[0].device):
-            self._graph.replay()
-        return self._outputs
-
-
-Recorder = Callable[[Callable[..., tuple[Tensor, ...]], Sequence[Tensor]], Callable[..., tuple[Tensor, ...]]]
+Fuse = Callable[[Function, Sequence[Tensor]], Function]
+"""Takes a function and an example of each shape that it will see."""
 
 
 class CudaEngine(TorchEngine):
-    """A SAM 2.1 model on a GPU: bfloat16, channels last, recorded. Calls take turns.
+    """A SAM 2.1 model on a GPU: half precision, channels last, recorded.
+
+    Encoder and decoder have a lane each: a click is decoded while windows are encoded, and before them.
 
     Parameters
     ----------
@@ -75,8 +40,10 @@ class CudaEngine(TorchEngine):
         A GPU.
     batch : int
         Windows in a batch, at most.
-    record : callable, optional
-        What records; for tests on machines without a GPU.
+    precision : torch.dtype
+        bfloat16 or float16.
+    fuse : callable, optional
+        What compiles the encoder before it is recorded.
 
     Raises
     ------
@@ -84,35 +51,48 @@ class CudaEngine(TorchEngine):
         The GPU is too small for this batch.
     """
 
-    def __init__(self, model: nn.Module, device: torch.device, batch: int, record: Recorder | None = None) -> None:
-        super().__init__(model, device, torch.bfloat16)
+    def __init__(
+        self,
+        model: nn.Module,
+        device: torch.device,
+        batch: int,
+        precision: torch.dtype = torch.bfloat16,
+        fuse: Fuse | None = None,
+    ) -> None:
+        super().__init__(model, device, precision)
         self._model.image_encoder.to(memory_format=torch.channels_last)
-        self._turn = threading.Lock()
+        self._encoding, self._decoding = Lane(device), Lane(device, SOON)
         with torch.inference_mode(), memory_errors():
-            record = record or _recorder()
-            self._encoders = {size: record(self._levels, [self._blank(size)]) for size in _sizes(batch)}
-            levels = [level.clone() for level in self._levels(self._blank(1))]
-            self._decoders = {
-                count: record(self._masks, [*levels, *self._prompts(count)])
-                for count in range(_CORNERS, _MOST_PROMPTS + 1)
-            }
+            with self._encoding.turn():
+                blanks = {size: self._blank(size) for size in _sizes(batch)}
+                encode = fuse(self._levels, list(blanks.values())) if fuse else self._levels
+                self._encoders = {size: self._encoding.record(encode, [blank]) for size, blank in blanks.items()}
+                levels = [level.clone() for level in self._encoders[1](blanks[1])]
+            with self._decoding.turn():
+                self._decoders = {
+                    count: self._decoding.record(self._masks, [*levels, *self._prompts(count)])
+                    for count in range(_CORNERS, _MOST_PROMPTS + 1)
+                }
+        if device.type == "cuda":
+            torch.cuda.empty_cache()  # what only warming up has taken
 
     def encode(self, windows: list[Pixels]) -> list[Features]:
-        """Encode a batch of at most the size that was recorded."""
-        with self._turn:
-            return super().encode(windows)
+        """Encode a batch, in as few recorded sizes as make it up: nobody pays for a window that is not there."""
+        with self._encoding.turn():
+            parts, found = iter(windows), []
+            for size in split(len(windows), list(self._encoders)):
+                found += self._encode_together(list(islice(parts, size)))
+            return found
 
     def decode(
         self, features: Features, coordinates: FloatArray, labels: npt.NDArray[np.int32]
     ) -> tuple[FloatArray, FloatArray]:
         """Run the prompt encoder and the mask decoder."""
-        with self._turn:
+        with self._decoding.turn():
             return super().decode(features, coordinates, labels)
 
     def _encoded(self, images: Tensor) -> tuple[Tensor, ...]:
-        size = next(size for size in self._encoders if size >= len(images))
-        blank = images.new_zeros((size - len(images), *images.shape[1:]))
-        return self._encoders[size](torch.cat([images, blank]))
+        return self._encoders[len(images)](images)
 
     def _decoded(self, *given: Tensor) -> tuple[Tensor, ...]:
         objects, prompts = given[-1].shape
@@ -128,11 +108,15 @@ class CudaEngine(TorchEngine):
         return middle, torch.ones((1, count), dtype=torch.int32, device=self._device)
 
 
-def _recorder() -> Recorder:
-    pool = torch.cuda.graph_pool_handle()
-    return lambda function, inputs: Recorded(function, inputs, pool)
-
-
 def _sizes(batch: int) -> list[int]:
     """List the sizes of a batch to record: the powers of two below the largest one, and that."""
     return [2**power for power in range((batch - 1).bit_length())] + [batch]
+
+
+def split(count: int, sizes: Sequence[int]) -> list[int]:
+    """Make a batch up of recorded sizes, the largest first: 5 are 4 and 1."""
+    parts = []
+    for size in sorted(sizes, reverse=True):
+        parts += [size] * (count // size)
+        count %= size
+    return parts

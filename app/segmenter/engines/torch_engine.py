@@ -15,6 +15,7 @@ from torch.nn.functional import interpolate
 from app.errors import DeviceOutOfMemory
 from app.segmenter.embedding import Features
 from app.segmenter.engines.engine import MEAN, STD, FloatArray, Pixels, corners_of
+from app.segmenter.engines.lean import leaned
 
 
 class TorchEngine:
@@ -27,13 +28,18 @@ class TorchEngine:
     device : torch.device
         Where it runs.
     precision : torch.dtype
-        Of the encoder: float32, or bfloat16 for products of matrices; the rest stays as it is.
+        Of the encoder: float32, or bfloat16 or float16 for products of matrices; the rest stays as it is.
+    tf32 : bool
+        Whether a GPU's products of float32 may keep ten bits of each factor (TF32), in encoder and decoder.
     """
 
-    def __init__(self, model: nn.Module, device: torch.device, precision: torch.dtype = torch.float32) -> None:
-        self._model = cast(Any, model.to(device))
+    def __init__(
+        self, model: nn.Module, device: torch.device, precision: torch.dtype = torch.float32, *, tf32: bool = False
+    ) -> None:
+        self._model = cast(Any, leaned(model.to(device), precision))
         self._device = device
         self._precision = precision
+        self._tf32 = tf32
         self._mean = torch.tensor(MEAN, device=device).view(1, 3, 1, 1)
         self._std = torch.tensor(STD, device=device).view(1, 3, 1, 1)
 
@@ -54,7 +60,11 @@ class TorchEngine:
 
     def encode(self, windows: list[Pixels]) -> list[Features]:
         """Encode a batch; each window's features have memory of their own, so that none keeps the others alive."""
+        return self._encode_together(windows)
+
+    def _encode_together(self, windows: list[Pixels]) -> list[Features]:
         with torch.inference_mode(), memory_errors():
+            self._set_products()
             levels = self._encoded(torch.cat([self._normalised(pixels) for pixels in windows]))
             found = [tuple(self._own(level[at : at + 1]) for level in levels) for at in range(len(windows))]
             if self._device.type == "cuda":  # so that whoever waits for the encoder waits for this one, too
@@ -66,6 +76,7 @@ class TorchEngine:
     ) -> tuple[FloatArray, FloatArray]:
         """Run the prompt encoder and the mask decoder."""
         with torch.inference_mode(), memory_errors():
+            self._set_products()
             levels = [self._tensor(level) for level in features]
             points = (torch.as_tensor(coordinates, device=self._device), torch.as_tensor(labels, device=self._device))
             logits, scores = self._decoded(*levels, *points)
@@ -80,13 +91,19 @@ class TorchEngine:
         return self._masks(*given)
 
     def _levels(self, images: Tensor) -> tuple[Tensor, ...]:
-        mixed = self._precision == torch.bfloat16
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=mixed, cache_enabled=False):
+        mixed = self._precision != torch.float32
+        half = self._precision if mixed else torch.bfloat16
+        with torch.autocast(self._device.type, half, enabled=mixed, cache_enabled=False):
             return tuple(level.float() for level in features(self._model, images))
 
     def _masks(self, *given: Tensor) -> tuple[Tensor, ...]:
         *levels, coordinates, labels = given
         return decoded(self._model, levels, coordinates, labels)
+
+    def _set_products(self) -> None:
+        """Say for the process how products of float32 are computed; torch's own choice differs between layers."""
+        torch.backends.cuda.matmul.allow_tf32 = self._tf32
+        torch.backends.cudnn.allow_tf32 = self._tf32
 
     def _tensor(self, level: Any) -> Tensor:
         """Bring features to the device; what lies in memory that others share is copied, as torch asks for it."""
