@@ -43,7 +43,7 @@ def is_there(viewer: Viewer, colour: tuple[int, int, int], place: tuple[float, f
 
 def choose(viewer: Viewer, name: str, option: str) -> None:
     """Choose in a list that has a name."""
-    viewer.page.get_by_label(name, exact=True).select_option(label=option)
+    viewer.page.get_by_role("combobox", name=name, exact=True).select_option(label=option)
 
 
 def rows(viewer: Viewer) -> Any:
@@ -74,9 +74,9 @@ def test_terms(viewer: Viewer, stage: Stage) -> None:
 
     viewer.page.reload()
     viewer.page.wait_for_selector("body.ready")
-    expect(viewer.page.get_by_label("Term of new shapes")).to_have_value(str(glands))
+    expect(viewer.page.get_by_role("combobox", name="Term of new shapes")).to_have_value(str(glands))
     rows(viewer).first.click()
-    expect(viewer.page.get_by_label("Term", exact=True)).to_have_value(str(glands))
+    expect(viewer.page.get_by_role("combobox", name="Term", exact=True)).to_have_value(str(glands))
     choose(viewer, "Term", "nuclei")
     expect(rows(viewer)).to_contain_text("nuclei")
     assert terms_of(stage, number) == [nuclei]
@@ -144,10 +144,10 @@ def test_what_is_seen(viewer: Viewer, stage: Stage) -> None:
     count(viewer, "2")
 
     assert is_there(viewer, GLANDS, (3250, 2300))
-    viewer.page.get_by_label("Outlines").fill("10")
+    viewer.page.get_by_role("slider", name="Outlines").fill("10")
     assert not is_there(viewer, GLANDS, (3250, 2300))
     viewer.button("Reset opacity")
-    viewer.page.get_by_label("Fill").fill("60")
+    viewer.page.get_by_role("slider", name="Fill").fill("60")
     inside = colours_at(viewer, 3350, 2300).mean(axis=0)
     assert np.abs(inside - GLANDS).max() < 110
     viewer.button("Reset opacity")

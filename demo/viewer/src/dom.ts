@@ -25,6 +25,11 @@ export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
   return found as T;
 }
 
+/** Scroll the panel's upper part, or on a phone the whole of it, to its top. */
+export function panelToTop(): void {
+  for (const each of document.querySelectorAll('#upper, aside')) each.scrollTop = 0;
+}
+
 /** Draw an icon: 24 units wide, lines only, in the colour of the text. */
 export function icon(paths: string): SVGElement {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');

@@ -32,7 +32,7 @@ export class AnnotationList {
     });
     this.list.addEventListener('keydown', (event) => this.walk(event));
     this.list.addEventListener('scroll', () => this.lay(), { passive: true });
-    new ResizeObserver(() => this.lay()).observe(this.list);
+    new ResizeObserver(() => this.resized()).observe(this.list);
     bench.on('change', () => this.show());
   }
 
@@ -67,6 +67,13 @@ export class AnnotationList {
     const at = this.place();
     if (selected && selected.id !== this.revealed && at >= 0) this.reveal(at);
     this.revealed = selected?.id ?? null;
+    this.lay();
+  }
+
+  /** What is chosen stays in sight when the details above take more room. */
+  private resized(): void {
+    const at = this.place();
+    if (at >= 0) this.reveal(at);
     this.lay();
   }
 

@@ -1,4 +1,4 @@
-/** The details of the selected annotation, with its actions in the order that Cytomine has them. */
+/** The details of the selected annotation, with its actions. */
 
 import { byId, el, icon, icons } from './dom';
 import { areaMeasure, areaOf, lengthMeasure, measureText, perimeterOf, readLocation } from './geometry';

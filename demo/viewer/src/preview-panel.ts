@@ -1,6 +1,6 @@
 /** The controls of an open preview; on a phone they lie where the thumb is. */
 
-import { byId, el, icon, icons } from './dom';
+import { byId, el, icon, icons, panelToTop } from './dom';
 import { areaMeasure, areaOf, measureText, readLocation, verticesOf } from './geometry';
 import { isAnswered, type Preview } from './queue';
 import { placeOf } from './session';
@@ -63,7 +63,7 @@ export class PreviewPanel {
     byId('preview').hidden = current === null;
     document.body.classList.toggle('previewing', current !== null);
     if (!current) return;
-    if (isNew) byId('preview').parentElement!.scrollTop = 0;
+    if (isNew) panelToTop();
     this.say(current, shown.filter((each) => each !== current && !each.isAccepting).length);
     this.judge(current);
     this.name(current);
