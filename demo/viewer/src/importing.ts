@@ -37,7 +37,7 @@ export async function importFile(bench: Workbench, file: File): Promise<void> {
   if (items.length) await accepts.begin(items, [], `${some(items.length, 'annotation')} imported`);
   const told = leftOut(read, there, unknown);
   if (!items.length) bench.emit('told', read.left.size ? 'warning' : 'info', 'Nothing to import', told);
-  else if (told) bench.emit('told', 'warning', 'Not all of the file', told);
+  else if (told) bench.emit('told', 'warning', read.left.size ? 'Part of the file was left out' : there ? 'Imported what was new' : 'Imported without some terms', told);
 }
 
 /** Those that are not on the slide yet, each once. */
