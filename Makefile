@@ -26,7 +26,7 @@ VIEWER := demo/viewer
 PAGE   := $(VIEWER)/dist/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install format lint test test-all test-tables bench campaign capacity serve-ray test-scale test-core test-web test-deploy \
+.PHONY: help install format lint test test-all bench campaign capacity serve-ray test-scale test-core test-web test-deploy \
     release-check image image-demo openapi settings docs demo \
     finetune embedded-model viewer test-browser
 
@@ -119,9 +119,6 @@ serve-ray: $(READY) ## Serve with several replicas of the model, on Ray (REPLICA
 
 test-scale: $(READY) ## The tests of Ray Serve, then those of contract and whole against it
 	TEST_SERVER=ray $(PY) -m pytest tests/scale tests/contract tests/end_to_end
-
-test-tables: $(READY) ## Run every table and figure of the thesis on drawn tissue with small weights (most of an hour on 2 cores)
-	TABLES=all $(PY) -m pytest tests/training/test_tables.py
 
 finetune: $(READY) ## Export, fine-tune, evaluate, package and serve: DATA=folder of tiles [OUT=]
 	$(PY) -m training whole "$(DATA)" --out "$(OUT)"

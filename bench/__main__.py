@@ -16,6 +16,7 @@ from rich.progress import Progress
 from app.segmenter.device import resolve_device, usable_cores
 from bench.ceilings import ceilings
 from bench.clicking import clicking
+from bench.commands import check_folder, check_names, program
 from bench.crowd import crowd
 from bench.encode import encode
 from bench.machine import commit, machine
@@ -45,6 +46,8 @@ def main(
     out: Annotated[Path, typer.Option(help="Where the results go.")] = Path("bench/results"),
 ) -> None:
     """Measure the service beside the thesis' pipeline, and write a page with plots for each question."""
+    check_names(only or (), QUESTIONS, "--only")
+    check_folder(out)
     logging.getLogger("app").setLevel(logging.ERROR)
     torch.set_num_threads(usable_cores())
     runs = 3 if quick else 7
@@ -85,4 +88,4 @@ def _answer(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    program(main)()

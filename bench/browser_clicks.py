@@ -22,6 +22,7 @@ from rich.console import Console
 
 from app.segmenter.checkpoint import build_model
 from app.segmenter.device import resolve_device
+from bench.commands import program
 from bench.machine import commit, machine
 from bench.page import write_results
 from bench.rows import Row, row
@@ -182,4 +183,4 @@ def _measured(page: Page) -> Spent:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    program(main)()

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from bench.commands import program
 from bench.machine import commit, machine
 from bench.page import Section, Table, shown, write_page
 from demo.cytomine.server import EmbeddedCytomine
@@ -181,4 +182,4 @@ def _pan(page: Page) -> list[float]:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    program(main)()

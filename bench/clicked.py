@@ -23,8 +23,7 @@ from app.usecases.prompt_session import PromptSession
 from app.usecases.proposals import Choice
 from app.usecases.segment_roi import SegmentRoi, Wish
 from app.usecases.timings import Stopwatch
-from bench.objects import LOOSE, truths
-from slides import open_slide
+from bench.objects import LOOSE, chosen, roi_of
 
 MOST_CLICKS = 8
 FAR_OFF = (-0.1, 0.45)
@@ -83,41 +82,14 @@ class Corrected:
 
 
 def subjects(data: Path, most: int, only: frozenset[str]) -> Iterator[Subject]:
-    """Choose objects of the tiles that no edge cuts, evenly and always the same.
-
-    Parameters
-    ----------
-    data : Path
-        Holds ``tiles/NAME.png`` and ``NAME.mask.png``; the type is the name's first word.
-    most : int
-        Of a type.
-    only : set of str
-        Names of tiles; empty: all of them.
-    """
-    found: dict[str, list[tuple[Path, BaseGeometry]]] = {}
-    for mask in sorted((data / "tiles").glob("*.mask.png")):
-        name = mask.name.removesuffix(".mask.png")
-        if not only or name in only:
-            file = mask.with_name(f"{name}.png")
-            found.setdefault(name.partition("_")[0], []).extend((file, truth) for truth in truths(mask))
+    """Draw two boxes around each of the objects that `chosen` gives, a loose one and one that is far off."""
     rng = np.random.default_rng(0)
-    for kind, objects in found.items():
-        for number, at in enumerate(sorted(rng.permutation(len(objects))[:most])):
-            file, truth = objects[at]
-            yield _subject(kind, number, file, truth, rng)
-
-
-def _subject(kind: str, number: int, file: Path, truth: BaseGeometry, rng: np.random.Generator) -> Subject:
-    opened = open_slide(file)
-    slide = Slide(number, opened.width, opened.height, str(file))
-    x0, y0, x1, y1 = truth.bounds
-    outwards = np.array([x0 - x1, y0 - y1, x1 - x0, y1 - y0])
-
-    def box(low: float, high: float) -> Roi:
-        sides = np.array([x0, y0, x1, y1]) + rng.uniform(low, high, 4) * outwards
-        return Roi(*(float(side) for side in sides)).clipped(slide.width, slide.height)
-
-    return Subject(kind, slide, truth, box(*LOOSE), box(*FAR_OFF))
+    for each in chosen(data, most, only, rng):
+        slide = each.slide
+        x0, y0, x1, y1 = each.truth.bounds
+        corners, outwards = np.array([x0, y0, x1, y1]), np.array([x0 - x1, y0 - y1, x1 - x0, y1 - y0])
+        loose, far_off = (corners + rng.uniform(*share, 4) * outwards for share in (LOOSE, FAR_OFF))
+        yield Subject(each.kind, slide, each.truth, roi_of(loose, slide), roi_of(far_off, slide))
 
 
 def corrected(subject: Subject, mode: Mode, segment: SegmentRoi) -> Corrected:

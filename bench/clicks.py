@@ -30,6 +30,7 @@ from app.settings import SegmenterSettings, Settings
 from app.usecases.embeddings import Embeddings
 from app.usecases.segment_roi import SegmentRoi
 from bench.clicked import FAR_OFF, MODES, MOST_CLICKS, Corrected, corrected, subjects
+from bench.commands import program
 from bench.machine import commit, machine
 from bench.objects import LOOSE, SlideFiles
 from bench.page import Plot, Section, Table, png_of, write_page
@@ -208,4 +209,4 @@ def _drawn(summed: Sequence[Summary]) -> bytes:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    program(main)()

@@ -38,6 +38,7 @@ from app.usecases.embeddings import Embeddings
 from app.usecases.ports import Claim, Plane, Slide
 from app.usecases.segment_roi import SegmentRoi, Wish
 from app.usecases.timings import Stopwatch
+from bench.commands import program
 from bench.drawn import BLURS, Case, cases
 from bench.history import retire
 from bench.machine import commit, machine
@@ -313,4 +314,4 @@ def _draw(found: Sequence[Outcome], file: Path) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    program(main)()

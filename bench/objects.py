@@ -1,4 +1,4 @@
-"""Real objects with known outlines, in boxes as a person draws them: the montage's nuclei and the gland tiles."""
+"""Real objects with known outlines, in boxes as a person draws them: nuclei and glands of the tiles."""
 
 from __future__ import annotations
 
@@ -29,22 +29,28 @@ MOVED = 0.04
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """One object, and the boxes that were drawn around it one after the other."""
+class Chosen:
+    """One object."""
 
     name: str
     kind: str
     slide: Slide
     truth: BaseGeometry
     """Slide frame, valid."""
-    earlier: Roi
-    box: Roi
 
     @property
     def longer_side_px0(self) -> float:
         """Of the object itself."""
         x0, y0, x1, y1 = self.truth.bounds
         return float(max(x1 - x0, y1 - y0))
+
+
+@dataclass(frozen=True, slots=True)
+class Case(Chosen):
+    """One object, and the boxes that were drawn around it one after the other."""
+
+    earlier: Roi
+    box: Roi
 
 
 class SlideFiles:
@@ -60,43 +66,45 @@ class SlideFiles:
         return cv2.imencode(".png", cv2.cvtColor(np.asarray(found), cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
-def cases(data: Path, most: int) -> list[Case]:
-    """Choose objects of each type that no edge cuts, evenly and always the same.
+def chosen(data: Path, most: int, only: frozenset[str], rng: np.random.Generator) -> Iterator[Chosen]:
+    """Choose objects of the tiles that no edge cuts, evenly and always the same.
 
     Parameters
     ----------
     data : Path
-        Holds ``slides/montage.tiff`` and ``tiles/gland_*.png`` with their masks.
+        Holds ``tiles/NAME.png`` and ``NAME.mask.png``; the type is the name's first word.
     most : int
         Of a type.
+    only : set of str
+        Names of tiles; empty: all of them.
     """
-    montage = data / "slides" / "montage.tiff"
-    glands = sorted((data / "tiles").glob("gland_*.mask.png"))
-    found = {
-        "nucleus": [(montage, truth) for truth in truths(montage.with_suffix(".mask.png"))],
-        "gland": [(mask.with_name(mask.name.replace(".mask", "")), truth) for mask in glands for truth in truths(mask)],
-    }
+    found: dict[str, list[tuple[Path, BaseGeometry]]] = {}
+    for mask in sorted((data / "tiles").glob("*.mask.png")):
+        name = mask.name.removesuffix(".mask.png")
+        if not only or name in only:
+            file = mask.with_name(f"{name}.png")
+            found.setdefault(name.partition("_")[0], []).extend((file, truth) for truth in truths(mask))
+    for kind, objects in found.items():
+        for number, at in enumerate(sorted(rng.permutation(len(objects))[:most])):
+            file, truth = objects[at]
+            opened = open_slide(file)
+            yield Chosen(f"{kind} {at}", kind, Slide(number, opened.width, opened.height, str(file)), truth)
+
+
+def cases(data: Path, most: int, only: frozenset[str]) -> Iterator[Case]:
+    """Draw two boxes around each of the `chosen` objects, one after the other."""
     rng = np.random.default_rng(0)
-    return [
-        _case(f"{kind} {at}", kind, file, truth, number, rng)
-        for kind, objects in found.items()
-        for number, at in enumerate(sorted(rng.permutation(len(objects))[:most]))
-        for file, truth in [objects[at]]
-    ]
+    for each in chosen(data, most, only, rng):
+        x0, y0, x1, y1 = each.truth.bounds
+        extent = np.array([x1 - x0, y1 - y0] * 2)
+        outwards = np.array([-1, -1, 1, 1])
+        first = np.array([x0, y0, x1, y1]) + rng.uniform(*LOOSE, 4) * extent * outwards
+        second = first + rng.uniform(-MOVED, MOVED, 4) * extent
+        yield Case(each.name, each.kind, each.slide, each.truth, roi_of(first, each.slide), roi_of(second, each.slide))
 
 
-def _case(name: str, kind: str, file: Path, truth: BaseGeometry, number: int, rng: np.random.Generator) -> Case:
-    opened = open_slide(file)
-    slide = Slide(number, opened.width, opened.height, str(file))
-    x0, y0, x1, y1 = truth.bounds
-    extent = np.array([x1 - x0, y1 - y0] * 2)
-    outwards = np.array([-1, -1, 1, 1])
-    first = np.array([x0, y0, x1, y1]) + rng.uniform(*LOOSE, 4) * extent * outwards
-    second = first + rng.uniform(-MOVED, MOVED, 4) * extent
-    return Case(name, kind, slide, truth, _roi(first, slide), _roi(second, slide))
-
-
-def _roi(box: npt.NDArray[np.float64], slide: Slide) -> Roi:
+def roi_of(box: npt.NDArray[np.float64], slide: Slide) -> Roi:
+    """Give the part of a box that lies on the slide."""
     return Roi(*(float(side) for side in box)).clipped(slide.width, slide.height)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -75,6 +75,16 @@ class Found:
     first_s: float
     """Until the first proposals were there."""
     timings_ms: dict[str, float]
+    likeness: tuple[float | None, ...] = ()
+    """Of each shape; None where nothing was shown."""
+    cpu_s: float = 0.0
+    """Of all threads of this process."""
+
+    def sifted(self, least: float) -> Found:
+        """Leave out what is less like the exemplars, as a slider does."""
+        kept = [pair for pair in zip(self.shapes, self.likeness, strict=True) if pair[1] is None or pair[1] >= least]
+        shapes, likeness = tuple(shape for shape, _ in kept), tuple(told for _, told in kept)
+        return replace(self, shapes=shapes, likeness=likeness)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +103,14 @@ def propose(
     segmenter: Segmenter,
     exemplars: Exemplars | None,
     tiling: Tiling,
-    least_likeness: float = 0.0,
     region: BaseGeometry | None = None,
 ) -> Found:
     """Let the service's own pass go over a field, or a region of it."""
     region = region or shapely.box(0, 0, field.slide.width, field.slide.height)
-    tiles = tuple(tiling.cover(region, field.slide.width, field.slide.height))
-    wanted = Wanted(field.slide, Plane(), region, tiles, exemplars, 100_000, 0.0, OutlineOptions())
-    start = time.perf_counter()
+    tiles = tiling.cover(region, field.slide.width, field.slide.height)
+    ordered = tuple(exemplars.nearest_first(tiles) if exemplars else tiles)
+    wanted = Wanted(field.slide, Plane(), region, ordered, exemplars, 100_000, 0.0, OutlineOptions())
+    start, cpu = time.perf_counter(), time.process_time()
     proposing = Proposing(
         Embeddings(SlideWindowReader(SlideFiles()), segmenter), segmenter, wanted, Claim(), Stopwatch()
     )
@@ -109,10 +119,12 @@ def propose(
     first_s = 0.0
     for some in proposing.tiles():
         first_s = first_s or (time.perf_counter() - start if some else 0.0)
-        found.extend(each for each in some if each.likeness is None or each.likeness >= least_likeness)
+        found.extend(some)
     seconds, ended = time.perf_counter() - start, proposing.ended()
     shapes = tuple(flip_geometry(each.shape, field.slide.height) for each in found)
-    return Found(shapes, ended.prompts, ended.tiles, seconds, first_s, ended.timings_ms)
+    likeness = tuple(each.likeness for each in found)
+    cpu_s = time.process_time() - cpu
+    return Found(shapes, ended.prompts, ended.tiles, seconds, first_s, ended.timings_ms, likeness, cpu_s)
 
 
 def by_boxes(field: Field, segmenter: Segmenter) -> Found:

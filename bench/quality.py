@@ -33,14 +33,17 @@ from app.imagery.reader import SlideWindowReader
 from app.segmenter.engines.names import ENGINES, REFERENCE, SMALLER
 from app.segmenter.load import load_segmenter
 from app.segmenter.weights import choose
+from app.segmenter.weights.choice import EMBEDDED_MODEL
 from app.settings import SegmenterSettings, Settings
 from app.usecases.embeddings import Embeddings
 from app.usecases.ports import Claim, Plane, Segmenter
 from app.usecases.segment_roi import SegmentRoi
 from app.usecases.timings import Stopwatch
+from bench.commands import program
 from bench.history import retire
 from bench.machine import commit, machine
 from bench.objects import LOOSE, MOVED, Case, SlideFiles, cases
+from training.evaluation.cards import left_out
 
 CHANGED = 0.01
 """An outline has changed if more than this of its IoU with the old one is missing."""
@@ -214,7 +217,8 @@ def outlined(case: Case, before: Served, engine: Served, after: Served, thesis: 
 
 
 def main(
-    data: Annotated[Path, typer.Argument(help="Folder with slides/montage.tiff and tiles/gland_*.png.", exists=True)],
+    data: Annotated[Path, typer.Argument(help="Folder with tiles and their masks.", exists=True)],
+    all_tiles: Annotated[bool, typer.Option("--all", help="Also tiles that the model was trained on.")] = False,
     engine: Annotated[
         str, typer.Option(help=f"What is served: {', '.join((*ENGINES, *SMALLER))}.")
     ] = "openvino-float32",
@@ -236,12 +240,14 @@ def main(
         named = {**settings.segmenter.model_dump(), "engine": name}
         return load_segmenter(SegmenterSettings.model_validate(named), weights)
 
+    only = frozenset[str]() if all_tiles else left_out(checkpoint or EMBEDDED_MODEL)
     slow, fast = load(REFERENCE), load(engine)
     ways = (Served(slow, remembers=False), Served(fast, remembers=False), Served(fast, remembers=True))
     thesis, why = _thesis(weights.path, weights.config) if reference else (None, "not asked for")
     console = Console(stderr=True)
     found = [
-        outlined(case, *ways, thesis) for case in track(cases(data, most), "Outlining", console=console, transient=True)
+        outlined(case, *ways, thesis)
+        for case in track(list(cases(data, most, only)), "Outlining", console=console, transient=True)
     ]
     for each in (slow, fast):
         each.close()
@@ -250,6 +256,7 @@ def main(
         "commit": measured,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "model": f"{info.name} ({info.origin}, sha256 {info.sha256[:12]})",
+        "tiles": "all, those of the training too" if all_tiles or not only else "left out of the training",
         "before": f"{REFERENCE}, own window",
         "after": f"{info.engine}-{info.precision}, windows reused",
         **({"reference left out": why} if why else {}),
@@ -344,4 +351,4 @@ def _draw(found: Sequence[Outlined], file: Path) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    program(main)()

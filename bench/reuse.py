@@ -29,9 +29,11 @@ from app.segmenter.load import load_segmenter
 from app.segmenter.weights import choose
 from app.settings import read_settings
 from app.usecases.ports import Claim, Segmenter
+from bench.commands import program
 from training.dataset.export import squared_to_model
 from training.dataset.sources.source import SourceObject, SourceSlide
 from training.dataset.sources.tiles import TilesFolder
+from training.evaluation.cards import left_out
 from training.prompts import loosened_box
 
 SCALES = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0, 2.5)
@@ -55,6 +57,7 @@ class Case:
 
 def main(
     data: Annotated[Path, typer.Argument(help="Folder of tiles with masks.", exists=True)],
+    all_tiles: Annotated[bool, typer.Option("--all", help="Also tiles that the model was trained on.")] = False,
     each: Annotated[int, typer.Option(help="Objects of a type, at most.")] = 150,
     out: Annotated[Path, typer.Option(help="Where the table goes.")] = Path("bench/results"),
     curve: Annotated[Path, typer.Option(help="Where the curve goes.")] = Path("docs/images/reuse.png"),
@@ -62,8 +65,10 @@ def main(
     """Measure the IoU that is lost with windows of other boxes, with the configured model."""
     source = TilesFolder(data)
     settings = read_settings()
-    segmenter = load_segmenter(settings.segmenter, choose(settings))
-    cases = _cases(source, each)
+    weights = choose(settings)
+    segmenter = load_segmenter(settings.segmenter, weights)
+    only = frozenset[str]() if all_tiles else left_out(weights.path)
+    cases = _cases(source, each, only)
     kinds = sorted({case.kind for case in cases})
     tried = [(scale, 0.0) for scale in SCALES] + [(1.0, shift) for shift in SHIFTS] + list(MIXED)
     found = np.array([[_iou(source, segmenter, case, *way) for way in tried] for case in track(cases, "Objects")])
@@ -72,7 +77,8 @@ def main(
     lines = [
         "# What a window of another box costs",
         "",
-        f"Model {segmenter.info.name} ({segmenter.info.origin}); "
+        f"Model {segmenter.info.name} ({segmenter.info.origin}, sha256 {segmenter.info.sha256[:12]}); "
+        f"{'images left out of its training' if only else 'all images, those of its training too'}; "
         + ", ".join(f"{len(by_kind[kind])} of {kind}" for kind in kinds)
         + "; boxes loosened by 5 to 20 % a side. IoU with the drawn truth: mean per type, then over the types;"
         " in brackets the standard error of the difference to the own window.",
@@ -94,12 +100,12 @@ def main(
     segmenter.close()
 
 
-def _cases(source: TilesFolder, most: int) -> list[Case]:
-    """Draw objects that no edge cuts, evenly and always the same."""
+def _cases(source: TilesFolder, most: int, only: frozenset[str]) -> list[Case]:
+    """Draw objects that no edge cuts, evenly and always the same; of these images, or of all where none is named."""
     found: dict[str, list[Case]] = {}
     rng = np.random.default_rng(0)
     for slide in source.slides():
-        if not isinstance(slide, SourceSlide):
+        if not isinstance(slide, SourceSlide) or (only and slide.id not in only):
             continue
         for each in source.objects(slide):
             if not isinstance(each, SourceObject):
@@ -160,4 +166,4 @@ def _draw(lost: list[float], file: Path) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    program(main)()

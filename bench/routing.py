@@ -28,6 +28,7 @@ import typer
 from ray import serve
 from ray.serve.request_router import PendingRequest, RequestRouter, RunningReplica
 
+from bench.commands import program
 from scale.run import cluster
 
 _ENCODE_S, _DECODE_S = 0.2, 0.02
@@ -193,10 +194,10 @@ def _encodes_after_a_death(edge: _Edge, way: str, people: int) -> float:
 
 
 def main(
-    replicas: Annotated[int, typer.Option(min=1)] = 4,
-    people: Annotated[int, typer.Option(min=1)] = 12,
-    requests: Annotated[int, typer.Option(min=1)] = 400,
-    windows: Annotated[int, typer.Option(min=1)] = 120,
+    replicas: Annotated[int, typer.Option(min=1, help="How many replicas.")] = 4,
+    people: Annotated[int, typer.Option(min=1, help="How many people ask.")] = 12,
+    requests: Annotated[int, typer.Option(min=1, help="How many requests.")] = 400,
+    windows: Annotated[int, typer.Option(min=1, help="How many windows they ask about.")] = 120,
     out: Annotated[Path | None, typer.Option(help="Write the figures here, as JSON.")] = None,
 ) -> None:
     """Measure all ways, one after the other."""
@@ -211,4 +212,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    program(main)()

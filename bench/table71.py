@@ -24,6 +24,7 @@ from rich.progress import track
 from app.geometry.frames import Roi
 from app.geometry.prompts import PointLabel, PointPrompt, prompts_in_window
 from app.geometry.windows import MODEL_SIDE_PX, WindowGrid, plan_window
+from bench.commands import program
 from bench.machine import commit, machine
 from bench.page import Section, Table, write_page
 from bench.rows import Row, row, timed
@@ -133,4 +134,4 @@ def headline(rows: Sequence[Row]) -> str:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    program(main)()

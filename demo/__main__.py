@@ -8,17 +8,19 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from app.cli.console import Command, refusal
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-@app.command()
+@app.command(cls=Command)
 def demo(
     port: Annotated[
         int, typer.Option(min=1, max=65534, help="Port of the service; Cytomine uses the next one.")
     ] = 6000,
     once: Annotated[bool, typer.Option("--once", help="Stop once the picture is written.")] = False,
     slide: Annotated[
-        Path | None, typer.Option(exists=True, dir_okay=False, help="Your own slide; by default a drawn one.")
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Your own slide instead of a drawn one.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for pictures, results and data.")] = Path("out/demo"),
     published: Annotated[
@@ -28,8 +30,8 @@ def demo(
         ),
     ] = False,
 ) -> None:
-    """Start an embedded Cytomine with a slide, and the refine service; refine a sample and show the result."""
-    from demo.run import PortTaken, run
+    """Start an embedded Cytomine with a slide and the refine service, refine a sample and show the result."""
+    from demo.run import PortTaken, Unwritable, run
     from demo.service import ServiceDidNotStart
     from slides import NotASlide
 
@@ -38,9 +40,8 @@ def demo(
         run(port, once=once, slide=slide, out=out, console=console, published=published)
     except KeyboardInterrupt:
         console.print("Stopped.")
-    except (PortTaken, ServiceDidNotStart, NotASlide) as error:
-        typer.echo(f"Error: {error}", err=True)
-        raise typer.Exit(1) from error
+    except (PortTaken, ServiceDidNotStart, NotASlide, Unwritable) as error:
+        raise refusal(str(error)) from error
 
 
 if __name__ == "__main__":

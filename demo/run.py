@@ -55,6 +55,10 @@ class PortTaken(RuntimeError):
     """Something listens there already."""
 
 
+class Unwritable(RuntimeError):
+    """Results cannot be kept there."""
+
+
 def run(
     port: int, *, once: bool, slide: Path | None, out: Path, console: Console, published: bool = False
 ) -> dict[str, Any]:
@@ -80,11 +84,11 @@ def run(
 
     Raises
     ------
-    PortTaken, ServiceDidNotStart, NotASlide, FileNotFoundError
+    PortTaken, ServiceDidNotStart, NotASlide, Unwritable, FileNotFoundError
     """
     signal.signal(signal.SIGTERM, _interrupt)
     data = out / "data"
-    data.mkdir(parents=True, exist_ok=True)
+    _make(data)
     for each in (port, port + 1):
         _check_free(each)
     with ExitStack() as stack:
@@ -198,13 +202,21 @@ def _write_private(file: Path, content: dict[str, Any]) -> None:
         json.dump(content, stream, indent=1)
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unwritable(f"{folder} cannot be written ({error.strerror}): choose another folder with --out.") from error
+
+
 def _check_free(port: int) -> None:
     try:
         with socket.create_server(("127.0.0.1", port)):
             pass
     except OSError as error:
         raise PortTaken(
-            f"Port {port} is taken. Choose another one with PORT=; the embedded Cytomine takes the port after it."
+            f"Port {port} is taken. Choose another one with --port, or make demo PORT=...;"
+            " the embedded Cytomine takes the port after it."
         ) from error
 
 

@@ -1,7 +1,8 @@
-"""Build the documentation site: ``python -m scripts.build_site``; ``out/site/html``, or a folder that is named."""
+"""Build the documentation site: ``python -m scripts.build_site``."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -50,4 +51,6 @@ def _generated() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    print(f"Open {build(*(Path(each) for each in sys.argv[1:2]))}")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", nargs="?", type=Path, default=OUT, help="Folder for the site (default: out/site).")
+    print(f"Open {build(parser.parse_args().out)}")

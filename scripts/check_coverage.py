@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -11,7 +12,12 @@ COMPLETE = ("app/geometry/", "app/usecases/", "app/api/")
 
 def main(report: str) -> int:
     """Read coverage's JSON report and name every line and branch that the tests do not reach."""
-    files = json.loads(Path(report).read_text())["files"]
+    try:
+        files = json.loads(Path(report).read_text())["files"]
+    except (OSError, ValueError, KeyError) as error:
+        why = type(error).__name__
+        print(f"error: {report} is not a JSON report of coverage ({why}): make test-all writes one.", file=sys.stderr)
+        return 2
     gaps = [
         f"{name}: lines {entry['missing_lines']}, branches {entry['missing_branches']}"
         for name, entry in sorted(files.items())
@@ -22,4 +28,6 @@ def main(report: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("report", help="JSON report of coverage.")
+    sys.exit(main(parser.parse_args().report))

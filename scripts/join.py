@@ -120,11 +120,13 @@ def allow_list(addresses: Iterable[str]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 is written or as it should be, 1 not as it should be, 2 not possible."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("compose", help="output of docker compose config --format json: a file, or - to read it")
-    parser.add_argument("folder", type=Path, help="the deployment folder, where docker-compose.yml lies")
-    parser.add_argument("--core", default="core", help="name of Core's service (default: %(default)s)")
-    parser.add_argument("--nginx", default="nginx", help="name of nginx' service (default: %(default)s)")
-    parser.add_argument("--check", action="store_true", help="only tell whether both files are as they should be")
+    parser.add_argument(
+        "compose", help="Output of docker compose config --format json: a file, or - for the standard input."
+    )
+    parser.add_argument("folder", type=Path, help="The deployment folder, which has docker-compose.yml.")
+    parser.add_argument("--core", default="core", help="Name of Core's service (default: %(default)s).")
+    parser.add_argument("--nginx", default="nginx", help="Name of nginx' service (default: %(default)s).")
+    parser.add_argument("--check", action="store_true", help="Only say whether both files are as they should be.")
     asked = parser.parse_args(arguments)
     try:
         doors = doors_of(_read(asked.compose), asked.core, asked.nginx)
@@ -140,7 +142,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _read(name: str) -> Mapping[str, Any]:
     try:
         compose = json.loads(sys.stdin.read() if name == "-" else Path(name).read_text())
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise CannotJoin(f"{name} cannot be read ({error.strerror}).") from error
+    except ValueError as error:
         raise CannotJoin(f"{name} is not what docker compose config --format json gives: {error}") from error
     if not isinstance(compose, dict):
         raise CannotJoin(f"{name} is not what docker compose config --format json gives.")
@@ -156,8 +160,12 @@ def _report(folder: Path, files: Mapping[Path, str]) -> int:
 
 def _write(folder: Path, files: Mapping[Path, str]) -> int:
     for file, text in files.items():
-        (folder / file).parent.mkdir(parents=True, exist_ok=True)
-        (folder / file).write_text(text)
+        try:
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).write_text(text)
+        except OSError as error:
+            print(f"Cannot join: {folder / file} cannot be written ({error.strerror}).", file=sys.stderr)
+            return 2
         print(f"Written: {folder / file}")
     return 0
 

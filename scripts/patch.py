@@ -114,9 +114,14 @@ def steps_of(patch: Path, tree: Path) -> list[Step]:
     Raises
     ------
     CannotPatch
-        The tree lacks what the patch recognises it by, or has what it cannot live beside.
+        One of them is not there; or the tree lacks what the patch recognises it by, or has what it cannot live beside.
     """
-    manifest = tomllib.loads((patch / "patch.toml").read_text())
+    try:
+        manifest = tomllib.loads((patch / "patch.toml").read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise CannotPatch(f"{patch} is not a folder of one of our patches: it has no patch.toml to read.") from error
+    if not tree.is_dir():
+        raise CannotPatch(f"There is no folder {tree}.")
     for sign in manifest.get("expect", []):
         if not _has(tree, sign):
             raise CannotPatch(f"{tree} is not {manifest['for']}: {sign['file']} lacks {sign.get('text', 'all')!r}.")
@@ -158,11 +163,11 @@ def undo(steps: Sequence[Step], tree: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 is done or applied, 1 not applied, 2 not possible."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("patch", type=Path, help="folder of the patch, such as nginx or core-patch/ce-2025.1")
-    parser.add_argument("tree", type=Path, help="the tree to change")
+    parser.add_argument("patch", type=Path, help="Folder of the patch, such as nginx or core-patch/ce-2025.1.")
+    parser.add_argument("tree", type=Path, help="The tree to change.")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--check", action="store_true", help="only tell whether it is applied, and whether it could be")
-    what.add_argument("--undo", action="store_true", help="take it out")
+    what.add_argument("--check", action="store_true", help="Only say whether it is applied, and whether it could be.")
+    what.add_argument("--undo", action="store_true", help="Take the patch out again.")
     asked = parser.parse_args(arguments)
     try:
         steps = steps_of(asked.patch, asked.tree)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 from dataclasses import dataclass, field
 
@@ -79,6 +80,7 @@ def record(viewer: Viewer) -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__).parse_args()
     with stage_with_tissue() as stage, viewer_on(stage, WIDTH, HEIGHT) as viewer:
         size = record(viewer)
     print(f"docs/images/demo.webp: {size / 1e6:.2f} MB")

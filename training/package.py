@@ -106,7 +106,9 @@ def _record(run: Path) -> dict[str, Any]:
         record: dict[str, Any] = json.loads((run / RECORD).read_text(encoding="utf-8"))
         record["origin"]["config"], record["curve"][0]["iou"], record["best_validation_iou"]
     except (OSError, ValueError, KeyError, IndexError) as error:
-        raise BrokenRun(f"{run} is no run that got as far as its first checkpoint: {error}.") from error
+        raise BrokenRun(
+            f"{run} has no finished epoch of a training: train with `python -m training train --out {run}` first."
+        ) from error
     return record
 
 

@@ -21,7 +21,8 @@ app = typer.Typer(
     add_completion=Path(sys.argv[0]).name == "refine-service",  # a shell completes what has a name of its own
     pretty_exceptions_enable=False,
     help="Refine annotations on whole-slide images with SAM 2, beside Cytomine.",
-    epilog="Settings are REFINE_* environment variables; docs/settings.md lists them.",
+    epilog="Settings are REFINE_* environment variables; docs/settings.md lists them."
+    " Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.",
 )
 
 
@@ -34,7 +35,7 @@ def _tell_version(asked: bool) -> None:
 @app.callback()
 def _any_command(
     _version: Annotated[
-        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version and exit.")
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Take what stands before the command."""

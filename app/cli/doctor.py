@@ -17,22 +17,25 @@ _SKIPPED = ("skipped ", "dim")
 
 def doctor(
     image: Annotated[
-        int | None, typer.Option(help="An image that the service's account may read: checks the y axis on it.")
+        int | None,
+        typer.Option(help="Id of an image that the service's account may read, to check the direction of its y axis."),
     ] = None,
     nginx: Annotated[
         Path | None,
-        typer.Option(exists=True, dir_okay=False, help="Output of nginx -T: checks the proxy's patience."),
+        typer.Option(exists=True, dir_okay=False, help="Output of nginx -T, to check the proxy's timeout."),
     ] = None,
-    core: Annotated[str, typer.Option(help="Core's name on the network: checks that nginx lets it pass.")] = "core",
+    core: Annotated[
+        str, typer.Option(help="Core's name on the network, to check that nginx lets it through.")
+    ] = "core",
 ) -> None:
-    """Check settings, weights, device, Core, PIMS, clocks, keys and proxy; say what to do about each failure."""
+    """Check settings, weights, device, Core, PIMS, clocks, keys and proxy, and say how to fix each failure."""
     from app.doctor import examine
 
     logging.getLogger("app").setLevel(logging.ERROR)  # the findings say it
     states: Counter[str] = Counter()
     findings = examine(image, nginx, core)
     while True:
-        with stderr().status("Looking ..."):
+        with stderr().status("Checking ..."):
             finding = next(findings, None)
         if finding is None:
             break

@@ -27,19 +27,19 @@ def engines(
         typer.Option(
             exists=True,
             file_okay=False,
-            help="Images of tissue as the model sees it, for int8: an object in the middle, twice its size wide; half"
-            " of them give the ranges, half the check. Default: drawn ones.",
+            help="Folder of tissue images for int8, as the model sees them: one object in the middle, twice as wide"
+            " as it. Half of them calibrate, half check. Default: drawn images.",
             show_default=False,
         ),
     ] = None,
     int8: Annotated[
-        bool, typer.Option(help="Try int8, too; without it only engines that agree with float32 nearly exactly.")
+        bool, typer.Option(help="Also try int8; without it, only engines that agree almost exactly with float32.")
     ] = True,
     smaller: Annotated[
         bool,
         typer.Option(
-            help="Measure engines with a smaller square, too; done by itself where REFINE_SEGMENTER__MOST_LOSS allows"
-            " some loss. Masks are compared on the images of --calibration: tissue of yours tells you most."
+            help="Also measure engines with a smaller input, as happens anyway where REFINE_SEGMENTER__MOST_LOSS allows"
+            " some loss. Masks are compared on the images of --calibration; your own tissue tells you most."
         ),
     ] = False,
     against: Annotated[
@@ -54,7 +54,7 @@ def engines(
 ) -> None:
     """Build and time every engine for the chosen weights, and let REFINE_SEGMENTER__ENGINE=auto use the fastest.
 
-    The first time takes minutes for the large model, and some 6 GB of memory. An engine whose masks differ from
+    The first run takes minutes for the large model, and about 6 GB of memory. An engine whose masks differ from
     those of float32 on torch is refused. Run it again after an update, or on another machine.
     """
     from app.segmenter.device import is_on_gpu
@@ -87,7 +87,7 @@ def engines(
     stdout().print(_table(measured))
     stdout().print(f"REFINE_SEGMENTER__ENGINE=auto will use {chosen}.")
     if mine.engine not in ("auto", chosen):
-        stdout().print(f"REFINE_SEGMENTER__ENGINE is {mine.engine}, though, and stays so.")
+        stdout().print(f"REFINE_SEGMENTER__ENGINE is {mine.engine}, though: the service keeps to that.")
 
 
 def _other(settings: SegmenterSettings, given: str) -> tuple[str, Callable[[], Sam2Segmenter]]:
@@ -118,7 +118,7 @@ def _loader(
 
     def load(engine: EngineName) -> Sam2Segmenter:
         if engine == "torch-bfloat16" and lacking:  # one window would take many minutes, only to be refused
-            raise InvalidSettings(f"It would be hopeless: {lacking}.")
+            raise InvalidSettings(f"Not worth trying: {lacking}.")
         if engine == INT8 and not int8:
             raise InvalidSettings("It was left out.")
         taken = [window.pixels for window in windows.taken] if engine == INT8 else []

@@ -7,10 +7,10 @@ import typer
 from app.cli.console import refusal
 
 COMMANDS = {
-    "refine": "Refine annotations from a script.",
-    "similar": "Find others like an annotation.",
-    "propose": "Find every object in a region.",
-    "undo": "Take back what a report has.",
+    "refine": "Refine annotations, or those of a project.",
+    "similar": "Find others like some annotations.",
+    "propose": "Find every object in a region of an image.",
+    "undo": "Undo what a report lists.",
 }
 PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
 """What follows the command is for the client to understand, ``--help`` included."""

@@ -6,11 +6,14 @@ from typing import Annotated
 
 import typer
 
-from app.cli.console import stdout
+from app.cli.console import refusal, stdout
 
 
 def health(
-    port: Annotated[int | None, typer.Option(help="Port; default: REFINE_API__PORT.", show_default=False)] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Port; default: REFINE_API__PORT.", show_default=False),
+    ] = None,
 ) -> None:
     """Exit with 0 if the service on this machine answers, with 1 if not."""
     import httpx
@@ -22,10 +25,10 @@ def health(
     try:
         answer = httpx.get(url, timeout=4, trust_env=False)
     except httpx.HTTPError as error:
-        stdout().print(f"{url}: {type(error).__name__}")
-        raise typer.Exit(1) from error
+        raise refusal(f"Nobody answers at {url} ({type(error).__name__}): is the service running there?") from error
+    if answer.status_code != 200:
+        raise refusal(f"{url} answers {answer.status_code}: is it the service that listens there?")
     stdout().print(f"{url}: {answer.status_code}")
-    raise typer.Exit(0 if answer.status_code == 200 else 1)
 
 
 def _reached_at(host: str) -> str:

@@ -28,10 +28,13 @@ _LABELS: dict[Outcome, str] = {
 
 def replay(
     journal: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help="What REFINE_REFINE__JOURNAL names.", show_default=False)
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, help="The file that REFINE_REFINE__JOURNAL names.", show_default=False
+        ),
     ],
 ) -> None:
-    """Refine again what a service's journal has, with the service's own settings, and compare; nothing is written."""
+    """Refine again what a service's journal lists, with the service's settings, and compare; nothing is written."""
     from app.errors import ServiceError
     from app.journal import entries
 

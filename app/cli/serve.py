@@ -27,19 +27,23 @@ def serve(
     import uvicorn
 
     from app.api.logs import log_to_stderr
+    from app.cli.listening import check_can_listen
     from app.main import create_app
     from app.segmenter.engines.first_start import measure_once
     from app.segmenter.weights import choose
 
+    host = settings.api.host if host is None else host
+    port = settings.api.port if port is None else port
     log_to_stderr(settings.api.log_level)
     weights = choose(settings)
+    check_can_listen(host, port)
     measure_once(settings.segmenter, weights)
     app = create_app(settings, weights)
     keep_what_is_loaded()
     uvicorn.run(
         app,
-        host=settings.api.host if host is None else host,
-        port=settings.api.port if port is None else port,
+        host=host,
+        port=port,
         log_level=settings.api.log_level,
         timeout_graceful_shutdown=settings.api.grace_s,
     )

@@ -15,7 +15,7 @@ from app.errors import StartupError
 from app.segmenter.weights import REGISTRY, WeightsEntry, back, choose, find_name, in_use, pull, use, verify
 from app.settings import Settings, read_settings
 
-app = typer.Typer(cls=Commands, no_args_is_help=True, help="List, pull and verify checkpoints.")
+app = typer.Typer(cls=Commands, no_args_is_help=True, help="List, pull, verify and switch checkpoints.")
 
 Folder = Annotated[
     Path | None,
@@ -53,10 +53,10 @@ def pull_weights(
     ] = None,
     proxy: Annotated[
         str | None,
-        typer.Option(help="Proxy URL; default: HTTPS_PROXY and its kin.", show_default=False),
+        typer.Option(help="Proxy URL; default: as HTTPS_PROXY says.", show_default=False),
     ] = None,
 ) -> None:
-    """Fetch a checkpoint; stopped at any moment, the next pull goes on from there."""
+    """Download a checkpoint; if interrupted, the next pull continues from there."""
     settings = _settings(folder)
     entry = _entry(name)
     try:
@@ -111,10 +111,10 @@ def verify_weights(
 
 @app.command("use")
 def use_weights(
-    target: Annotated[str, typer.Argument(help="A file, with its card beside it, or a name from the list.")],
+    target: Annotated[str, typer.Argument(help="A file with its card beside it, or a name from the list.")],
     folder: Folder = None,
 ) -> None:
-    """Put a checkpoint to use: a service that runs takes it within seconds, without losing a request."""
+    """Put a checkpoint to use; a running service switches to it within seconds and loses no request."""
     settings = _settings(folder)
     entry = find_name(target)
     path = entry.path_in(settings.weights.folder) if entry else Path(target)
@@ -126,7 +126,7 @@ def use_weights(
 
 @app.command("back")
 def back_to_weights(folder: Folder = None) -> None:
-    """Go back to the checkpoint that was at work before the last `weights use`."""
+    """Go back to the checkpoint that was in use before the last `weights use`."""
     settings = _settings(folder)
     back(settings.weights.folder)
     _tell_chosen(settings)
@@ -142,10 +142,10 @@ def _tell_chosen(settings: Settings) -> None:
     try:
         chosen = choose(settings).description
     except StartupError as error:
-        stdout().print(f"With the settings of this shell there would be nothing to start with: {error.detail}")
+        stdout().print(f"With the settings of this shell, the service would not start: {error.detail}")
         return
     where = "put to use" if in_use(settings.weights.folder) else "as the settings say"
-    stdout().print(f"At work from now on, {where}: {chosen}")
+    stdout().print(f"In use from now on, {where}: {chosen}")
 
 
 def _settings(folder: Path | None) -> Settings:

@@ -49,7 +49,7 @@ def examine(image_id: int | None = None, nginx: Path | None = None, core_name: s
             model_s, side_px = finding
     yield from _platform(settings, image_id, core_name, side_px)
     if nginx is None:
-        yield Finding("proxy's patience", "skipped", "needs the output of nginx -T: --nginx FILE")
+        yield Finding("proxy timeout", "skipped", "to check it, give the output of nginx -T: --nginx FILE")
         return
     slowest_s = model_s * (1 + _QUEUE) + 2 * settings.platform.read_timeout_s
     yield patience(settings, nginx.read_text(), slowest_s)
@@ -62,7 +62,7 @@ def _platform(settings: Settings, image_id: int | None, core_name: str, side_px:
         yield from visit.findings
         behind_it = settings.platform.pims_base_url.startswith(settings.platform.host)
         if behind_it and not visit.host_answers:
-            yield Finding("PIMS", "skipped", f"is asked through {settings.platform.host}, where nobody answers")
+            yield Finding("PIMS", "skipped", f"it is reached through {settings.platform.host}, where nobody answers")
         else:
             yield pims(settings.platform, client, side_px)
         known = http if settings.platform.public_key else None
@@ -98,10 +98,10 @@ def _model(settings: Settings) -> Iterator[Finding | tuple[float, int]]:
     try:
         weights = choose(settings)
     except StartupError as error:
-        yield Finding("weights", "failed", error.detail, "python -m app weights pull fetches them anew.")
+        yield Finding("weights", "failed", error.detail, "python -m app weights pull downloads them again.")
         return
     if weights.origin == "embedded":
-        advice = "python -m app weights pull fetches the fine-tuned checkpoint."
+        advice = "python -m app weights pull downloads the fine-tuned checkpoint."
         yield Finding("weights", "warning", "the embedded demo model: not meant for annotation work", advice)
     else:
         yield Finding("weights", "ok", f"{weights.name}, sha256 {weights.sha256[:12]}..., {weights.origin}")
@@ -115,7 +115,10 @@ def _model(settings: Settings) -> Iterator[Finding | tuple[float, int]]:
         return
     except RuntimeError as error:
         yield Finding(
-            "device", "failed", f"the model does not run: {error}", "Is there enough memory? Is the driver new?"
+            "device",
+            "failed",
+            f"the model does not run: {error}",
+            "Is there enough memory? Is the driver recent enough?",
         )
         return
     model_s = time.perf_counter() - start

@@ -41,7 +41,7 @@ def core(settings: Settings, client: httpx.Client) -> Visit:
             return Visit((Finding("Core", "failed", down, advice),), host_answers=True, core_answers=False)
         version = answer.json()["version"]
     except httpx.ReadTimeout:
-        said = f"{host} takes the request and does not answer"
+        said = f"{host} takes the request, but does not answer"
         advice = "Core is down, still starting or overloaded: docker compose up -d core, and its log."
         return Visit((Finding("Core", "failed", said, advice),), host_answers=True, core_answers=False)
     except httpx.HTTPError as error:
@@ -89,21 +89,21 @@ def account(settings: Settings, http: httpx.Client | None) -> Finding:
     try:
         answer = http.get(f"{settings.platform.host}/api/user/current.json")
     except httpx.HTTPError as error:
-        return Finding("account", "failed", cause(error), "See what is said of Core.")
+        return Finding("account", "failed", cause(error), "See the line about Core.")
     if answer.status_code != 200:
         return Finding(
             "account",
             "failed",
             f"Core does not accept the keys ({answer.status_code})",
-            "Copy both keys of REFINE_PLATFORM__... anew. A Core of 2025.1 signs the path too, one of 2026 does not:"
-            " REFINE_API__SIGNATURES.",
+            "Copy REFINE_PLATFORM__PUBLIC_KEY and ..._PRIVATE_KEY again. Core 2025.1 needs REFINE_API__SIGNATURES=full,"
+            " Core 2026 short.",
         )
     user = answer.json()
     said = f"{user.get('username')} ({user.get('id')})"
     if settings.api.signatures != "off" and not user.get("adminByNow"):
-        advice = "To check signatures it must be a super administrator's: only they may look up the keys of others."
+        advice = "To check signatures, use the keys of a super administrator: only they may look up the keys of others."
         return Finding("account", "failed", f"{said} may not look up the keys of users", advice)
     if settings.api.signatures == "off" and user.get("adminByNow"):
-        advice = "It bypasses every project's rules. A plain account, made manager of its projects, is enough."
+        advice = "It bypasses the rules of every project. A plain account that manages its projects is enough."
         return Finding("account", "warning", f"{said} is a super administrator", advice)
     return Finding("account", "ok", said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,7 +25,7 @@ class Finding:
 
 def cause(error: Exception) -> str:
     """Say what an exception is about, also where it has no text."""
-    return str(error) or type(error).__name__
+    return re.sub(r"\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
 
 
 def is_down(answer: httpx.Response) -> bool:

@@ -36,7 +36,7 @@ def pims(settings: PlatformSettings, client: httpx.Client, side_px: int) -> Find
         version, limit_px = body["version"], int(body["settings"]["output_size_limit"])
     except httpx.ReadTimeout:
         advice = "PIMS is down, still starting or overloaded: docker compose up -d pims, and its log."
-        return Finding("PIMS", "failed", f"{url} takes the request and does not answer", advice)
+        return Finding("PIMS", "failed", f"{url} takes the request, but does not answer", advice)
     except httpx.HTTPError as error:
         return Finding("PIMS", "failed", f"{url}: {cause(error)}", advice)
     except (ValueError, KeyError, TypeError):
@@ -51,18 +51,25 @@ def orientation(settings: PlatformSettings, http: httpx.Client | None, image_id:
     """Check, on an image, that annotations count y from the bottom and windows from the top."""
     about = "y axis"
     if image_id is None:
-        return Finding(about, "skipped", "needs an image to compare with: --image ID")
+        return Finding(about, "skipped", "to check it, name an image: --image ID")
     if http is None:
         return Finding(
-            about, "skipped", "needs the keys of an account: REFINE_PLATFORM__PUBLIC_KEY and ..._PRIVATE_KEY"
+            about, "skipped", "to check it, set the keys of an account: REFINE_PLATFORM__PUBLIC_KEY and ..._PRIVATE_KEY"
         )
     try:
         record = http.get(f"{settings.host}/api/imageinstance/{image_id}.json")
         if record.status_code != 200:
-            return Finding(about, "failed", f"Core answered {record.status_code} for image {image_id}", "Is it yours?")
+            return Finding(
+                about,
+                "failed",
+                f"Core answered {record.status_code} for image {image_id}",
+                "May the account of the keys see it?",
+            )
         return _compared(settings, http, record.json())
     except (httpx.HTTPError, OSError, ValueError, KeyError, TypeError) as error:
-        return Finding(about, "failed", f"no pixels of image {image_id}: {cause(error)}", "See Core and PIMS.")
+        return Finding(
+            about, "failed", f"no pixels of image {image_id}: {cause(error)}", "See the lines about Core and PIMS."
+        )
 
 
 def _compared(settings: PlatformSettings, http: httpx.Client, image: dict[str, Any]) -> Finding:
@@ -71,7 +78,7 @@ def _compared(settings: PlatformSettings, http: httpx.Client, image: dict[str, A
     whole = _window(settings, http, image, (0, 0, width, height))
     row, column, difference = _telling_cell(whole)
     if difference < _DIFFERENT:
-        return Finding("y axis", "skipped", "this image looks the same upside down: choose another one with --image")
+        return Finding("y axis", "skipped", "this image looks the same upside down: choose another with --image")
     cell_w, cell_h = width // _CELLS, height // _CELLS
     left, top = column * cell_w, row * cell_h
     here, mirrored = (_window(settings, http, image, (left, y, cell_w, cell_h)) for y in (top, height - top - cell_h))

@@ -13,7 +13,7 @@ from app.settings import Settings
 
 _NOT_PUBLIC = "urn:cytomine-refine:not-public"
 _NOBODY = "nobody"
-_RENEW = "Run scripts/join.py again with the Compose files of today, then deploy."
+_RENEW = "Run scripts/join.py again with the current Compose files, then deploy."
 
 
 def route(settings: Settings, client: httpx.Client, core: str) -> Finding:
@@ -35,21 +35,21 @@ def route(settings: Settings, client: httpx.Client, core: str) -> Finding:
     try:
         answer = client.get(url)
     except httpx.HTTPError as error:
-        return Finding("route", "failed", f"{url}: {cause(error)}", "See what is said of Core.")
+        return Finding("route", "failed", f"{url}: {cause(error)}", "See the line about Core.")
     problem = _json(answer)
     if answer.status_code == 403 and problem.get("type") == _NOT_PUBLIC:
         return _passes(str(problem.get("allowed", "")), core)
     if answer.status_code in {200, 503} and "status" in problem:
         said = f"{url} answers this machine, which is not Core"
-        return Finding("route", "failed", said, f"Anybody who forges the Host header may call it. {_RENEW}")
+        return Finding("route", "failed", said, f"Anybody who forges the Host header can call it. {_RENEW}")
     if problem.get("type") == "urn:cytomine-refine:service-absent":
-        said = "the proxy lets this machine pass, and cannot find the service under the name refine"
+        said = "the proxy lets this machine through, but cannot find the service under the name refine"
         return Finding(
             "route", "failed", said, "Is the service on the proxy's network, with the alias refine? " + _RENEW
         )
     if "nginx" not in answer.headers.get("server", ""):
         return Finding(
-            "route", "skipped", f"there is no nginx at {settings.platform.host}: Core asks the service itself"
+            "route", "skipped", f"there is no nginx at {settings.platform.host}: Core calls the service directly"
         )
     advice = "Apply the patch to its template (scripts/patch.py, nginx/README.md), then deploy."
     return Finding("route", "failed", f"nginx has no route to the service ({answer.status_code} at {url})", advice)
@@ -58,20 +58,20 @@ def route(settings: Settings, client: httpx.Client, core: str) -> Finding:
 def _passes(allowed: str, core: str) -> Finding:
     """Hold the proxy's allow-list against Core's address."""
     if not allowed:
-        said = "it is closed to this machine, and does not say who passes"
+        said = "it is closed to this machine, and does not say who is let through"
         return Finding(
-            "route", "warning", said, "Its template is of an older version: undo the patch and apply it anew."
+            "route", "warning", said, "Its template is from an older version: undo the patch and apply it again."
         )
     if allowed == _NOBODY:
-        said = "nginx lets nobody pass, so each click is refused (403)"
+        said = "nginx lets nobody through, so every click is refused (403)"
         return Finding("route", "failed", said, f"refine-core.conf is missing. {_RENEW}")
     theirs = _addresses(core)
     if not theirs:
-        said = f"nginx lets {allowed} pass; whether that is Core cannot be told, for nobody here is called {core}"
-        return Finding("route", "warning", said, "Is Core up? Has its service another name: --core NAME?")
+        said = f"nginx lets {allowed} through; whether that is Core is unknown, because no host here is called {core}"
+        return Finding("route", "warning", said, "Is Core running? If its service has another name, give --core NAME.")
     if theirs & set(allowed.split()):
-        return Finding("route", "ok", f"nginx lets Core pass ({allowed}), and nobody else")
-    said = f"nginx lets {allowed} pass, but Core is {', '.join(sorted(theirs))}: each click is refused (403)"
+        return Finding("route", "ok", f"nginx lets Core through ({allowed}), and nobody else")
+    said = f"nginx lets {allowed} through, but Core is {', '.join(sorted(theirs))}: every click is refused (403)"
     return Finding("route", "failed", said, _RENEW)
 
 
@@ -102,7 +102,7 @@ def patience(settings: Settings, configuration: str, slowest_s: float) -> Findin
     slowest_s : float
         An estimate.
     """
-    about = "proxy's patience"
+    about = "proxy timeout"
     start = re.search(rf"location\s+\S*\s*{re.escape(settings.base_path)}/?\s*{{", configuration)
     if start is None:
         return Finding(about, "failed", f"no location {settings.base_path}/ in it", "See nginx/README.md.")

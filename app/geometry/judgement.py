@@ -52,6 +52,8 @@ class Judgement:
     takes: tuple[tuple[PromptKind, Rule], ...] = field(default=())
     """Which mask to take for which kind of prompts; ``best`` for the others."""
     calibration: Calibration | None = None
+    needs_box: bool = False
+    """Whether the checkpoint hardly learned to outline what a point alone shows."""
 
     def proposal(self, kind: PromptKind) -> Proposal:
         """Tell which mask to take for a kind of prompts."""

@@ -156,13 +156,19 @@ def contrast(values: FloatMap, mask: BoolMask) -> float:
     float
         Mean likeness inside, less that of the ring, which is a quarter of the mask's longer side wide.
     """
+    ring = ring_around(mask)
+    return float(values[mask].mean() - (values[ring].mean() if ring.any() else 0.0))
+
+
+def ring_around(mask: BoolMask) -> BoolMask:
+    """Give the pixels around a mask, as far as a quarter of its longer side, (h, w) bool."""
     left, top, right, bottom = extent_of(mask)
     width = max(_LEAST_RING_PX, round(_RING * max(right - left, bottom - top)))
     place = (slice(max(0, top - width), bottom + width), slice(max(0, left - width), right + width))
-    inside, near = mask[place], values[place]
-    grown = cv2.dilate(inside.astype(np.uint8), np.ones((2 * width + 1, 2 * width + 1), np.uint8)) > 0
-    ring = grown & ~inside
-    return float(near[inside].mean() - (near[ring].mean() if ring.any() else 0.0))
+    kernel = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
+    ring = np.zeros(mask.shape, np.bool_)
+    ring[place] = (cv2.dilate(mask[place].astype(np.uint8), kernel) > 0) & ~mask[place]
+    return ring
 
 
 def fine(values: FloatMap, size: tuple[int, int]) -> FloatMap:

@@ -17,8 +17,16 @@ import numpy.typing as npt
 import shapely
 from shapely import MultiPolygon, Polygon
 
-from app.geometry.frames import FloatXY, WindowXY
-from app.geometry.masks import CLOSING_PX, OPENING_PX, BoolMask, clean_mask, large_components, mask_in_model_frame
+from app.geometry.frames import FloatXY, SlideXY, WindowXY
+from app.geometry.masks import (
+    CLOSING_PX,
+    OPENING_PX,
+    BoolMask,
+    clean_mask,
+    large_components,
+    mask_in_model_frame,
+    without_spurs,
+)
 from app.geometry.polygons import Holes, Parts, clip_to_slide, polygonal
 from app.geometry.rings import Component, Ring, balanced, components_of, corners, fewest, smoothed
 from app.geometry.windows import WindowGrid
@@ -55,12 +63,13 @@ def outline_of(
     grid: WindowGrid,
     shape: tuple[int, int],
     options: OutlineOptions = OutlineOptions(),
+    shown: SlideXY | None = None,
 ) -> Polygon | MultiPolygon | None:
     """Outline the object that raw values show.
 
-    *Smooth*, the default: the mask is cleaned in the model frame (`clean_mask`), its border is drawn as a smooth curve
-    (`smoothed`) and given corners where it bends (`corners`, `balanced`); usually 30 to 60, and at most 200 unless more
-    parts need more.
+    *Smooth*, the default: the mask loses its spurs (`without_spurs`) and is cleaned in the model frame (`clean_mask`),
+    its border is drawn as a smooth curve (`smoothed`) and given corners where it bends (`corners`, `balanced`); usually
+    30 to 60, and at most 200 unless more parts need more.
 
     *Thesis*: the mask of the thesis, section 5.7.1, bit for bit: raw values enlarged bilinearly to the 1,024 px that
     section 7.3 works at, above 0, `cv2.morphologyEx` with squares of 10 (opening) and 20 px (closing), components of at
@@ -80,6 +89,8 @@ def outline_of(
     options : OutlineOptions
         With `detail`, the corners that matter most to the area are kept; holes, then small parts, are left out where
         there are too many of them for a triangle each.
+    shown : (n, 2) float64, optional
+        Points that people set on the object, slide frame: the piece that holds one is no spur.
 
     Returns
     -------
@@ -87,8 +98,11 @@ def outline_of(
         Slide frame, level-0 pixels; valid, not clipped to the slide. None if there is no object.
     """
     mask = mask_in_model_frame(logits)
-    drawn = _thesis(mask, options) if options.style == "thesis" else _smooth(mask, options)
     placed = grid.resized(shape, mask.shape)
+    if options.style == "thesis":
+        drawn = _thesis(mask, options)
+    else:
+        drawn = _smooth(without_spurs(mask, None if shown is None else placed.to_window(shown)), options)
 
     def to_slide(points: FloatXY) -> FloatXY:
         return placed.to_slide(WindowXY(points))
@@ -102,6 +116,7 @@ def outline_on_slide(
     shape: tuple[int, int],
     options: OutlineOptions,
     slide_size: tuple[int, int],
+    shown: SlideXY | None = None,
 ) -> Polygon | MultiPolygon | None:
     """Outline as `outline_of` does, and cut away what lies outside the slide (width, height; level-0 pixels).
 
@@ -109,7 +124,7 @@ def outline_on_slide(
     """
     allowed = options.detail
     while True:
-        drawn = outline_of(logits, grid, shape, replace(options, detail=allowed))
+        drawn = outline_of(logits, grid, shape, replace(options, detail=allowed), shown)
         clipped = drawn and clip_to_slide(drawn, *slide_size)
         excess = shapely.get_num_coordinates(clipped) - (options.detail or math.inf)
         if allowed is None or excess <= 0 or allowed <= _LEAST_COORDINATES:

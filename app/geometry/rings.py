@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
+import shapely
 from shapely import Polygon
 
-from app.geometry.masks import BoolMask
+from app.geometry.masks import BoolMask, extent_of
 
 Ring = npt.NDArray[np.float64]
 
@@ -59,7 +60,9 @@ def components_of(mask: BoolMask, *, holes: bool) -> list[Component]:
         Largest first. Shells turn the other way round than holes, so that the object lies on one hand of both.
     """
     mode = cv2.RETR_CCOMP if holes else cv2.RETR_EXTERNAL
-    rings, kinship = cv2.findContours(mask.astype(np.uint8), mode, cv2.CHAIN_APPROX_NONE)
+    left, top, right, bottom = extent_of(mask)
+    part = mask[top:bottom, left:right].view(np.uint8)  # nothing else holds a border
+    rings, kinship = cv2.findContours(part, mode, cv2.CHAIN_APPROX_NONE, offset=(left, top))
     if not rings:
         return []
     points = [ring[:, 0].astype(np.float64) + 0.5 for ring in rings]
@@ -150,9 +153,16 @@ def corners(ring: Ring, tolerance_px: float) -> npt.NDArray[np.intp]:
     """
     closed = Polygon(ring)
     kept: Polygon = closed.simplify(min(tolerance_px, closed.length * _TOLERANCE_OF_LENGTH))
-    place = {(x, y): at for at, (x, y) in enumerate(ring.tolist())}
-    found = sorted({place[x, y] for x, y in list(kept.exterior.coords)})
-    return np.array(found, dtype=np.intp) if len(found) >= _LEAST_CORNERS else np.arange(len(ring))
+    places, last = np.unique(_as_numbers(ring)[::-1], return_index=True)
+    found = np.unique(
+        len(ring) - 1 - last[np.searchsorted(places, _as_numbers(shapely.get_coordinates(kept.exterior)))]
+    )
+    return found.astype(np.intp) if len(found) >= _LEAST_CORNERS else np.arange(len(ring))
+
+
+def _as_numbers(points: npt.NDArray[np.float64]) -> npt.NDArray[np.complex128]:
+    """Give each point as one number, which can be sorted and found again."""
+    return np.ascontiguousarray(points).view(np.complex128)[:, 0]
 
 
 def fewest(rings: Sequence[Ring], chosen: Sequence[npt.NDArray[np.intp]], most: int) -> list[npt.NDArray[np.intp]]:
@@ -169,6 +179,8 @@ def fewest(rings: Sequence[Ring], chosen: Sequence[npt.NDArray[np.intp]], most: 
         Corners in all.
     """
     left = [len(corners) for corners in chosen]
+    if sum(left) <= most:
+        return list(chosen)
     following = [np.roll(range(count), -1).tolist() for count in left]
     leading = [np.roll(range(count), 1).tolist() for count in left]
     places = [ring[corners].tolist() for ring, corners in zip(rings, chosen, strict=True)]

@@ -57,7 +57,7 @@ class EncoderQueue(Generic[Job, Result]):
     max_waiting : int
         Jobs in line; more are refused.
     usual_s : float
-        How long a batch is known to take, seconds; 0 where that has to be seen first.
+        How long a window by itself is known to take, seconds; 0 where that has to be seen first.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class EncoderQueue(Generic[Job, Result]):
         self._running = 0
         self._windows = self._batches = 0
         self._usual_s = usual_s
+        self._usual_jobs = 1.0  # of a batch that takes so long
         self._threads: list[threading.Thread] = []
         self._closed = False
 
@@ -174,7 +175,11 @@ class EncoderQueue(Generic[Job, Result]):
 
     def _wait_s(self, before: int) -> float:
         """Tell how long it takes at the usual pace until those before, and those who run, are done."""
-        return (before + self._running) * self._usual_s / (self._workers * self._batch)
+        return (before + self._running) * self._pace_s()
+
+    def _pace_s(self) -> float:
+        """Tell the time from job to job: batches as large and as long as those of late, not as large as they may be."""
+        return self._usual_s / (self._workers * self._usual_jobs)
 
     def _lack_s(self, claim: Claim, before: int) -> float:
         """Tell how much too late a place behind so many others would be; 0 where there is one in time."""
@@ -190,7 +195,7 @@ class EncoderQueue(Generic[Job, Result]):
         """
         now = time.monotonic()
         self._turned_away = {user: due for user, due in self._turned_away.items() if due > now}
-        earlier_s = len(self._turned_away) * self._usual_s / (self._workers * self._batch)
+        earlier_s = len(self._turned_away) * self._pace_s()
         again_s = min(max(1.0, free_s) + earlier_s, _LONGEST_S)
         if not claim.ahead and len(self._turned_away) < _USERS:
             self._turned_away[object() if claim.user is None else claim.user] = now + again_s
@@ -239,8 +244,14 @@ class EncoderQueue(Generic[Job, Result]):
                 self._running -= len(tickets)
                 self._windows += len(tickets)
                 self._batches += 1
-                self._usual_s = 0.8 * self._usual_s + 0.2 * spent_s if self._usual_s else spent_s
+                self._note_pace(len(tickets), spent_s)
             del tickets  # a worker that waits keeps nobody's pixels
+
+    def _note_pace(self, jobs: int, spent_s: float) -> None:
+        """Keep moving means of a batch's size and time; the first batch that is seen counts whole."""
+        share = 0.2 if self._usual_s else 1.0
+        self._usual_s += share * (spent_s - self._usual_s)
+        self._usual_jobs += share * (jobs - self._usual_jobs)
 
     def _work_on(self, tickets: list[_Ticket[Job, Result]]) -> None:
         """Tell each ticket its result, or what went wrong; whatever that is, the thread lives on."""

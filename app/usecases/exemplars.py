@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from app.geometry.likeness import Pattern, Shown, cover_of, pattern_of
 from app.geometry.locations import read_location, roi_of
 from app.geometry.polygons import polygonal
 from app.geometry.similar import Sizes
-from app.geometry.tiles import Tiling
+from app.geometry.tiles import Tile, Tiling
 from app.geometry.windows import Window, WindowGrid, window_at
 from app.usecases.ports import EncodedWindow, Segmenter, Slide, SlideGateway
 
@@ -50,6 +50,16 @@ class Exemplars:
         longer = max(self.size_px0)
         side = max(LEAST_TILE_PX0, round(OBJECTS_IN_TILE * longer))
         return Tiling(side, min(round(_OVERLAP * longer), side // 2))
+
+    def nearest_first(self, tiles: Sequence[Tile]) -> list[Tile]:
+        """Begin beside the exemplars: somebody looks there, and something like them is likely to be found soon."""
+        shown = np.array([shape.centroid.coords[0] for shape in self.like])
+
+        def distance(tile: Tile) -> float:
+            middle = np.array([tile.window.x0, tile.window.y0]) + tile.window.side_px0 / 2
+            return float(np.hypot(*(shown - middle).T).min())
+
+        return sorted(tiles, key=distance)
 
     def windows(self, side_px0: int, slide: Slide) -> list[Window]:
         """Give a window of a tile's side around each, the likes first."""

@@ -80,8 +80,9 @@ class Propose:
             region = on_slide(shape, slide)
             tiling = exemplars.tiling() if exemplars else self._tiling(region)
             self._check(region, tiling, slide)
-            tiles = tuple(tiling.cover(region, slide.width, slide.height))
-        wanted = Wanted(slide, plane, region, tiles, exemplars, asked.limit, asked.least_confidence, asked.outline)
+            tiles = tiling.cover(region, slide.width, slide.height)
+            ordered = tuple(exemplars.nearest_first(tiles) if exemplars else tiles)
+        wanted = Wanted(slide, plane, region, ordered, exemplars, asked.limit, asked.least_confidence, asked.outline)
         proposing = Proposing(self.embeddings, self.segmenter, wanted, self.claim, stopwatch)
         proposing.begin()
         return proposing

@@ -21,6 +21,7 @@ from app.geometry.masks import Masks
 from app.geometry.outlines import OutlineOptions
 from app.geometry.prompts import Prompts
 from app.geometry.similar import find_similar
+from app.geometry.standing_out import find_outstanding
 from app.geometry.tiles import Tile
 from app.geometry.windows import Window
 from app.usecases.embeddings import Embeddings
@@ -175,15 +176,17 @@ class Proposing:
             yield numbered(proposed, self._count)
 
     def _candidates(self, encoded: EncodedWindow) -> list[Candidate]:
-        """Look for all objects of a window, or for those that are like the exemplars."""
+        """Look for what is like the exemplars, or for all objects of a window, in the way that the model learned."""
 
         def decode(prompts: Sequence[Prompts]) -> list[Masks]:
             self._claim.check()
             self._prompts += len(prompts)
             return self._segmenter.decode_each(encoded.embedding, prompts)
 
-        if self._pattern is None or self.wanted.exemplars is None:
+        if self._pattern is None and not self._segmenter.info.judgement.needs_box:
             return find_automatically(decode, grid(GRID, encoded.shape), Rules())
         features = self._segmenter.features(encoded.embedding)
+        if self._pattern is None or self.wanted.exemplars is None:
+            return find_outstanding(decode, features, encoded.shape)
         sizes = self.wanted.exemplars.sizes(encoded.grid)
         return find_similar(decode, features, encoded.shape, self._pattern, sizes)

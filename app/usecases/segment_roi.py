@@ -17,10 +17,10 @@ from shapely import MultiPolygon, Polygon
 from app import spans
 from app.errors import DeviceOutOfMemory, ModelBusy
 from app.geometry.choices import Taken
-from app.geometry.frames import Roi, flip_geometry
+from app.geometry.frames import Roi, SlideXY, flip_geometry
 from app.geometry.outlines import OutlineOptions, outline_on_slide
 from app.geometry.polygons import polygonal
-from app.geometry.prompts import PointPrompt, prompts_in_window
+from app.geometry.prompts import PointLabel, PointPrompt, prompts_in_window
 from app.geometry.signs import signs_of
 from app.geometry.windows import Window
 from app.usecases.doubts import Evidence, Judged, judge
@@ -107,7 +107,7 @@ class BegunSegmentation:
             shape = self._in_platform(look.shape)
             account = self._account(look, box, wish)
             told = wish.proposals == "always" or (wish.proposals == "if doubtful" and account.judged.doubtful)
-            proposals = tuple(self._proposals(look, wish.outline)) if told and shape else ()
+            proposals = tuple(self._proposals(look, points, wish.outline)) if told and shape else ()
         spans.note({"refine.window.side_px0": look.encoded.window.side_px0, "refine.points": len(points)})
         return Segmentation(shape, account, proposals)
 
@@ -132,15 +132,22 @@ class BegunSegmentation:
             masks = self.segmenter.decode(encoded.embedding, prompts_in_window(box, points, encoded.grid))
         with self.stopwatch.step("postprocess"):
             taken = take(masks, wish.choice, points, self.segmenter.info.judgement)
-            shape = self._outlined(encoded, masks.of(taken).logits, wish.outline)
+            shape = self._outlined(encoded, masks.of(taken).logits, points, wish.outline)
         return Look(encoded, masks, taken, shape)
 
     def _outlined(
-        self, encoded: EncodedWindow, logits: npt.NDArray[np.float32], options: OutlineOptions
+        self,
+        encoded: EncodedWindow,
+        logits: npt.NDArray[np.float32],
+        points: tuple[PointPrompt, ...],
+        options: OutlineOptions,
     ) -> Polygon | MultiPolygon | None:
         """Outline a mask, slide frame, inside the slide."""
         size = (self.slide.width, self.slide.height)
-        return outline_on_slide(logits, encoded.grid, encoded.shape, options, size)
+        shown = SlideXY(
+            np.array([(each.x, each.y) for each in points if each.label == PointLabel.FOREGROUND]).reshape(-1, 2)
+        )
+        return outline_on_slide(logits, encoded.grid, encoded.shape, options, size, shown)
 
     def _in_platform(self, shape: Polygon | MultiPolygon | None) -> Polygon | MultiPolygon | None:
         return shape and polygonal(flip_geometry(shape, self.slide.height))
@@ -164,10 +171,10 @@ class BegunSegmentation:
             downsample=look.encoded.window.downsample(max(look.encoded.shape)),
         )
 
-    def _proposals(self, look: Look, options: OutlineOptions) -> Iterator[Proposal]:
+    def _proposals(self, look: Look, points: tuple[PointPrompt, ...], options: OutlineOptions) -> Iterator[Proposal]:
         for index in INDICES:
             mask = look.masks.of(index)
-            shape = self._in_platform(self._outlined(look.encoded, mask.logits, options))
+            shape = self._in_platform(self._outlined(look.encoded, mask.logits, points, options))
             yield Proposal(index, mask.score, shape)
 
 

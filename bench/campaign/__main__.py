@@ -16,6 +16,7 @@ from bench.campaign.play import Evidence, play
 from bench.campaign.trial import plan
 from bench.campaign.verdict import breaches
 from bench.campaign.world import world
+from bench.commands import program
 
 _FAMILIES = {
     "shape": "shapes lost or written over somebody's newer one",
@@ -72,4 +73,4 @@ def _table(figures: Counter[str], statuses: Counter[str], runs: int) -> Table:
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    program(main)()

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from app.cli.console import Group
 from bench.load.capacity import Plan, capacity
 from bench.load.notes import Spread
 from bench.load.observe import Observed, idle_cpu_per_s, observe
@@ -27,7 +28,13 @@ from bench.load.targets import Target, on_ray, plain, ray_cluster
 from bench.machine import commit, machine
 from bench.page import Section, refresh, write_page
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+app = typer.Typer(
+    cls=Group,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Let crowds of simulated people use a deployment: one crowd, or every question, with a page of plots.",
+)
 console = Console()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _KEYS = (
-    "Core does not know these API keys; your account page shows yours. Core of 2025.1 wants the full signature,"
-    " Core of 2026 the short one."
+    "Core does not know these API keys; your account page shows yours. Core 2025.1 expects the full signature,"
+    " Core 2026 the short one."
 )
+_ADDRESS = "Check the address, and whether it is running."
 
 _URN = "urn:cytomine-refine:"
 _TELLS_OF_WRITES = "platform-"
@@ -129,10 +131,10 @@ class Refined:
 
 def unanswered(error: httpx.HTTPError | httpx.InvalidURL, url: str, *, writes: bool) -> RefineFailed:
     """Say that nobody answered, and whether the request can have arrived."""
-    reason = str(error).strip() or type(error).__name__
+    reason = re.sub(r"\[Errno -?\d+\] ", "", str(error)).strip() or type(error).__name__
     never_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
     if isinstance(error, never_sent):
-        return RefineFailed(0, f"{url} cannot be reached", reason, hopeless=True)
+        return RefineFailed(0, f"{url} cannot be reached", f"{reason}. {_ADDRESS}", hopeless=True)
     return RefineFailed(0, f"{url} did not answer", reason, written=None if writes else False)
 
 

@@ -89,5 +89,5 @@ class Wire:
 
 def _base_url(text: str) -> str:
     if not text.startswith(("http://", "https://")):
-        raise ValueError(f"{text!r} is no base URL: it must begin with http:// or https://.")
+        raise ValueError(f"{text!r} is not a base URL: it must begin with http:// or https://.")
     return text.rstrip("/")

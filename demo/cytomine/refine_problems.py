@@ -84,7 +84,7 @@ def silent() -> Problem:
 
 def broken_off() -> Problem:
     """Say that the lines of proposals end in the middle."""
-    detail = "It broke the connection off. Is its container running?"
+    detail = "The connection broke. Is its container running?"
     return Problem(502, "service-absent", "The refine service is not there, or went away", detail)
 
 

@@ -45,7 +45,7 @@ async def ask_for_refine(base_url: str, number: int, options: dict[str, Any], to
     except httpx.TimeoutException:
         raise problems.slow() from None
     except httpx.TransportError:
-        raise problems.nonsense("It broke the connection off.") from None
+        raise problems.nonsense("The connection broke.") from None
     return _read(answer)
 
 

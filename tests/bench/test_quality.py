@@ -71,42 +71,52 @@ def test_two_that_found_nothing_agree() -> None:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A montage with eight dark discs and a tile with one, on pale ground; a ninth disc is cut by the edge."""
+    """A tile with eight dark discs and one with another, on pale ground; a ninth disc is cut by the edge."""
     rng = np.random.default_rng(3)
-    (tmp_path / "slides").mkdir()
     (tmp_path / "tiles").mkdir()
     places = [(60 + 90 * (n % 4), 60 + 90 * (n // 4)) for n in range(8)] + [(399, 100)]
-    for file, size, discs in (("slides/montage", 400, places), ("tiles/gland_1", 224, [(112, 112)])):
+    for file, size, discs in (("tiles/nuclei_1", 400, places), ("tiles/gland_1", 224, [(112, 112)])):
         pixels = np.full((size, size, 3), (222, 200, 236), np.uint8)
         mask = np.zeros((size, size), np.uint16)
         for number, place in enumerate(discs, start=1):
             cv2.circle(pixels, place, 20, (140, 58, 92), -1)
             cv2.circle(mask, place, 20, number, -1)
         pixels = (pixels + rng.normal(0, 8, pixels.shape)).clip(0, 255).astype(np.uint8)
-        cv2.imwrite(str(tmp_path / f"{file}.{'tiff' if 'montage' in file else 'png'}"), pixels)
+        cv2.imwrite(str(tmp_path / f"{file}.png"), pixels)
         cv2.imwrite(str(tmp_path / f"{file}.mask.png"), mask)
     return tmp_path
 
 
 def test_boxes_are_loose_and_always_the_same(data: Path) -> None:
-    found = cases(data, 5)
-    assert [case.kind for case in found] == ["nucleus"] * 5 + ["gland"]
-    for case, again in zip(found, cases(data, 5), strict=True):
+    found = list(cases(data, 5, frozenset()))
+    assert [case.kind for case in found] == ["gland"] + ["nuclei"] * 5
+    for case, again in zip(found, list(cases(data, 5, frozenset())), strict=True):
         assert (case.earlier, case.box) == (again.earlier, again.box)
         x0, y0, x1, y1 = case.truth.bounds
         low, high = LOOSE
         assert low * (x1 - x0) <= x0 - case.earlier.x_min <= high * (x1 - x0)
         assert abs(case.box.y_max - case.earlier.y_max) <= MOVED * (y1 - y0)
-    assert len(cases(data, 100)) == 9  # the disc at the edge is left out
+    assert len(list(cases(data, 100, frozenset()))) == 9  # the disc at the edge is left out
+    assert {case.kind for case in cases(data, 100, frozenset({"gland_1"}))} == {"gland"}
 
 
 def test_a_run_leaves_table_figures_and_plot(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "results"
-    main(data, engine="torch-float32", checkpoint=None, config=None, most=3, reference=False, folder=tmp_path, out=out)
+    main(
+        data,
+        all_tiles=True,
+        engine="torch-float32",
+        checkpoint=None,
+        config=None,
+        most=3,
+        reference=False,
+        folder=tmp_path,
+        out=out,
+    )
     (figures,) = out.glob("quality.json")
     told = json.loads(figures.read_text())
     assert told["meta"]["after"] == "torch-float32, windows reused"
-    assert [group["n"] for group in told["groups"] if "," not in group["group"]] == [3, 1]
+    assert [group["n"] for group in told["groups"] if "," not in group["group"]] == [1, 3]
     for each in told["objects"]:
         assert each["before"] > 0.8
         assert each["engine_between"] == 1  # the same engine as before

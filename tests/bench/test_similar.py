@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import shapely
 
 from app.usecases.ports import Slide
+from bench.page import Plot
 from bench.proposals import Field, Found, judge
-from bench.similar import IOUS, SIMILAR, Trial, by_field, exemplars_of, table
+from bench.similar import exemplars_of
+from bench.similar_page import IOUS, SIMILAR, Trial, by_field, picture, sifting, table, write
 
 SQUARES = tuple(shapely.box(20 * at, 20, 20 * at + 12, 32) for at in range(1, 6))
 FIELD = Field("field", Slide(1, 200, 100, ""), SQUARES[:4], SQUARES[4:])
@@ -36,14 +41,42 @@ def test_a_field_tells_what_counts(tmp_path) -> None:  # type: ignore[no-untyped
     assert len(field.others) == 2
 
 
-def test_the_tables_sum_up() -> None:
-    found = Found(SQUARES[:2], 8, 1, 2.0, 0.5, {})
+def trial_of(way: str = SIMILAR) -> Trial:
+    found = Found(SQUARES[:2], 8, 1, 2.0, 0.5, {"encode": 900.0}, (0.9, 0.45), 3.0)
     judged = tuple(judge(found.shapes, FIELD, (), least) for least in IOUS)
-    trial = Trial(SIMILAR, "field", False, 1e6, found, judged)
-    (row,) = table([trial]).rows
+    sifted = tuple((least, judge(found.sifted(least).shapes, FIELD, (), 0.5)) for least in (0.4, 0.5))
+    return Trial(way, "field", False, 1e6, found, judged, sifted)
+
+
+def test_the_tables_sum_up() -> None:
+    (row,) = table([trial_of()]).rows
     assert row[:4] == (SIMILAR, "4", "0.500", "1.000")
-    assert row[-2:] == ("2.0", "8.0")
-    assert by_field([trial]).rows[0][0] == "field, left out"
+    assert row[-3:] == ("2.0", "8.0", "0.50")
+    assert by_field([trial_of()]).rows[0][0] == "field, left out"
+
+
+def test_a_slider_leaves_out_what_is_less_alike() -> None:
+    found = trial_of().found
+    assert found.sifted(0.5).shapes == SQUARES[:1]
+    assert found.sifted(0.5).likeness == (0.9,)
+    assert found.sifted(0.4) == found
+    assert sifting([trial_of(), trial_of("automatic")]).rows == (("0.40", "0.500", "1.000"), ("0.50", "0.250", "1.000"))
+
+
+def test_the_page_shows_tables_plots_and_pictures(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    cv2.imwrite(str(tmp_path / "field.png"), np.full((100, 200, 3), 200, np.uint8))
+    field = replace(FIELD, slide=replace(FIELD.slide, path=str(tmp_path / "field.png")))
+    drawn = picture(field, trial_of().found, exemplars_of(SQUARES, 1))
+    assert np.asarray(cv2.imdecode(np.frombuffer(drawn, np.uint8), cv2.IMREAD_COLOR)).shape == (100, 200, 3)
+    found = [trial_of(), trial_of("a box for each"), trial_of("automatic")]
+    page = write(tmp_path / "out", {"device": "none"}, ("about",), found, trial_of().found, [Plot("a field", drawn)])
+    text = page.read_text()
+    assert text.count("<img") == 2
+    assert text.count("<table") == 3
+    figures = json.loads(page.with_suffix(".json").read_text())
+    assert figures["headline"].startswith("4 objects: recall 0.500 at precision 1.000")
+    assert figures["square"]["cpu_s"] == 3.0
+    assert "2.0 s (3.0 s of all cores) for 2 proposals" in page.with_suffix(".md").read_text()
 
 
 def test_what_is_shown_is_always_the_same() -> None:

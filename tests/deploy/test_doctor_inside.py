@@ -38,7 +38,7 @@ def without(stack: Stack, service: str) -> Iterator[None]:
 def test_a_sound_stack(stack: Stack) -> None:
     status, findings, said = doctor(stack)
     assert status == 0, said
-    assert findings["route"] == ("ok", f"nginx lets Core pass ({stack.net}.6), and nobody else")
+    assert findings["route"] == ("ok", f"nginx lets Core through ({stack.net}.6), and nobody else")
     assert [about for about, (state, _) in findings.items() if state == "warning"] == ["weights"]  # the demo model
     assert "Nothing is wrong" not in said
 
@@ -55,7 +55,7 @@ def test_a_wrong_allow_list(stack: Stack) -> None:
         file.write_text(right)
         stack.up_nginx()
     assert (status, failed(findings)) == (1, ["route"]), said
-    assert f"nginx lets 172.20.0.6 pass, but Core is {stack.net}.6" in findings["route"][1]
+    assert f"nginx lets 172.20.0.6 through, but Core is {stack.net}.6" in findings["route"][1]
     assert "scripts/join.py" in said
 
 

@@ -78,7 +78,7 @@ def test_a_sound_installation(lab: Lab, environment: dict[str, str], tmp_path: P
     assert states.pop("weights") == "warning"  # the embedded model
     assert set(states.values()) == {"ok"}, findings
     assert set(states) == {
-        "settings", "device", "Core", "clocks", "PIMS", "account", "y axis", "route", "proxy's patience",
+        "settings", "device", "Core", "clocks", "PIMS", "account", "y axis", "route", "proxy timeout",
     }  # fmt: skip
 
 
@@ -248,18 +248,18 @@ def test_images_that_tell_nothing(lab: Lab, environment: dict[str, str]) -> None
 def test_the_proxys_patience(environment: dict[str, str], tmp_path: Path, configuration: str, state: str) -> None:
     file = tmp_path / "nginx.txt"
     file.write_text(configuration)
-    assert found(nginx=file)["proxy's patience"].state == state
+    assert found(nginx=file)["proxy timeout"].state == state
 
 
 @pytest.mark.parametrize(
     ("allowed", "core", "state", "said"),
     [
-        ("127.0.0.1", "127.0.0.1", "ok", "nginx lets Core pass (127.0.0.1), and nobody else"),
-        ("10.9.8.7 127.0.0.1", "127.0.0.1", "ok", "nginx lets Core pass (10.9.8.7 127.0.0.1), and nobody else"),
-        ("172.20.0.6", "127.0.0.1", "failed", "nginx lets 172.20.0.6 pass, but Core is 127.0.0.1"),
-        ("nobody", "127.0.0.1", "failed", "nginx lets nobody pass"),
-        ("172.20.0.6", "no.such.name.invalid", "warning", "cannot be told"),
-        ("", "127.0.0.1", "warning", "does not say who passes"),
+        ("127.0.0.1", "127.0.0.1", "ok", "nginx lets Core through (127.0.0.1), and nobody else"),
+        ("10.9.8.7 127.0.0.1", "127.0.0.1", "ok", "nginx lets Core through (10.9.8.7 127.0.0.1), and nobody else"),
+        ("172.20.0.6", "127.0.0.1", "failed", "nginx lets 172.20.0.6 through, but Core is 127.0.0.1"),
+        ("nobody", "127.0.0.1", "failed", "nginx lets nobody through"),
+        ("172.20.0.6", "no.such.name.invalid", "warning", "is unknown"),
+        ("", "127.0.0.1", "warning", "does not say who is let through"),
     ],
 )
 def test_whether_core_passes_the_proxy(

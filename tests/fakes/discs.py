@@ -47,6 +47,7 @@ class Pointing(DarkSegmenter):
     judgement: Judgement = field(default_factory=Judgement)
     decoded: int = 0
     before_decoding: Callable[[], None] | None = None
+    asked: list[Prompts] = field(default_factory=list)
 
     @property
     def input_side_px(self) -> int:
@@ -58,6 +59,7 @@ class Pointing(DarkSegmenter):
 
     def decode(self, embedding: DarkEmbedding, prompts: Prompts) -> Masks:
         self.decoded += 1
+        self.asked.append(prompts)
         if self.before_decoding:
             self.before_decoding()
         _, labels = cv2.connectedComponents(embedding.dark.astype(np.uint8))

@@ -1,7 +1,12 @@
+from itertools import pairwise
+
+import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis.extra import numpy as hnp
 
-from app.geometry.masks import Mask, Masks, clean_mask, mask_in_model_frame
+from app.geometry.masks import Mask, Masks, clean_mask, large_components, mask_in_model_frame, without_spurs
 
 
 def square(x: int, y: int, width: int, height: int, side: int = 1024) -> np.ndarray:
@@ -74,3 +79,78 @@ def test_an_object_thinner_than_the_opening_survives() -> None:
 
 def test_an_empty_mask_stays_empty() -> None:
     assert not clean_mask(np.zeros((1024, 1024), bool)).any()
+
+
+def ragged(seed: int, side: int) -> np.ndarray:
+    """Draw raw values with several objects, holes and specks."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.standard_normal((seed % 7 + 3, seed % 7 + 3)).astype(np.float32)
+    values = cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC) - rng.uniform(-0.2, 1.5)
+    return np.asarray(values + (seed % 3) * rng.normal(0, 0.15, values.shape), np.float32)
+
+
+@pytest.mark.parametrize("side", [48, 64, 200, 256])
+def test_the_part_that_is_enlarged_is_that_of_the_whole(side: int) -> None:
+    empty, full = np.full((2, side, side), -1, np.float32), np.ones((1, side, side), np.float32)
+    for logits in (*empty, *full, *(ragged(seed, side) for seed in range(8))):
+        whole = cv2.resize(logits, (1024, 1024), interpolation=cv2.INTER_LINEAR) > 0
+        assert np.array_equal(mask_in_model_frame(logits), whole)
+
+
+def test_components_are_chosen_as_if_all_were_labelled() -> None:
+    for seed in range(12):
+        mask = (ragged(seed, 256) > 0).astype(np.uint8)
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+        areas = stats[1:, cv2.CC_STAT_AREA]
+        wanted = 1 + np.flatnonzero(areas >= 0.1 * areas.max(initial=0))
+        assert np.array_equal(large_components(mask), np.isin(labels, wanted))
+    ring = np.zeros((60, 60), np.uint8)
+    ring[5:55, 5:55], ring[10:50, 10:50], ring[29:31, 29:31] = 1, 0, 1  # a speck inside of a ring is one more
+    assert large_components(ring).sum() == ring.sum() - 4
+
+
+def drawn(*discs: tuple[int, int, int], neck: int = 0) -> np.ndarray:
+    """Discs (x, y, radius) on 256 px, joined by a line of a width."""
+    canvas = np.zeros((256, 256), np.uint8)
+    for x, y, radius in discs:
+        cv2.circle(canvas, (x, y), radius, 1, -1)
+    for (x, y, _), (to_x, to_y, _) in pairwise(discs):
+        if neck:
+            cv2.line(canvas, (x, y), (to_x, to_y), 1, neck)
+    return canvas > 0
+
+
+def test_a_spur_is_cut_off_and_the_object_keeps_its_size() -> None:
+    object_, whisker = drawn((128, 128, 60)), drawn((128, 128, 60), (240, 128, 2), neck=9)
+    found = without_spurs(whisker)
+    assert found[128, 150]
+    assert not found[:, 200:].any()
+    assert (found ^ object_).sum() < 0.01 * object_.sum()
+
+
+def test_a_point_on_a_narrow_part_keeps_it() -> None:
+    whisker = drawn((128, 128, 60), (240, 128, 2), neck=9)
+    assert without_spurs(whisker, np.array([[230.5, 128.5]]))[128, 190:240].all()
+    for elsewhere in ([[10.0, 10.0]], [[128.0, 128.0]], [[-5.0, 300.0]], np.empty((0, 2))):
+        assert not without_spurs(whisker, np.array(elsewhere))[:, 200:].any()
+
+
+def test_what_is_thin_all_along_is_no_spur() -> None:
+    strip = np.zeros((256, 256), bool)
+    strip[100:104, 20:230] = True
+    assert (without_spurs(strip) == strip).all()
+
+
+def test_the_arrays_edge_cuts_nothing_off() -> None:
+    half = drawn((0, 128, 60))
+    assert (without_spurs(half) ^ half).sum() < 0.01 * half.sum()
+    everything = np.ones((64, 64), bool)
+    assert without_spurs(everything).all()
+    assert not without_spurs(~everything).any()
+
+
+@given(hnp.arrays(np.bool_, hnp.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=24)))
+def test_nothing_is_added_and_something_is_left(mask: np.ndarray) -> None:
+    found = without_spurs(mask)
+    assert not (found & ~mask).any()
+    assert found.any() == mask.any()

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from shapely.affinity import translate
 
 from app.geometry.contours import trace_polygons
-from app.geometry.masks import clean_mask, mask_in_model_frame
+from app.geometry.masks import clean_mask, mask_in_model_frame, without_spurs
 from app.geometry.outlines import MOST_VERTICES, OutlineOptions, Style, outline_of, outline_on_slide
 from app.geometry.polygons import iou
 from app.geometry.windows import MODEL_SIDE_PX, WindowGrid
@@ -50,7 +50,10 @@ def objects(draw: st.DrawFn) -> np.ndarray:
 def exact(logits: np.ndarray) -> shapely.Geometry:
     """The cleaned mask along its pixels' edges, holes filled."""
     return shapely.union_all(
-        [shapely.Polygon(each.exterior) for each in trace_polygons(clean_mask(mask_in_model_frame(logits)))]
+        [
+            shapely.Polygon(each.exterior)
+            for each in trace_polygons(clean_mask(without_spurs(mask_in_model_frame(logits))))
+        ]
     )
 
 

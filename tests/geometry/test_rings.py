@@ -86,3 +86,19 @@ def test_balanced_corners_enclose_the_area_of_their_curve(count: int, turn: int)
     area = shapely.Polygon(balanced(ring, chosen)).area
     assert area == pytest.approx(np.pi * 100**2, rel=0.01)
     assert shapely.Polygon(ring[chosen]).area < area
+
+
+def test_a_corner_that_a_ring_passes_twice_is_where_it_passes_last() -> None:
+    ring = np.array([[0, 0], [4, 0], [4, 4], [2, 2], [0, 4], [2, 2.0]])
+    assert corners(ring, 0.0).tolist() == [0, 1, 2, 4, 5]
+
+
+def test_borders_lie_where_the_mask_lies() -> None:
+    mask = np.zeros((40, 50), bool)
+    mask[30:38, 41:49], mask[33:35, 44:46] = True, False
+    (component,) = components_of(mask, holes=True)
+    assert component.shell.min(axis=0).tolist() == [41.5, 30.5]
+    assert component.shell.max(axis=0).tolist() == [48.5, 37.5]
+    assert component.holes[0].min(axis=0).tolist() == [43.5, 32.5]
+    (strided,) = components_of(np.repeat(mask, 2, axis=1)[:, ::2], holes=True)
+    assert np.array_equal(strided.shell, component.shell)

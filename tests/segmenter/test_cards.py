@@ -55,6 +55,25 @@ def checkpoint(folder: Path, card: object) -> Path:
     return path
 
 
+@pytest.mark.parametrize(("said", "needs_box"), [({"learned": False}, True), ({"learned": True}, False), (None, False)])
+def test_a_card_says_whether_points_were_learned(tmp_path: Path, said: object, needs_box: bool) -> None:
+    card = read_card(checkpoint(tmp_path, {**PLAIN, "point_prompt": said}))
+    assert card is not None
+    assert card.judgement.needs_box is needs_box
+
+
+@pytest.mark.parametrize("said", [{}, [], False, "no", {"learned": 0}, {"learned": None}])
+def test_a_card_that_says_something_else_of_points_is_none(tmp_path: Path, said: object) -> None:
+    with pytest.raises(WeightsCorrupt, match="point_prompt"):
+        read_card(checkpoint(tmp_path, {**PLAIN, "point_prompt": said}))
+
+
+def test_the_embedded_model_needs_a_box() -> None:
+    card = read_card(EMBEDDED_MODEL)
+    assert card is not None
+    assert card.judgement.needs_box
+
+
 def test_a_card_says_how_to_judge(tmp_path: Path) -> None:
     card = read_card(checkpoint(tmp_path, JUDGED))
     assert card is not None

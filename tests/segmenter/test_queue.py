@@ -136,6 +136,51 @@ def test_whoever_cannot_wait_so_long_is_told_at_once(bench: Bench) -> None:
     assert not bench.put("in time", deadline=time.monotonic() + 20).done()
 
 
+def test_waiting_is_estimated_with_the_batches_that_were_seen(
+    benches: list[Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batches may hold 8, and hold 2 on average: with 8 the wait would be told four times too short."""
+    benches.append(Bench(batch=8, max_waiting=8))
+    line = benches[0].queue
+    for _ in range(30):
+        line._note_pace(1, 1.0)
+        line._note_pace(3, 3.0)
+    benches[0].put("first")
+    until(lambda: benches[0].batches)
+    for n in range(7):
+        benches[0].put(str(n))
+    late = benches[0].put("late", deadline=time.monotonic() + 5)
+    with pytest.raises(ModelBusy, match="about 8 s") as caught:
+        late.result(10)
+    assert 4 < caught.value.retry_after_s < 7  # 8 s for those before, 2 for its own batch, 5 that it has
+
+
+def test_the_estimate_follows_what_really_happens() -> None:
+    """Windows cost 2 ms and a batch 10 ms more; a crowd of 5 is told about what it then waits, not a fifth of it."""
+    line: EncoderQueue[int, int] = EncoderQueue(_slowly, batch=16)
+    with ThreadPoolExecutor(5) as pool:
+        start = time.monotonic()
+        assert list(pool.map(lambda n: line.run(n, Claim(n)), range(100))) == list(range(100))
+        from_job_to_job_s = (time.monotonic() - start) / 100
+    assert line.load.windows / line.load.batches > 1.5
+    assert line._pace_s() == pytest.approx(from_job_to_job_s, rel=0.8)
+    assert line._pace_s() > 2.0 * line._usual_s / 16
+    line.close()
+
+
+def _slowly(jobs: list[int]) -> list[int]:
+    time.sleep(0.01 + 0.002 * len(jobs))
+    return jobs
+
+
+def test_the_first_batch_tells_the_pace_where_nothing_is_known() -> None:
+    line: EncoderQueue[str, str] = EncoderQueue(lambda jobs: jobs, batch=4)
+    line._note_pace(4, 8.0)
+    assert line._pace_s() == 2.0
+    known: EncoderQueue[str, str] = EncoderQueue(lambda jobs: jobs, batch=4, usual_s=3.0)
+    assert known._pace_s() == 3.0  # a window by itself
+
+
 def test_a_deadline_that_passes_in_line_is_told(bench: Bench) -> None:
     with pytest.raises(ModelBusy, match="in time"):
         bench.put("late", deadline=time.monotonic() + 0.2).result(10)

@@ -168,7 +168,7 @@ def test_metrics_of_another_checkpoint_are_refused(evaluated: Path, tmp_path: Pa
     assert mask_prompts_of(tmp_path / "model" / "mine.pt") == MaskPrompts(-6.9, 6.9, learned=True)
     assert "Vanmechelen, T. (2025)" in (tmp_path / "model" / "README.md").read_text()
     assert "Vanmechelen" in json.loads((tmp_path / "model" / "mine.json").read_text())["method"]
-    with pytest.raises(BrokenRun, match="is no run that got as far"):
+    with pytest.raises(BrokenRun, match="has no finished epoch of a training"):
         package(tmp_path / "nothing", None, about, tmp_path / "model")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -225,25 +224,8 @@ def test_parts_of_a_dataset(drawn: Dataset) -> None:
         drawn.only(("lungs",))
 
 
-SAMPLE = {"4.2", "5.4", "5.11", "5.17", "6.7", "sam2-histology"}
-"""One of each kind: asked as it is, a sweep that learns, redrawn, masks that moved, histology encoders."""
-
-
 @pytest.mark.long
-@pytest.mark.parametrize(
-    "entry",
-    [
-        pytest.param(
-            each,
-            id=each.number,
-            marks=pytest.mark.skipif(
-                os.environ.get("TABLES") != "all" and each.number not in SAMPLE,
-                reason="takes most of an hour with the others; make test-tables runs all entries",
-            ),
-        )
-        for each in RUN
-    ],
-)
+@pytest.mark.parametrize("entry", [pytest.param(each, id=each.number) for each in RUN])
 def test_every_entry_runs_end_to_end(entry: Entry, drawn: Dataset, out: Path) -> None:
     page = run(job(entry.number, drawn, out))
     check_page(page, entry)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import replace
@@ -110,6 +111,28 @@ def test_tiles_have_the_scale_of_the_exemplars(propose: Propose, reader: ManyDis
     proposing = propose.begin(Asked(WHOLE, 5, like=(100,)))
     assert {tile.window.side_px0 for tile in proposing.wanted.tiles} == {300}
     assert reader.read_windows[0].side_px0 == 300
+
+
+def test_a_model_that_needs_a_box_is_prompted_with_boxes_where_something_stands_out(
+    propose: Propose, model: Pointing
+) -> None:
+    model.judgement = Judgement(needs_box=True)
+    proposing = propose.begin(Asked(WHOLE, 5))
+    assert hits(all_of(proposing)) == set(range(len(DISCS)))
+    assert proposing.ended().prompts < 60 * len(DISCS)
+    assert {len(prompts.box) for prompts in model.asked} == {2}
+
+
+def test_the_tiles_beside_the_exemplars_come_first(propose: Propose) -> None:
+    proposing = propose.begin(Asked(WHOLE, 5, like=(110,)))
+    x, y = PLACES[10]
+    middles = [
+        (tile.window.x0 + tile.window.side_px0 / 2, tile.window.y0 + tile.window.side_px0 / 2)
+        for tile in proposing.wanted.tiles
+    ]
+    distances = [math.hypot(middle[0] - x, middle[1] - y) for middle in middles]
+    assert distances == sorted(distances)
+    assert len(distances) > 6
 
 
 @pytest.mark.parametrize(

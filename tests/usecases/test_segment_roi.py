@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from app.errors import ModelBusy
-from app.geometry.frames import Roi, flip_y
+from app.geometry.frames import Roi, SlideXY, flip_y
 from app.geometry.judgement import Calibration, Judgement
 from app.geometry.masks import Mask, Masks
 from app.geometry.prompts import PointLabel, PointPrompt, Prompts
@@ -21,7 +21,7 @@ from app.usecases.ports import Claim, ModelInfo, Plane, Slide
 from app.usecases.proposals import Choice
 from app.usecases.segment_roi import Segmentation, SegmentRoi, Wish
 from app.usecases.timings import Stopwatch
-from tests.fakes.rooms import DarkEmbedding, DarkSegmenter, DiscReader
+from tests.fakes.rooms import DARK, DarkEmbedding, DarkSegmenter, DiscReader
 
 SLIDE = Slide(5, 1000, 800, "slide.tif")
 BOX = Roi(430, 330, 570, 470)
@@ -208,3 +208,27 @@ def test_a_wider_window_in_which_nothing_is_found_is_forgotten() -> None:
     assert found.account.window.side_px0 == 80
     assert found.shape is not None
     assert doubts.CUT in found.account.judged.doubts
+
+
+def test_a_click_on_a_spur_keeps_it() -> None:
+    @dataclass
+    class Spurred(DiscReader):
+        def read(self, slide: Slide, plane: Plane, window: Window, side_px: int, claim: Claim = Claim()) -> WindowImage:
+            image = super().read(slide, plane, window, side_px)
+            pixels = image.pixels.copy()
+            (left, top), (right, bottom) = image.grid.to_window(SlideXY(np.array([[500.0, 396], [590, 404]]))).astype(
+                int
+            )
+            pixels[top:bottom, left:right] = DARK
+            return replace(image, pixels=pixels)
+
+    wide = Roi(400, 300, 600, 500)
+    there = PointPrompt(585, 400)
+    without = segmented(DarkSegmenter(), wide, reader=Spurred()).shape
+    kept = segmented(DarkSegmenter(), wide, (there,), reader=Spurred()).shape
+    background = segmented(DarkSegmenter(), wide, (PointPrompt(585, 400, PointLabel.BACKGROUND),), reader=Spurred())
+    assert without is not None
+    assert kept is not None
+    assert background.shape is not None
+    assert without.bounds[2] < 563 < 585 < kept.bounds[2]
+    assert background.shape.bounds[2] < 563

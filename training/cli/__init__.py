@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import typer
 
-from app.cli.console import PlainFlags
+from app.cli import console
 from app.errors import StartupError
 from training.cli import embedded, evaluate, export, learn, package, pull, tables, train, whole
 from training.errors import TrainingError
 
-INTERRUPTED, WRONG_USAGE = 130, 2
+WRONG_USAGE = 2
 
 
-class Commands(PlainFlags):
+class Commands(console.Group):
     """A group of commands in which an error of ours is one line on stderr, and so is an interruption.
 
     What was asked for and is not there ends as any wrong usage does, with exit code 2.
@@ -26,11 +25,11 @@ class Commands(PlainFlags):
         try:
             return super().invoke(ctx)
         except (TrainingError, StartupError) as error:
-            print(f"error: {error}", file=sys.stderr)
-            raise typer.Exit(WRONG_USAGE if isinstance(error, StartupError) else 1) from error
+            ended = console.refusal(str(error))
+            raise typer.Exit(WRONG_USAGE) if isinstance(error, StartupError) else ended from error
         except KeyboardInterrupt as stopped:
-            print("Stopped. What is finished is kept: the same command goes on from here.", file=sys.stderr)
-            raise typer.Exit(INTERRUPTED) from stopped
+            console.stderr().print("Stopped. What is finished is kept: the same command goes on from here.")
+            raise typer.Exit(console.INTERRUPTED) from stopped
 
 
 app = typer.Typer(
@@ -38,7 +37,9 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Train models for the refine service: export, train, evaluate, package; or all of it with `whole`.",
+    help="Train models for the refine service: export, train, evaluate, package; `whole` does it all.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, or data or weights that are not there,"
+    " 3 some could not be read, 130 interrupted.",
 )
 app.add_typer(export.app, name="export")
 app.command("train")(train.train)

@@ -9,14 +9,16 @@ import typer
 
 
 def embedded(
-    out: Annotated[Path, typer.Option(help="Folder of the run; the same one again goes on with it.")] = Path(
+    out: Annotated[Path, typer.Option(help="Folder of the run; give the same one again to continue it.")] = Path(
         "out/embedded"
     ),
-    steps: Annotated[int, typer.Option(min=1, help="How long to learn; a second or two each on two cores.")] = 3200,
-    scenes: Annotated[int, typer.Option(min=12, help="Drawn scenes to learn from.")] = 800,
-    seed: Annotated[int, typer.Option(help="Of the scenes, the samples and the weights.")] = 7,
+    steps: Annotated[
+        int, typer.Option(min=1, help="How many steps to train; each takes a second or two on two cores.")
+    ] = 3200,
+    scenes: Annotated[int, typer.Option(min=12, help="How many drawn scenes to train on.")] = 800,
+    seed: Annotated[int, typer.Option(help="Seed of the scenes, the samples and the weights.")] = 7,
     install: Annotated[
-        Path | None, typer.Option(help="Also put the checkpoint and its record here, for the service to load.")
+        Path | None, typer.Option(help="Folder to install the checkpoint and its record in, for the service to load.")
     ] = None,
 ) -> None:
     """Train the embedded demo model from drawn tissue."""

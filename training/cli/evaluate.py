@@ -11,9 +11,11 @@ from training.cli.train import Config, Device, Encoder, Precision
 
 
 def evaluate(
-    data: Annotated[Path, typer.Option(help="The dataset folder; or one of tiles with masks, all of which count.")],
+    data: Annotated[Path, typer.Option(help="Dataset folder, or folder of tiles with masks, all of which are used.")],
     checkpoint: Annotated[str, typer.Option(help="A file, the name of pulled weights, or embedded.")],
-    out: Annotated[Path, typer.Option(help="Gets metrics.json and report.html; the same one again goes on.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for metrics.json and report.html; give the same one again to continue.")
+    ],
     config: Config = None,
     encoder: Encoder = None,
     sam: Annotated[
@@ -21,21 +23,26 @@ def evaluate(
     ] = None,
     against: Annotated[
         list[str] | None,
-        typer.Option(help="Another checkpoint beside it, FILE or FILE=CONFIG: zero-shot weights, other encoders."),
+        typer.Option(help="Another checkpoint to compare with, FILE or FILE=CONFIG; may be repeated."),
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="train, validation, test or all.", show_default="test; all of a folder of tiles")
+        str | None,
+        typer.Option(
+            help="Part of the data: train, validation, test or all.", show_default="test; all of a folder of tiles"
+        ),
     ] = None,
-    limit: Annotated[int, typer.Option(min=0, help="Most objects of each dataset; 0 takes all.")] = 150,
-    precision: Annotated[Precision, typer.Option(help="auto: bfloat16 on a GPU.")] = Precision.auto,
+    limit: Annotated[int, typer.Option(min=0, help="Use at most this many objects of each dataset; 0: all.")] = 150,
+    precision: Annotated[
+        Precision, typer.Option(help="Precision; auto is bfloat16 on a GPU, else float32.")
+    ] = Precision.auto,
     device: Device = "auto",
-    seed: Annotated[int, typer.Option(help="Of the prompts and of --limit.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the prompts and of --limit.")] = 0,
     calibrate: Annotated[
         bool,
         typer.Option(
             "--calibrate",
             help="Write into the checkpoint's card which mask to take and how far to trust it. Only for data that it"
-            " was never trained on; the images that a card names as left out are found by themselves.",
+            " was never trained on; images that the card names as left out are found automatically.",
         ),
     ] = False,
 ) -> None:
@@ -64,4 +71,4 @@ def evaluate(
     report = evaluate_and_report(dataset, loaded, where, split, limit, seed, out, calibrate=calibrate)
     typer.echo(f"{report.metrics}, {report.html}: {report.headline}")
     if report.card:
-        typer.echo(f"{report.card} says now which mask to take and how far to trust it.")
+        typer.echo(f"{report.card} now says which mask to take and how far to trust it.")

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.console import PlainFlags
+from app.cli.console import Group
 
 if TYPE_CHECKING:
     from training.dataset.outcome import Choice, Exported
     from training.dataset.sources import Source
 
 app = typer.Typer(
-    cls=PlainFlags,
+    cls=Group,
     no_args_is_help=True,
-    help="Let a dataset folder follow outlined objects, from one source or several: what is new is added, what was"
-    " corrected is replaced, what is gone is told. Exit status: 0 all is well, 3 done but for what could not be read,"
-    " 1 nothing could be done, 2 wrong usage, 130 stopped.",
+    help="Keep a dataset folder up to date with outlined objects from one or more sources: new ones are added,"
+    " corrected ones replaced, missing ones reported. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some could not be"
+    " read, 130 interrupted.",
 )
 INCOMPLETE = 3
 """Exit status of an export that named records or files that it could not read."""
@@ -27,19 +27,21 @@ _REASONS = 4
 _SHOWN = 12
 """So many records of a kind are named in the terminal; all of them in a file."""
 
-Out = Annotated[Path, typer.Option(help="The dataset folder.")]
-MinArea = Annotated[float, typer.Option(min=0.0, help="Leave out smaller objects, level-0 pixels.")]
-PerSlide = Annotated[int | None, typer.Option(min=1, help="Most objects of each image.", show_default="all")]
-Edges = Annotated[bool, typer.Option("--edges", help="Also objects that the edge of a tile may have cut.")]
-Seed = Annotated[int, typer.Option(help="Of the split and of --per-slide.")]
-Prune = Annotated[bool, typer.Option("--prune", help="Take out what the source has no more.")]
+Out = Annotated[Path, typer.Option(help="Dataset folder.")]
+MinArea = Annotated[float, typer.Option(min=0.0, help="Leave out objects with a smaller area, in level-0 pixels.")]
+PerSlide = Annotated[
+    int | None, typer.Option(min=1, help="Use at most this many objects of each image.", show_default="all")
+]
+Edges = Annotated[bool, typer.Option("--edges", help="Include objects that the edge of a tile may have cut.")]
+Seed = Annotated[int, typer.Option(help="Seed of the split and of --per-slide.")]
+Prune = Annotated[bool, typer.Option("--prune", help="Remove what the source no longer has.")]
 Name = Annotated[
     str | None,
-    typer.Option("--source", help="What the dataset calls this source.", show_default="known by where it lies"),
+    typer.Option("--source", help="Name of this source in the dataset.", show_default="from its path"),
 ]
 Images = Annotated[Path | None, typer.Option(help="Folder of the images; default: beside the annotations.")]
 
-_HOST, _PUBLIC_KEY, _PRIVATE_KEY = (
+HOST, PUBLIC_KEY, PRIVATE_KEY = (
     [f"CYTOMINE_{name}", f"REFINE_PLATFORM__{name}"] for name in ("HOST", "PUBLIC_KEY", "PRIVATE_KEY")
 )
 """Environment variables: as the client's, else as the service's."""
@@ -47,7 +49,7 @@ _HOST, _PUBLIC_KEY, _PRIVATE_KEY = (
 
 @app.command("tiles")
 def tiles(
-    folder: Annotated[Path, typer.Argument(help="With NAME.png and NAME.mask.png, itself or in tiles/.")],
+    folder: Annotated[Path, typer.Argument(help="Folder with NAME.png and NAME.mask.png, itself or in tiles/.")],
     out: Out, min_area: MinArea = 100.0, per_slide: PerSlide = None, edges: Edges = False, prune: Prune = False,
     source: Name = None, seed: Seed = 0,
 ) -> None:  # fmt: skip
@@ -59,7 +61,7 @@ def tiles(
 
 @app.command("qupath")
 def qupath(
-    folder: Annotated[Path, typer.Argument(help="With NAME.geojson, as QuPath exports them.")],
+    folder: Annotated[Path, typer.Argument(help="Folder with NAME.geojson, as QuPath exports them.")],
     out: Out, images: Images = None, min_area: MinArea = 100.0, per_slide: PerSlide = None, prune: Prune = False,
     source: Name = None, seed: Seed = 0,
 ) -> None:  # fmt: skip
@@ -71,10 +73,11 @@ def qupath(
 
 @app.command("asap")
 def asap(
-    folder: Annotated[Path, typer.Argument(help="With NAME.xml, as ASAP and Camelyon16 have them.")],
+    folder: Annotated[Path, typer.Argument(help="Folder with NAME.xml, as ASAP and Camelyon16 have them.")],
     out: Out, images: Images = None,
     exclude: Annotated[
-        list[str] | None, typer.Option(help="Groups that are cut out of the others.", show_default="_2, Exclusion")
+        list[str] | None,
+        typer.Option(help="Group to cut out of the others; may be repeated.", show_default="_2, Exclusion"),
     ] = None,
     min_area: MinArea = 100.0, per_slide: PerSlide = None, prune: Prune = False, source: Name = None, seed: Seed = 0,
 ) -> None:  # fmt: skip
@@ -87,7 +90,7 @@ def asap(
 
 @app.command("coco")
 def coco(
-    file: Annotated[Path, typer.Argument(help="COCO annotations, JSON.")],
+    file: Annotated[Path, typer.Argument(help="COCO annotation file, JSON.")],
     out: Out, images: Images = None, min_area: MinArea = 100.0, per_slide: PerSlide = None, edges: Edges = False,
     prune: Prune = False, source: Name = None, seed: Seed = 0,
 ) -> None:  # fmt: skip
@@ -101,12 +104,14 @@ def coco(
 def cytomine(
     project: Annotated[list[int], typer.Argument(help="Ids of the projects.")],
     out: Out,
-    host: Annotated[str, typer.Option(envvar=_HOST, help="Base URL of Cytomine.")],
-    public_key: Annotated[str, typer.Option(envvar=_PUBLIC_KEY, help="Of the account that reads.")],
-    private_key: Annotated[str, typer.Option(envvar=_PRIVATE_KEY, help="Of the same account.")],
-    term: Annotated[list[str] | None, typer.Option(help="Only annotations of this term, by name or id.")] = None,
-    user: Annotated[list[int] | None, typer.Option(help="Only annotations of this user, by id.")] = None,
-    reviewed: Annotated[bool, typer.Option("--reviewed", help="Reviewed annotations in place of the users'.")] = False,
+    host: Annotated[str, typer.Option(envvar=HOST, help="Base URL of Cytomine.")],
+    public_key: Annotated[str, typer.Option(envvar=PUBLIC_KEY, help="Public API key of the account that reads.")],
+    private_key: Annotated[str, typer.Option(envvar=PRIVATE_KEY, help="Private API key of the same account.")],
+    term: Annotated[
+        list[str] | None, typer.Option(help="Only those with this term, by name or id; may be repeated.")
+    ] = None,
+    user: Annotated[list[int] | None, typer.Option(help="Only those by this user, by id; may be repeated.")] = None,
+    reviewed: Annotated[bool, typer.Option("--reviewed", help="Reviewed annotations instead of the users'.")] = False,
     min_area: MinArea = 100.0, per_slide: PerSlide = None, prune: Prune = False, seed: Seed = 0,
 ) -> None:  # fmt: skip
     """Export the annotations of Cytomine projects."""
@@ -144,7 +149,7 @@ def tell(done: Exported, out: Path) -> None:
     left_out = f" ({'; '.join(f'{count}: {why}' for why, count in reasons.most_common(_REASONS))})" if reasons else ""
     parts = [f"{done.new} new", f"{done.changed} changed", f"{done.kept} kept", f"{done.left_out} left out{left_out}"]
     parts += [f"{len(done.refused)} not readable"] if done.refused else []
-    parts += [f"{len(done.gone)} gone (--prune takes them out)"] if done.gone else []
+    parts += [f"{len(done.gone)} gone (--prune removes them)"] if done.gone else []
     parts += [f"{len(done.taken_out)} taken out"] if done.taken_out else []
     if done.moved_from:
         typer.echo(f"{done.source} lay in {done.moved_from} before; give --source if this is another one.", err=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from training.cli.export import HOST, PRIVATE_KEY, PUBLIC_KEY
 from training.cli.train import Device
 
 if TYPE_CHECKING:
@@ -23,35 +24,42 @@ class Learned(StrEnum):
 
 
 def learn(
-    project: Annotated[list[int], typer.Option(help="Id of a project; may be given several times.")],
+    project: Annotated[list[int], typer.Option(help="Id of a project; may be repeated.")],
     reference: Annotated[
         Path, typer.Option(help="Dataset folder, or folder of tiles with masks, that the model must not get worse at.")
     ],
-    host: Annotated[str, typer.Option(envvar="REFINE_PLATFORM__HOST", help="Base URL of Cytomine.")],
-    public_key: Annotated[str, typer.Option(envvar="REFINE_PLATFORM__PUBLIC_KEY", help="Of the account that reads.")],
-    private_key: Annotated[str, typer.Option(envvar="REFINE_PLATFORM__PRIVATE_KEY", help="Of the same account.")],
-    out: Annotated[Path, typer.Option(help="Keeps data and rounds; the same one each time.")] = Path("out/learn"),
+    host: Annotated[str, typer.Option(envvar=HOST, help="Base URL of Cytomine.")],
+    public_key: Annotated[str, typer.Option(envvar=PUBLIC_KEY, help="Public API key of the account that reads.")],
+    private_key: Annotated[str, typer.Option(envvar=PRIVATE_KEY, help="Private API key of the same account.")],
+    out: Annotated[Path, typer.Option(help="Folder of data and rounds; the same one each time.")] = Path("out/learn"),
     journal: Annotated[
         Path | None,
-        typer.Option(help="The service's journal; default: what is refined has the property refined-with-sam."),
+        typer.Option(help="The service's journal; without it, annotations with the property refined-with-sam."),
     ] = None,
     checkpoint: Annotated[
-        str | None, typer.Option(help="What to begin with.", show_default="what the service runs with these settings")
+        str | None, typer.Option(help="What to start from.", show_default="what the service runs with these settings")
     ] = None,
-    least: Annotated[int, typer.Option(min=1, help="Learn only if so many objects are new or corrected.")] = 20,
-    tune: Annotated[Learned, typer.Option(help="Prompt encoder and mask decoder, or LoRA too.")] = Learned.decoder,
-    minutes: Annotated[float, typer.Option(min=0.0, help="End after so long; 0: never.")] = 420.0,
-    epochs: Annotated[int, typer.Option(min=1)] = 30,
+    least: Annotated[
+        int, typer.Option(min=1, help="Train only if at least this many objects are new or corrected.")
+    ] = 20,
+    tune: Annotated[
+        Learned, typer.Option(help="What to train: prompt encoder and mask decoder, or LoRA too.")
+    ] = Learned.decoder,
+    minutes: Annotated[float, typer.Option(min=0.0, help="Stop training after this long; 0: no limit.")] = 420.0,
+    epochs: Annotated[int, typer.Option(min=1, help="How many epochs to train.")] = 30,
     lr: Annotated[float, typer.Option(min=0.0, help="Learning rate.")] = 5e-5,
-    name: Annotated[str, typer.Option(help="Of the model.")] = "learned",
-    licence: Annotated[str, typer.Option(help="For the model card.")] = "not stated",
+    name: Annotated[str, typer.Option(help="Name of the model.")] = "learned",
+    licence: Annotated[str, typer.Option(help="Licence, for the model card.")] = "not stated",
     use: Annotated[
-        bool, typer.Option("--use", help="Put the weights to use at once, if they are not worse; a service takes them.")
+        bool,
+        typer.Option(
+            "--use", help="Put the weights to use at once if they are not worse; a running service switches to them."
+        ),
     ] = False,
     device: Device = "auto",
-    seed: Annotated[int, typer.Option()] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
 ) -> None:
-    """Learn from what was refined in Cytomine since the last time; what gets worse is not packaged."""
+    """Train on what was refined in Cytomine since the last time; a model that gets worse is not packaged."""
     from training.early import check_out, check_training_data
     from training.finetune.recipe import Recipe
     from training.learn.round import learn as learn_from

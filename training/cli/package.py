@@ -9,14 +9,14 @@ import typer
 
 
 def package(
-    run: Annotated[Path, typer.Option(help="Folder of a training.")],
-    out: Annotated[Path, typer.Option(help="Gets NAME.pt, NAME.json and README.md.")],
-    name: Annotated[str, typer.Option(help="Of the model.")] = "fine-tuned",
-    licence: Annotated[
-        str, typer.Option(help="Under which it may be used; the data's terms count too.")
-    ] = "not stated",
+    run: Annotated[Path, typer.Option(help="Folder of a training run.")],
+    out: Annotated[Path, typer.Option(help="Folder for NAME.pt, NAME.json and README.md.")],
+    name: Annotated[str, typer.Option(help="Name of the model.")] = "fine-tuned",
+    licence: Annotated[str, typer.Option(help="Licence of the model; the terms of the data apply too.")] = "not stated",
     description: Annotated[str, typer.Option(help="A sentence for the card.")] = "",
-    metrics: Annotated[Path | None, typer.Option(help="metrics.json of an evaluation of the run's best.pt.")] = None,
+    metrics: Annotated[
+        Path | None, typer.Option(help="The metrics.json of an evaluation of the run's best.pt.")
+    ] = None,
 ) -> None:
     """Package the best checkpoint of a training with a model card."""
     from training.package import About

@@ -10,7 +10,9 @@ import typer
 
 
 def pull(
-    name: Annotated[str, typer.Argument(help="sam_vit_b, uni2-h, …; a wrong one is answered with all of them.")],
+    name: Annotated[
+        str, typer.Argument(help="Name of the weights, such as sam_vit_b or uni2-h; an unknown name lists them all.")
+    ],
     folder: Annotated[
         Path | None, typer.Option(help="Folder of the weights; default: REFINE_WEIGHTS__FOLDER.", show_default=False)
     ] = None,
@@ -23,7 +25,7 @@ def pull(
         ),
     ] = None,
 ) -> None:
-    """Fetch published weights; stopped at any moment, the next pull goes on from there."""
+    """Download published weights; if interrupted, the next pull continues from there."""
     from app.cli.console import stderr
     from app.cli.progress import show_progress
     from app.settings import read_settings

@@ -20,11 +20,13 @@ def tables() -> None:
 
 
 def table(
-    number: Annotated[str, typer.Argument(help='Of a table, as 5.6, or of a figure, as "figure 5.6".')],
-    data: Annotated[Path, typer.Option(help="The dataset folder; or one of tiles with masks.")],
-    out: Annotated[Path, typer.Option(help="Runs, embeddings and pages; the same one again goes on.")] = Path(
-        "out/tables"
-    ),
+    number: Annotated[
+        str, typer.Argument(help='Number of a table, such as 5.6, or of a figure, such as "figure 5.6".')
+    ],
+    data: Annotated[Path, typer.Option(help="Dataset folder, or folder of tiles with masks.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of runs, embeddings and pages; give the same one again to continue.")
+    ] = Path("out/tables"),
     datasets: Annotated[
         str | None,
         typer.Option(help="Parts of the data, A,B,C, in the order of the thesis' columns.", show_default="all"),
@@ -36,20 +38,22 @@ def table(
         ),
     ] = None,
     small: Annotated[
-        bool, typer.Option("--small", help="Small models, most with random weights, to see that it runs.")
+        bool, typer.Option("--small", help="Use small models, most with random weights, to see whether it runs.")
     ] = False,
     unseen: Annotated[
-        Path | None, typer.Option(help="Data that nothing was trained on, for table 6.9; all of it counts.")
+        Path | None, typer.Option(help="Data that no model was trained on, for table 6.9; all of it is used.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="In place of the recipe's 30.")] = None,
-    batch: Annotated[int | None, typer.Option(min=1, help="In place of the recipes' own.")] = None,
-    limit: Annotated[int, typer.Option(min=0, help="Ask for at most so many objects of each dataset; 0: all.")] = 150,
-    pictures: Annotated[int, typer.Option(min=0, help="Objects that are shown.")] = 3,
-    precision: Annotated[Precision, typer.Option(help="auto: bfloat16 on a GPU.")] = Precision.auto,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs, instead of the recipe's 30.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Batch size, instead of the recipe's.")] = None,
+    limit: Annotated[int, typer.Option(min=0, help="Use at most this many objects of each dataset; 0: all.")] = 150,
+    pictures: Annotated[int, typer.Option(min=0, help="How many objects to show.")] = 3,
+    precision: Annotated[
+        Precision, typer.Option(help="Precision; auto is bfloat16 on a GPU, else float32.")
+    ] = Precision.auto,
     device: Device = "auto",
-    seed: Annotated[int, typer.Option(help="Of the prompts.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the prompts.")] = 0,
 ) -> None:
-    """Run a table or figure of the thesis; stop it with Ctrl-C, and go on with the same command."""
+    """Run a table or figure of the thesis; stop with Ctrl-C, continue with the same command."""
     from app.errors import InvalidSettings
     from training.cli.export import tell
     from training.dataset import open_dataset

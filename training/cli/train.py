@@ -54,7 +54,7 @@ class Precision(StrEnum):
     bfloat16 = "bfloat16"
 
 
-Data = Annotated[Path, typer.Option(help="The dataset folder; or one of tiles with masks.")]
+Data = Annotated[Path, typer.Option(help="Dataset folder, or folder of tiles with masks.")]
 Config = Annotated[
     str | None,
     typer.Option(
@@ -66,62 +66,75 @@ Encoder = Annotated[
     str | None,
     typer.Option(help="Weights of the histology encoder: a file, a folder, or random; default: the pulled ones."),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu or cuda:N.")]
+Device = Annotated[str, typer.Option(help="Device: auto, cpu or cuda:N.")]
 
 
 def train(
     data: Data,
-    out: Annotated[Path, typer.Option(help="Folder of the run; the same one again goes on with it.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run; give the same one again to continue it.")],
     checkpoint: Annotated[
-        str, typer.Option(help="What to begin with: a file, the name of pulled weights, embedded or random.")
+        str, typer.Option(help="What to start from: a file, the name of pulled weights, embedded or random.")
     ] = "base_plus",
     config: Config = None,
     encoder: Encoder = None,
     recipe: Annotated[
-        RecipeName, typer.Option(help="Ours, or as the thesis trained; the other options change either.")
+        RecipeName, typer.Option(help="Our recipe, or the thesis'; the other options change either.")
     ] = RecipeName.ours,
     datasets: Annotated[
-        str | None, typer.Option(help="Parts of the data to learn from, A,B.", show_default="all")
+        str | None, typer.Option(help="Parts of the data to train on: A,B.", show_default="all")
     ] = None,
     tune: Annotated[
-        Tuned, typer.Option(help="Prompt encoder and mask decoder, these and LoRA, or all.")
+        Tuned, typer.Option(help="What to train: prompt encoder and mask decoder, these and LoRA, or everything.")
     ] = Tuned.decoder,
     loss: Annotated[
         LossName,
-        typer.Option(help="BCE + 0.05 |IoU error|; 20 focal + Dice + IoU; BCE; the thesis' versions of the originals."),
+        typer.Option(
+            help="Loss: BCE + 0.05 |IoU error|; 20 focal + Dice + IoU; BCE; or the thesis' versions of the originals."
+        ),
     ] = LossName.bce_iou,
-    epochs: Annotated[int, typer.Option(min=1)] = 30,
-    batch: Annotated[int | None, typer.Option(min=1, help="Default: 16, or 4 where the image encoder learns.")] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="How many epochs to train.")] = 30,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Batch size; default: 16, or 4 where the image encoder is trained.")
+    ] = None,
     lr: Annotated[float, typer.Option(min=0.0, help="Learning rate of AdamW.")] = 1e-5,
-    weight_decay: Annotated[float, typer.Option(min=0.0)] = 1e-4,
+    weight_decay: Annotated[float, typer.Option(min=0.0, help="Weight decay of AdamW.")] = 1e-4,
     prompts: Annotated[
-        str, typer.Option(help="Types to learn from, with all their subsets.")
+        str, typer.Option(help="Types of prompts to train on, with all their subsets.")
     ] = "box,mask,positive,negative",
-    subsets: Annotated[int, typer.Option(min=1, help="Subsets of the prompts that each batch is decoded with.")] = 3,
+    subsets: Annotated[int, typer.Option(min=1, help="How many subsets of the prompts to decode each batch with.")] = 3,
     patience: Annotated[
         int | None,
-        typer.Option(min=0, help="Epochs without a better validation; 0: never stop.", show_default="6; thesis: 0"),
+        typer.Option(
+            min=0,
+            help="Stop after this many epochs without a better validation; 0: never.",
+            show_default="6; thesis: 0",
+        ),
     ] = None,
-    lora_rank: Annotated[int, typer.Option(min=1)] = 8,
+    lora_rank: Annotated[int, typer.Option(min=1, help="Rank of the LoRA matrices, with --tune lora.")] = 8,
     interactive: Annotated[
         bool,
         typer.Option(
             "--interactive",
-            help="Also learn from simulated corrections: clicks where the answer to the first prompts is most wrong;"
+            help="Also train on simulated corrections: clicks where the answer to the first prompts is most wrong;"
             " and train the single-mask token, and boxes that lie far off.",
         ),
     ] = False,
-    rounds: Annotated[int, typer.Option(min=1, help="Of corrections, with --interactive.")] = 2,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds of corrections, with --interactive.")] = 2,
     augment: Annotated[
-        bool, typer.Option("--augment", help="Turn, mirror and recolour windows; then each is encoded every time.")
+        bool,
+        typer.Option("--augment", help="Rotate, mirror and recolour windows; each is then encoded in every epoch."),
     ] = False,
-    accumulate: Annotated[int, typer.Option(min=1, help="Batches to a step, for larger ones than fit.")] = 1,
-    minutes: Annotated[float, typer.Option(min=0.0, help="End after so long, validated and kept; 0: never.")] = 0.0,
-    precision: Annotated[Precision, typer.Option(help="auto: bfloat16 on a GPU.")] = Precision.auto,
+    accumulate: Annotated[int, typer.Option(min=1, help="Batches per step, for steps larger than memory allows.")] = 1,
+    minutes: Annotated[
+        float, typer.Option(min=0.0, help="Stop after this long, validate and save; 0: no limit.")
+    ] = 0.0,
+    precision: Annotated[
+        Precision, typer.Option(help="Precision; auto is bfloat16 on a GPU, else float32.")
+    ] = Precision.auto,
     device: Device = "auto",
-    seed: Annotated[int, typer.Option()] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
 ) -> None:
-    """Fine-tune a checkpoint on a dataset; stop it with Ctrl-C, and go on with the same command."""
+    """Fine-tune a checkpoint on a dataset; stop with Ctrl-C, continue with the same command."""
     from training.early import check_out, check_training_data
     from training.finetune.recipe import PRESETS, PROMPT_TYPES
     from training.models import open_model

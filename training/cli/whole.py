@@ -12,21 +12,21 @@ from training.cli.train import Device
 
 def whole(
     tiles: Annotated[Path, typer.Argument(help="A folder of images with instance masks: NAME.png, NAME.mask.png.")],
-    out: Annotated[Path, typer.Option(help="Everything goes below; the same one again goes on.")] = Path(
+    out: Annotated[Path, typer.Option(help="Folder for everything; give the same one again to continue.")] = Path(
         "out/finetune"
     ),
-    checkpoint: Annotated[str, typer.Option(help="What to begin with.")] = "embedded",
+    checkpoint: Annotated[str, typer.Option(help="What to start from.")] = "embedded",
     config: Annotated[str | None, typer.Option(help="Its SAM 2.1 config; default: its own.")] = None,
-    epochs: Annotated[int, typer.Option(min=1)] = 3,
-    lr: Annotated[float, typer.Option(min=0.0, help="Learning rate; high, since it is few epochs.")] = 2e-4,
-    per_slide: Annotated[int, typer.Option(min=1, help="Most objects of each image.")] = 40,
-    limit: Annotated[int, typer.Option(min=1, help="Evaluate at most so many objects of each dataset.")] = 40,
-    name: Annotated[str, typer.Option(help="Of the model.")] = "fine-tuned",
-    licence: Annotated[str, typer.Option(help="For the model card.")] = "not stated",
+    epochs: Annotated[int, typer.Option(min=1, help="How many epochs to train.")] = 3,
+    lr: Annotated[float, typer.Option(min=0.0, help="Learning rate; high, because there are few epochs.")] = 2e-4,
+    per_slide: Annotated[int, typer.Option(min=1, help="Use at most this many objects of each image.")] = 40,
+    limit: Annotated[int, typer.Option(min=1, help="Evaluate at most this many objects of each dataset.")] = 40,
+    name: Annotated[str, typer.Option(help="Name of the model.")] = "fine-tuned",
+    licence: Annotated[str, typer.Option(help="Licence, for the model card.")] = "not stated",
     device: Device = "auto",
-    seed: Annotated[int, typer.Option()] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
 ) -> None:
-    """Export, fine-tune, evaluate, package, and serve what came out; then refine one object through it."""
+    """Export, fine-tune, evaluate, package and serve the result; then refine one object with it."""
     from rich.console import Console
 
     from training.cli.evaluate import evaluate

@@ -1,12 +1,13 @@
 """The card beside a checkpoint: ``NAME.json`` says of ``NAME.pt`` which config it needs and what its digest is.
 
-It may also say how to judge the checkpoint's masks (decisions 0033 and 0034). Nothing of a card is ever run.
+It may also say how to judge the checkpoint's masks (decisions 0033 and 0034), and whether it learned points
+(``"point_prompt": {"learned": false}``, decision 0057). Nothing of a card is ever run.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,9 @@ def read_card(checkpoint: Path) -> Card | None:
     try:
         content = _content(file)
         said = [_text(content, member) for member in ("name", "config", "sha256")]
-        return Card(said[0], said[1], said[2], read_judgement(content.get("judgement")))
+        needs_box = not _learned_points(content.get("point_prompt"))
+        judgement = replace(read_judgement(content.get("judgement")), needs_box=needs_box)
+        return Card(said[0], said[1], said[2], judgement)
     except (OSError, ValueError, OverflowError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise WeightsCorrupt(f"{file} is no card of a checkpoint: {reason}.") from error
@@ -76,6 +79,15 @@ def _text(content: dict[str, Any], member: str) -> str:
     if not isinstance(text, str) or not text.isprintable() or not 0 < len(text) <= _MOST_CHARACTERS:
         raise ValueError(f"it lacks name, config or sha256 ({member} is no plain text)")
     return text
+
+
+def _learned_points(content: object) -> bool:
+    """Read whether the checkpoint learned to outline what a point alone shows; one that does not say so did, as SAM."""
+    if content is None:
+        return True
+    if not isinstance(content, dict) or not isinstance(content.get("learned"), bool):
+        raise ValueError("point_prompt does not say whether it was learned")
+    return bool(content["learned"])
 
 
 def judgement_of(checkpoint: Path, sha256: str) -> Judgement:

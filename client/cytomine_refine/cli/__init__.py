@@ -8,21 +8,20 @@ from typing import Annotated
 import typer
 
 from cytomine_refine.cli import refine, similar, undo
-from cytomine_refine.cli.console import PlainFlags, stdout
+from cytomine_refine.cli.console import Commands, stdout
 
 _PROJECT = "cytomine-refine"
 _REFINING = "Refine what is drawn"
 _FINDING = "Find what is not drawn"
-_TAKING_BACK = "Take back"
+_UNDOING = "Undo"
 
 app = typer.Typer(
-    cls=PlainFlags,
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Refine annotations on whole-slide images in Cytomine, and find others like them, with your own rights.",
-    epilog="CYTOMINE_HOST, CYTOMINE_PUBLIC_KEY and CYTOMINE_PRIVATE_KEY in the environment say where, and as whom;"
-    " your account page in Cytomine shows your keys. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done but for some,"
-    " 130 interrupted.",
+    epilog="Set CYTOMINE_HOST, CYTOMINE_PUBLIC_KEY and CYTOMINE_PRIVATE_KEY in the environment; your account page in"
+    " Cytomine shows your keys. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some failed, 130 interrupted.",
 )
 
 
@@ -45,7 +44,7 @@ app.command("annotation", rich_help_panel=_REFINING)(refine.annotation)
 app.command("project", rich_help_panel=_REFINING)(refine.project)
 app.command("similar", rich_help_panel=_FINDING)(similar.similar)
 app.command("propose", rich_help_panel=_FINDING)(similar.propose)
-app.command("undo", rich_help_panel=_TAKING_BACK)(undo.undo)
+app.command("undo", rich_help_panel=_UNDOING)(undo.undo)
 app.command("refine", hidden=True)(refine.refine)
 
 

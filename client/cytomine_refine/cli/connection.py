@@ -17,7 +17,7 @@ Service = Annotated[
     str | None,
     typer.Option(
         envvar="CYTOMINE_REFINE_URL",
-        help="Base URL of the service, prefix included, to skip Core's addition.",
+        help="Base URL of the service with its prefix, to go around Core's addition.",
         rich_help_panel=_CONNECTION,
     ),
 ]
@@ -28,13 +28,17 @@ PrivateKey = Annotated[
     str,
     typer.Option(
         envvar="CYTOMINE_PRIVATE_KEY",
-        help="Your private API key; better set in the environment.",
+        help="Your private API key; better kept in the environment.",
         rich_help_panel=_CONNECTION,
     ),
 ]
 Signature = Annotated[
     Literal["full", "short"],
-    typer.Option(envvar="CYTOMINE_SIGNATURE", help="full: Cytomine 2025.1; short: 2026.", rich_help_panel=_CONNECTION),
+    typer.Option(
+        envvar="CYTOMINE_SIGNATURE",
+        help="Form of the signature: full for Cytomine 2025.1, short for 2026.",
+        rich_help_panel=_CONNECTION,
+    ),
 ]
 
 
@@ -49,7 +53,9 @@ def connect(
     from cytomine_refine import ApiKeyAuth, RefineClient
 
     if not public_key or not private_key:
-        raise typer.BadParameter("Set CYTOMINE_PUBLIC_KEY and CYTOMINE_PRIVATE_KEY: your account page has them.")
+        raise typer.BadParameter(
+            "Set CYTOMINE_PUBLIC_KEY and CYTOMINE_PRIVATE_KEY to the keys on your account page in Cytomine"
+        )
     try:
         return RefineClient(host, ApiKeyAuth(public_key, private_key, signature), service_url=service)
     except ValueError as error:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -15,31 +18,64 @@ PARTLY = 3
 INTERRUPTED = 130
 """Stopped by Ctrl-C; the same command goes on from there."""
 
+_WrongUsage: type[Exception] = typer.BadParameter.__bases__[0]
+"""Of the click that this Typer uses or brings along."""
+
 _PIPE_WIDTH = 200
 """Characters: no table of ours is wider."""
 
 
-class PlainFlags(TyperGroup):
-    """A group of commands whose help shows flags as what they are: names without a value."""
+class _Manners:
+    """Help and errors of ours: flags as names without a value, and wrong usage in one line that says where to read."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Give the options of the group itself."""
-        return _without_types_of_flags(super().get_params(ctx))
+        """Give the parameters."""
+        return _as_typed(super().get_params(ctx))  # type: ignore[misc]
+
+    def main(self, *arguments: Any, standalone_mode: bool = True, **more: Any) -> Any:
+        """Run the command, and end the process with its exit code."""
+        run: Callable[..., Any] = super().main  # type: ignore[misc]
+        if not standalone_mode:
+            return run(*arguments, standalone_mode=False, **more)
+        try:
+            ended = run(*arguments, standalone_mode=False, **more)
+        except _WrongUsage as error:
+            sys.exit(_wrong_usage(error))
+        except typer.Abort:
+            sys.exit(INTERRUPTED)
+        sys.exit(ended if isinstance(ended, int) else 0)
+
+
+class Commands(_Manners, TyperGroup):
+    """A group of commands."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Find a command of the group."""
         command = super().get_command(ctx, cmd_name)
         if command is not None:
-            _without_types_of_flags(command.get_params(ctx))
+            _as_typed(command.get_params(ctx))
         return command
 
 
-def _without_types_of_flags(options: list[Any]) -> list[Any]:
-    """Let the help show ``--dry-run``, not ``--dry-run <bool>``: a flag takes no value."""
-    for option in options:
-        if getattr(option, "is_flag", False):
-            option.metavar = ""
-    return options
+def _as_typed(parameters: list[Any]) -> list[Any]:
+    """Let the help show ``--dry-run``, not ``--dry-run <bool>``, and ``REPORT``, not ``report``."""
+    for each in parameters:
+        if getattr(each, "is_flag", False):
+            each.metavar = ""
+        elif each.param_type_name == "argument" and each.metavar is None:
+            each.metavar = each.name.upper()
+    return parameters
+
+
+def _wrong_usage(error: Any) -> int:
+    """Say in one line what is wrong with the words that were typed; gives the exit code."""
+    if type(error).__name__ != "NoArgsIsHelpError":  # that has shown the help already
+        told = error.format_message().removeprefix("Invalid value: ").strip().rstrip(".")
+        told = re.sub(r"'\[(.*?)\]'", lambda found: found[1].replace(", ", " or "), told)  # several env vars
+        refusal(
+            f"{told}{'' if told.endswith('?') else '.'} Try: {error.ctx.command_path} --help" if error.ctx else told
+        )
+    return int(error.exit_code)
 
 
 def refusal(text: str) -> typer.Exit:

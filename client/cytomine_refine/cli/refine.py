@@ -34,38 +34,42 @@ _LABELS: dict[Outcome, str] = {
 
 Numbers = Annotated[list[int], typer.Argument(help="Ids of annotations.", metavar="ANNOTATION")]
 Number = Annotated[
-    int, typer.Argument(help="Id of a project: all its annotations that have an area.", metavar="PROJECT")
+    int, typer.Argument(help="Id of a project; all its annotations with an area are refined.", metavar="PROJECT")
 ]
-Annotations = Annotated[list[int] | None, typer.Option(help="An annotation; may be repeated.")]
+Annotations = Annotated[list[int] | None, typer.Option(help="Id of an annotation; may be repeated.")]
 Project = Annotated[int | None, typer.Option(help="All annotations with an area in this project.")]
-Image = Annotated[int | None, typer.Option(help="Only those of this image.")]
-Term = Annotated[int | None, typer.Option(help="Only those with this term.")]
-User = Annotated[int | None, typer.Option(help="Only those of this user.")]
-KeepPoints = Annotated[bool, typer.Option("--keep-points", help="Leave the points where they are.")]
+Image = Annotated[int | None, typer.Option(help="Only annotations on this image.")]
+Term = Annotated[int | None, typer.Option(help="Only annotations with this term.")]
+User = Annotated[int | None, typer.Option(help="Only annotations by this user.")]
+KeepPoints = Annotated[bool, typer.Option("--keep-points", help="Do not delete the points that were used.")]
 PointsTaken = Literal["auto", "all", "ignore"]
 HolesKept = Literal["fill", "keep"]
 PartsKept = Literal["all", "largest"]
 DoubtfulAre = Literal["preview", "write", "refuse"]
-Points = Annotated[PointsTaken, typer.Option(help="Which points are prompts.")]
-Holes = Annotated[HolesKept, typer.Option(help="What becomes of holes in the object.")]
-Parts = Annotated[PartsKept, typer.Option(help="Which parts of the object are kept.")]
+Points = Annotated[PointsTaken, typer.Option(help="Which points to use as prompts.")]
+Holes = Annotated[HolesKept, typer.Option(help="What to do with holes in an object.")]
+Parts = Annotated[PartsKept, typer.Option(help="Which parts of an object to keep.")]
 Doubtful = Annotated[
     DoubtfulAre,
-    typer.Option(help="Those to be looked at first: leave and list them, write them, or let them fail."),
+    typer.Option(help="What to do with doubtful outlines: leave and list them, write them, or count them as failed."),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Compute, and write nothing to Cytomine.")]
-Again = Annotated[bool, typer.Option("--again", help="Also those that are done, or that somebody has edited since.")]
-Jobs = Annotated[int, typer.Option(min=1, max=32, help="Refines at a time.")]
-Report = Annotated[str, typer.Option(help="CSV with a line for each, from which a second run goes on; - prints it.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Compute everything, write nothing to Cytomine.")]
+Again = Annotated[
+    bool, typer.Option("--again", help="Include annotations that are done already, or were edited since.")
+]
+Jobs = Annotated[int, typer.Option(min=1, max=32, help="How many annotations to refine at a time.")]
+Report = Annotated[
+    str, typer.Option(help="CSV with a line for each annotation; a second run continues from it. Give - to print it.")
+]
 GeoJson = Annotated[
     Path | None,
-    typer.Option(help="Write the outlines there too: NAME.geojson for one image, a folder for several."),
+    typer.Option(help="Also write the outlines here: NAME.geojson for one image, a folder for several."),
 ]
 
 
 ReportHtml = Annotated[
     Path | None,
-    typer.Option(help="Write a page with pictures before and after, the least sure first: one file, no network."),
+    typer.Option(help="Write a page with pictures before and after, least certain first: one file, no network needed."),
 ]
 
 
@@ -101,7 +105,7 @@ def project(
     doubtful: Doubtful = "preview", dry_run: DryRun = False, again: Again = False, jobs: Jobs = 2,
     report: Report = "refined.csv", geojson: GeoJson = None, report_html: ReportHtml = None,
 ) -> None:  # fmt: skip
-    """Refine all annotations of a project; interrupted, the same command goes on where it stopped."""
+    """Refine all annotations of a project; if interrupted, the same command continues where it stopped."""
     choices = _choices(keep_points, points, holes, parts, doubtful, dry_run)
     client = connect(host, public_key, private_key, signature, service)
     filters = {"project": project, "image": image, "term": term, "user": user}

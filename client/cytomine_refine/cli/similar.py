@@ -16,25 +16,29 @@ if TYPE_CHECKING:
 
 _WHERE, _ACCEPTED, _WRITTEN = "Where to search", "Make annotations", "Write"
 
-Exemplars = Annotated[list[int], typer.Argument(help="Annotations that show what to look for.", metavar="ANNOTATION")]
+Exemplars = Annotated[
+    list[int], typer.Argument(help="Ids of annotations that show what to look for.", metavar="ANNOTATION")
+]
 Image = Annotated[int, typer.Argument(help="Id of the image.", metavar="IMAGE")]
-Unlike = Annotated[list[int] | None, typer.Option(help="An annotation of what is not meant; may be repeated.")]
+Unlike = Annotated[list[int] | None, typer.Option(help="Id of an annotation of something else; may be repeated.")]
 Region = Annotated[
-    int | None, typer.Option(help="Only within this annotation; else the whole image.", rich_help_panel=_WHERE)
+    int | None, typer.Option(help="Search within this annotation instead of the whole image.", rich_help_panel=_WHERE)
 ]
 Box = Annotated[
     tuple[float, float, float, float] | None,
     typer.Option(
-        help="Only within this box, level-0 pixels, y up as Cytomine counts.",
+        help="Search within this box: level-0 pixels, y up, as in Cytomine.",
         metavar="X_MIN Y_MIN X_MAX Y_MAX",
         rich_help_panel=_WHERE,
     ),
 ]
-Limit = Annotated[int, typer.Option(min=1, help="The most proposals.")]
-MinConfidence = Annotated[float, typer.Option(min=0, max=1, help="Leave out what the service is less sure of.")]
-MinLikeness = Annotated[float, typer.Option(min=0, max=1, help="Leave out what is less like the examples.")]
-Detail = Annotated[int | None, typer.Option(min=4, help="Most vertices of an outline.", show_default=False)]
-Accept = Annotated[bool, typer.Option("--accept", help="Make annotations of the proposals.", rich_help_panel=_ACCEPTED)]
+Limit = Annotated[int, typer.Option(min=1, help="Stop after this many proposals.")]
+MinConfidence = Annotated[float, typer.Option(min=0, max=1, help="Leave out proposals with a lower confidence.")]
+MinLikeness = Annotated[float, typer.Option(min=0, max=1, help="Leave out proposals that are less like the examples.")]
+Detail = Annotated[int | None, typer.Option(min=4, help="The most vertices an outline may have.", show_default=False)]
+Accept = Annotated[
+    bool, typer.Option("--accept", help="Turn the proposals into annotations.", rich_help_panel=_ACCEPTED)
+]
 Terms = Annotated[
     list[int] | None,
     typer.Option("--term", help="Term of the new annotations; may be repeated.", rich_help_panel=_ACCEPTED),
@@ -43,17 +47,19 @@ Again = Annotated[
     bool,
     typer.Option(
         "--again",
-        help="Search again, though the report has proposals of this search.",
+        help="Search again, even though the report has proposals of this search.",
         rich_help_panel=_ACCEPTED,
     ),
 ]
-Jobs = Annotated[int, typer.Option(min=1, max=8, help="Annotations made at a time.", rich_help_panel=_ACCEPTED)]
+Jobs = Annotated[
+    int, typer.Option(min=1, max=8, help="How many annotations to make at a time.", rich_help_panel=_ACCEPTED)
+]
 Report = Annotated[
     str,
-    typer.Option(help="CSV of what was made; an interrupted run goes on from it.", rich_help_panel=_ACCEPTED),
+    typer.Option(help="CSV of the annotations made; an interrupted run continues from it.", rich_help_panel=_ACCEPTED),
 ]
 AsJson = Annotated[
-    bool, typer.Option("--json", help="Print a JSON object a line, as they come.", rich_help_panel=_WRITTEN)
+    bool, typer.Option("--json", help="Print each proposal as a line of JSON as it comes in.", rich_help_panel=_WRITTEN)
 ]
 GeoJson = Annotated[
     Path | None,
@@ -68,7 +74,7 @@ def similar(
     as_json: AsJson = False, geojson: GeoJson = None, host: Host = HERE, service: Service = None,
     public_key: PublicKey = "", private_key: PrivateKey = "", signature: Signature = "full",
 ) -> None:  # fmt: skip
-    """Find others like some annotations; --accept makes annotations of them, with the same terms."""
+    """Find others like some annotations; --accept turns them into annotations with the same terms."""
     client = connect(host, public_key, private_key, signature, service)
     exemplars = _looked_up(client, annotations)
     images = {each.image_id for each in exemplars}
@@ -90,7 +96,7 @@ def propose(
     report: Report = "proposed.csv", as_json: AsJson = False, geojson: GeoJson = None, host: Host = HERE,
     service: Service = None, public_key: PublicKey = "", private_key: PrivateKey = "", signature: Signature = "full",
 ) -> None:  # fmt: skip
-    """Find every object in a region of an image; --accept makes annotations of them."""
+    """Find every object in a region of an image; --accept turns them into annotations."""
     client = connect(host, public_key, private_key, signature, service)
     wishes: Wishes = {"limit": limit, "min_confidence": min_confidence, "detail": detail}
     asked = Search(

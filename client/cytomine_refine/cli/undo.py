@@ -22,19 +22,19 @@ _LABELS: dict[Outcome, str] = {"undone": "taken back", "failed": "failed", "unkn
 def undo(
     report: Annotated[
         Path,
-        typer.Argument(exists=True, dir_okay=False, help="The report of a run; what is taken back is noted in it."),
+        typer.Argument(exists=True, dir_okay=False, help="The report of a run; what is undone is noted in it."),
     ],
     annotation: Annotated[
-        list[int] | None, typer.Option(help="Only this annotation; may be repeated.", show_default=False)
+        list[int] | None, typer.Option(help="Undo this annotation only; may be repeated.", show_default=False)
     ] = None,
     host: Host = HERE,
     public_key: PublicKey = "",
     private_key: PrivateKey = "",
     signature: Signature = "full",
 ) -> None:
-    """Take back what a report has: outlines changed, points included, and annotations made.
+    """Undo what a report lists: outlines changed, deleted points included, and annotations made.
 
-    Whatever was edited since is left alone.
+    Anything edited since is left alone.
     """
     with started(connect(host, public_key, private_key, signature), str(report)) as run:
         changed = [number for number, row in run.journal.last.items() if _can_go_back(row)]

@@ -45,6 +45,8 @@ class CocoFile:
     def __init__(self, file: Path, images: Path | None = None) -> None:
         self._file = file
         self._homes = [images] if images else [file.parent / beside for beside in _BESIDE]
+        if not file.is_file():
+            raise BrokenSource(f"There is no file {file}.")
         try:
             content = read_json(file)
         except BrokenSource as error:

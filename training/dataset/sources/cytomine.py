@@ -182,7 +182,9 @@ def connected(host: str, public_key: str, private_key: str) -> Iterator[None]:
             _reached.append(address)
             yield
     except requests.RequestException as error:
-        raise BrokenSource(f"{host} cannot be reached: {type(error).__name__}.") from error
+        raise BrokenSource(
+            f"{host} cannot be reached: check --host (CYTOMINE_HOST), and that it is running."
+        ) from error
 
 
 def _answered(ask: Callable[[], Any]) -> Any:

@@ -81,8 +81,8 @@ export async function remove(id) {
   return (await api().delete(`annotation/${id}.json`)).data.command;
 }
 
-/** The annotations of an image in a box, with their outlines. */
-export async function annotationsIn(image, box) {
-  const {data} = await api().get('annotation.json', {params: {image, bbox: box.join(), showWKT: true, showMeta: true}});
+/** What a user has drawn in a box of an image, with the outlines. */
+export async function annotationsIn(image, box, user) {
+  const {data} = await api().get('annotation.json', {params: {image, user, bbox: box.join(), showWKT: true, showMeta: true}});
   return data.collection;
 }

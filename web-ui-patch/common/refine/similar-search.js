@@ -6,6 +6,7 @@
  */
 
 const LEAST = 0.5; // likeness, to begin with
+export const LOWEST = 0.4; // the service proposes nothing that is less like the example
 
 /** What a proposal is chosen by: its likeness, or how sure the model is where nothing tells a likeness. */
 export function worthOf({likeness, confidence, score}) {
@@ -33,10 +34,12 @@ export class SimilarSearch {
    * @param {function(function(string): void, AbortSignal): Promise<string>} on.ask asks; tells of the text so far, gives all of it
    * @param {function(Object): Promise<Object>} on.store makes an annotation of a proposal; see `storeOnce`
    * @param {function(Object): boolean} on.isExample whether an outline is the example itself, which is like itself
+   * @param {function(Object): boolean} on.isThere whether an outline is one that this user has drawn already
    */
-  constructor({ask, store, isExample}) {
-    Object.assign(this, {ask, store, isExample});
+  constructor({ask, store, isExample, isThere}) {
+    Object.assign(this, {ask, store, isExample, isThere});
     this.found = []; // proposals, in the order of coming
+    this.known = 0; // left out, because they are there already
     this.dropped = []; // their numbers
     this.stored = []; // what Core has made of those that are accepted
     this.refused = []; // {key, error}: those that Core will not take
@@ -98,7 +101,12 @@ export class SimilarSearch {
     }
     const {proposal, likeness, confidence, score, tile, tiles} = line.properties;
     Object.assign(this, {tile, tiles});
-    if (!this.isExample(line.geometry)) {
+    if (this.isExample(line.geometry)) {
+      return;
+    }
+    if (this.isThere(line.geometry)) {
+      this.known += 1;
+    } else {
       this.found.push(Object.freeze({key: proposal, geometry: line.geometry, likeness, confidence, score})); // frozen: not watched
     }
   }

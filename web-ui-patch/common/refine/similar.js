@@ -9,7 +9,7 @@ import Vue from 'vue';
 
 import SimilarBar from './SimilarBar.vue';
 import {listenToKeys} from './click-keys';
-import {propose} from './core-requests';
+import {annotationsIn, propose} from './core-requests';
 import {enterMode, mapOf} from './map-mode';
 import {boxOf} from './refinement';
 import {SimilarSearch} from './similar-search';
@@ -38,7 +38,7 @@ export async function findSimilar(owner, annotation, does) {
 
 class Similar {
   constructor(owner, annotation, does) {
-    Object.assign(this, {owner, annotation, does, ends: []});
+    Object.assign(this, {owner, annotation, does, ends: [], drawn: []});
   }
 
   async open(SimilarMap) {
@@ -48,9 +48,10 @@ class Similar {
     searching.ids.push(this.annotation.id);
     const region = map.regionOf(this.owner.image);
     this.search = Vue.observable(new SimilarSearch({
-      ask: (told, signal) => propose(this.annotation.image, {geometry: region, like: [this.annotation.id]}, told, signal),
+      ask: (told, signal) => this.ask(region, told, signal),
       store: proposal => this.store(proposal),
-      isExample: geometry => covers(geometry, this.annotation.location)
+      isExample: geometry => isOneOf(geometry, [boxOf(this.annotation.location)]),
+      isThere: geometry => isOneOf(geometry, this.drawn)
     }));
     if (!region) {
       this.does.say('info', 'notif-refine-sam-similar-elsewhere');
@@ -66,6 +67,14 @@ class Similar {
     await this.run();
   }
 
+  /** Ask Core; what this user has drawn there already is known before the first proposal comes. */
+  async ask(region, told, signal) {
+    const {id, image} = this.annotation;
+    const drawn = await annotationsIn(image, boxOf(wktOf(region.geometry)), this.user);
+    this.drawn = drawn.map(({location}) => boxOf(location));
+    return propose(image, {geometry: region, like: [id]}, told, signal);
+  }
+
   async run() {
     try {
       await this.search.run();
@@ -76,9 +85,9 @@ class Similar {
     if (this.search.isClosed) {
       return;
     }
-    const {stopped} = this.search.end;
-    if (this.search.found.length === 0) {
-      this.does.say('info', 'notif-refine-sam-similar-none');
+    const {end: {stopped}, found, known} = this.search;
+    if (found.length === 0) {
+      this.does.say('info', known > 0 ? 'notif-refine-sam-similar-known' : 'notif-refine-sam-similar-none');
       this.close();
     } else if (stopped) {
       this.does.say('warn', `notif-refine-sam-similar-${stopped}`);
@@ -95,12 +104,18 @@ class Similar {
     }
     if (this.search.found.length === 0) {
       this.close();
+    } else if (!this.search.abort.signal.aborted) {
+      this.does.say('warn', 'notif-refine-sam-similar-partial');
     }
+  }
+
+  get user() {
+    return this.owner.$store.state.currentUser.user.id;
   }
 
   store({geometry}) {
     const {image, slice, project, term} = this.annotation;
-    return storeOnce({location: wktOf(geometry), image, slice, project, term: term || []}, this.owner.$store.state.currentUser.user.id);
+    return storeOnce({location: wktOf(geometry), image, slice, project, term: term || []}, this.user);
   }
 
   showBar() {
@@ -156,14 +171,19 @@ class Similar {
   }
 }
 
-/** Whether a proposal's box and a shape's overlap by more than half of both together. */
-function covers(geometry, location) {
-  const [a, b] = [boxOf(wktOf(geometry)), boxOf(location)];
-  if (!b) {
-    return false;
-  }
-  const side = (low, high) => Math.max(0, Math.min(a[high], b[high]) - Math.max(a[low], b[low]));
-  const area = ([x0, y0, x1, y1]) => (x1 - x0) * (y1 - y0);
-  const common = side(0, 2) * side(1, 3);
-  return common > 0.5 * (area(a) + area(b) - common);
+/** Whether a proposal's box and one of some others overlap by more than half of both together. */
+function isOneOf(geometry, boxes) {
+  const a = boxOf(wktOf(geometry));
+  return boxes.some(b => {
+    if (!b) {
+      return false;
+    }
+    const side = (low, high) => Math.max(0, Math.min(a[high], b[high]) - Math.max(a[low], b[low]));
+    const common = side(0, 2) * side(1, 3);
+    return common > 0.5 * (areaOf(a) + areaOf(b) - common);
+  });
+}
+
+function areaOf([x0, y0, x1, y1]) {
+  return (x1 - x0) * (y1 - y0);
 }

@@ -52,8 +52,8 @@ function mayBeStored({response}) {
 async function lookFor({image, location}, user) {
   for (const ms of LOOKS_MS) {
     await new Promise(resolve => setTimeout(resolve, ms));
-    const there = await annotationsIn(image, boxOf(location));
-    const found = there.find(each => each.user === user && isSamePlace(each.location, location));
+    const there = await annotationsIn(image, boxOf(location), user);
+    const found = there.find(each => isSamePlace(each.location, location));
     if (found) {
       return found;
     }

@@ -41,7 +41,7 @@ function feature(proposal, likeness, x, y) {
   return {type: 'Feature', geometry: square(x, y), properties};
 }
 
-const FOUND = [feature(1, 0.95, 11, 10), feature(2, 0.9, 40, 40), feature(3, 0.7, 60, 40), feature(4, 0.3, 80, 40)];
+const FOUND = [feature(1, 0.95, 11, 10), feature(2, 0.9, 40, 40), feature(3, 0.7, 60, 40), feature(4, 0.45, 80, 40)];
 const END = {done: true, proposals: 4, tiles: 4, stopped: null};
 
 /** What Core answers. */
@@ -74,7 +74,8 @@ function core(request, response, text) {
   } else if (id) {
     stored[id] && !stored[id].isGone ? end(200, stored[id]) : end(404, {errors: 'gone'});
   } else if (url.includes('bbox=')) {
-    end(200, {collection: Object.values(stored).filter(({isGone}) => !isGone)});
+    const user = Number(new URL(url, 'http://core').searchParams.get('user'));
+    end(200, {collection: Object.values(stored).filter(({isGone, user: whose}) => !isGone && whose === user)});
   } else {
     end(200, {collection: []});
   }
@@ -309,9 +310,34 @@ describe('Find others like this', () => {
     expect(bar().querySelector('progress')).toBe(null);
   });
 
+  it('leaves out what this user has drawn there already, and tells how many', async () => {
+    const drawn = user => ({user, location: 'POLYGON ((41 40, 49 40, 49 48, 41 48, 41 40))'});
+    stored = {1: {id: 1, ...drawn(61)}};
+    await found();
+    expect(onMap()).toEqual([3]);
+    expect(inBar('state').textContent).toBe('<refine-sam-similar-found> 2 · <refine-sam-similar-known> 1');
+  });
+
+  it('does not leave out what others have drawn', async () => {
+    stored = {1: {id: 1, user: 62, location: 'POLYGON ((41 40, 49 40, 49 48, 41 48, 41 40))'}};
+    await found();
+    expect(onMap()).toEqual([2, 3]);
+    expect(inBar('state').textContent).toBe('<refine-sam-similar-found> 3');
+  });
+
+  it('says so where all of it is there already', async () => {
+    stored = {1: {id: 1, user: 61, location: 'POLYGON ((41 40, 49 40, 49 48, 41 48, 41 40))'}};
+    await pressed();
+    ends(FOUND[1], END);
+    await until(() => told.length > 0);
+    expect(told).toEqual(['info <notif-refine-sam-similar-known>']);
+    expect(bar()).toBe(null);
+  });
+
   it('moves the threshold at once, drops by a click and takes back by another', async () => {
     await found();
-    slide(20);
+    slide(0);
+    expect(bar().querySelector('input[type=range]').value).toBe('40'); // nothing less like the example is proposed
     await until(() => onMap().length === 3);
     click(44, 44);
     await until(() => dropped().length === 1);
@@ -401,6 +427,19 @@ describe('Find others like this', () => {
     expect(bar()).toBe(null);
   });
 
+  it('searches the same again without storing anything twice', async () => {
+    await found();
+    key('Enter');
+    await until(() => bar() === null);
+    search = null;
+    owner.find('.refine-sam-similar').trigger('click');
+    await until(() => search !== null);
+    ends(...FOUND, END);
+    await until(() => bar() && inBar('state').textContent.includes('known'));
+    expect(onMap()).toEqual([]);
+    expect(Object.keys(stored)).toHaveLength(2);
+  });
+
   it.each([
     [403, {}, '<notif-refine-sam-similar-403>'],
     [404, {}, '<notif-refine-sam-similar-404>'],
@@ -420,8 +459,8 @@ describe('Find others like this', () => {
   it('keeps what was found where the service fails in the middle', async () => {
     await pressed();
     ends(FOUND[1], {done: false, problem: {status: 502, detail: 'PIMS did not answer.'}});
-    await until(() => told.length > 0 && acceptable());
-    expect(told).toEqual(['error <notif-refine-sam-502> PIMS did not answer.']);
+    await until(() => told.length === 2 && acceptable());
+    expect(told).toEqual(['error <notif-refine-sam-502> PIMS did not answer.', 'warn <notif-refine-sam-similar-partial>']);
     expect(onMap()).toEqual([2]);
   });
 

@@ -12,7 +12,7 @@ const END = JSON.stringify({done: true, proposals: 3, tiles: 3, stopped: null}) 
 const refusal = status => Object.assign(new Error(), {response: {status}});
 
 function search({text = line(1, 0.9) + line(2, 0.6) + line(3, 0.2) + END, ...on} = {}) {
-  return new SimilarSearch({ask: async () => text, store: async ({key}) => ({id: 100 + key}), isExample: () => false, ...on});
+  return new SimilarSearch({ask: async () => text, store: async ({key}) => ({id: 100 + key}), isExample: () => false, isThere: () => false, ...on});
 }
 
 describe('A search for others', () => {
@@ -53,6 +53,12 @@ describe('A search for others', () => {
     expect(done.chosen.map(({key}) => key)).toEqual([1, 3]);
     done.toggle(2);
     expect(done.chosen).toHaveLength(3);
+  });
+
+  it('counts what is there already, and leaves it out', async () => {
+    const done = search({isThere: ({coordinates}) => coordinates[0][0][0] === 20});
+    await done.run();
+    expect([done.known, done.found.map(({key}) => key)]).toEqual([1, [1, 3]]);
   });
 
   it('chooses by confidence or score where nothing tells a likeness', () => {

@@ -74,7 +74,7 @@ class RefineClient {
         }
         return ServiceDoor.wasNeverSent(cause)
                 ? RefineProblem.unreachable()
-                : RefineProblem.nonsense("It broke the connection off.");
+                : RefineProblem.nonsense("The connection broke.");
     }
 
     private static Refinement read(HttpResponse<byte[]> answer) {

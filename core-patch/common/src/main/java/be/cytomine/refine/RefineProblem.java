@@ -120,7 +120,7 @@ class RefineProblem extends RuntimeException {
                 502,
                 "service-absent",
                 "The refine service is not there, or went away",
-                "It broke the connection off. Is its container running?");
+                "The connection broke. Is its container running?");
     }
 
     /** A search got no answer, or no further line, in time. */
