@@ -172,7 +172,7 @@ class CallerGone(ModelError):
 
 
 class DeviceOutOfMemory(ModelError):
-    """The device has no memory left for this window."""
+    """The device does not have enough memory for this window."""
 
 
 class StartupError(ServiceError):
