@@ -270,6 +270,6 @@ class RaySegmenter:
 
 def _check(claim: Claim) -> None:
     if claim.given_up():
-        raise CallerGone("Nobody waits for this any more.")
+        raise CallerGone("Nobody is waiting for this any longer.")
     if time.monotonic() > claim.deadline:
         raise ModelBusy("The model did not get to this request in time.", retry_after_s=1.0)

@@ -55,7 +55,7 @@ class ProposalBody(BaseModel):
     index: int
     score: float
     area_px0: float
-    geometry: dict[str, Any] | None = Field(description="GeoJSON, platform frame; null if there is nothing in it.")
+    geometry: dict[str, Any] | None = Field(description="GeoJSON, platform frame; null if nothing was found.")
 
 
 class RefineResult(BaseModel):
@@ -64,19 +64,19 @@ class RefineResult(BaseModel):
     message: str
     annotation_id: int
     changed: bool
-    location: str = Field(description="WKT as stored; with a dry run, as it would be.")
+    location: str = Field(description="WKT as stored or, in a dry run, as it would be stored.")
     geojson: FeatureBody
     previous_location: str
     score: float = Field(description="The model's own estimate of the IoU, 0 to 1.")
-    confidence: float = Field(description="How sure the service is, 0 to 1; the score where nothing is calibrated.")
-    calibrated: bool = Field(description="Whether the confidence was measured for this checkpoint.")
-    doubts: list[str] = Field(description="Why this outline should be looked at twice, in words; to be shown with it.")
-    doubtful: bool = Field(description="Whether it should be looked at before it is written.")
-    proposal: Taken = Field(description="Which of the model's masks this is.")
-    proposals: list[ProposalBody] = Field(description="All three, where a preview is answered.")
-    box: list[float] | None = Field(description="The box that was the prompt, grown by clicks outside of it.")
+    confidence: float = Field(description="How sure the service is, 0 to 1; the score if there is no calibration.")
+    calibrated: bool = Field(description="Whether the confidence is calibrated for this checkpoint.")
+    doubts: list[str] = Field(description="Reasons to check this outline, in words; show them with it.")
+    doubtful: bool = Field(description="Whether to check the outline before it is written.")
+    proposal: Taken = Field(description="Which of the model's masks this outline shows.")
+    proposals: list[ProposalBody] = Field(description="All three, in a preview.")
+    box: list[float] | None = Field(description="The box used as prompt, enlarged by clicks outside it.")
     preview: str | None = Field(
-        description="Where nothing was written, after a dry run or for doubt: what to send back to write the outline."
+        description="If nothing was written (a dry run, or a doubtful outline): send this back to write the outline."
     )
     points_used: list[int]
     points_deleted: list[int]
@@ -84,7 +84,7 @@ class RefineResult(BaseModel):
         description="Points that were used and stay: they changed meanwhile, the platform did not let us delete them, "
         "or the time was up."
     )
-    command: int | None = Field(description="Handle of the platform's undo; null if nothing was written.")
+    command: int | None = Field(description="Handle of Cytomine's undo; null if nothing was written.")
     commands: list[int] = Field(
         description="Handles of all that was done, in that order: the outline, then each deleted point. "
         "To take a refine back whole, undo them from the last to the first."
@@ -123,7 +123,7 @@ class HealthBody(BaseModel):
     gpu: bool
     ready: bool
     model: ModelBody
-    warning: str | None = Field(description="Set while the embedded demo model runs.")
+    warning: str | None = Field(description="Set if the embedded demo model runs.")
 
 
 class ReadyBody(BaseModel):
@@ -137,13 +137,13 @@ class ProposedProperties(BaseModel):
 
     proposal: int = Field(description="Running number, from 1.")
     score: float = Field(description="The model's own estimate of the IoU, 0 to 1.")
-    confidence: float | None = Field(description="The IoU to be expected; null without a calibration.")
-    likeness: float | None = Field(description="0 to 1, how like the exemplars it is; null without `like`.")
-    doubts: list[str] = Field(description="Why it should be looked at twice, in words.")
-    doubtful: bool = Field(description="Whether it should be looked at before it is written.")
-    area_px0: float = Field(description="Level-0 pixels.")
-    tile: int = Field(description="In which tile it was found, from 1.")
-    tiles: int = Field(description="How many tiles there are.")
+    confidence: float | None = Field(description="The expected IoU; null without a calibration.")
+    likeness: float | None = Field(description="Similarity to the exemplars, 0 to 1; null without `like`.")
+    doubts: list[str] = Field(description="Reasons to check the outline, in words.")
+    doubtful: bool = Field(description="Whether to check the outline before it is written.")
+    area_px0: float = Field(description="Area in level-0 pixels.")
+    tile: int = Field(description="Number of the tile in which it was found, from 1.")
+    tiles: int = Field(description="Number of tiles.")
 
 
 class ProposedFeature(BaseModel):
@@ -157,10 +157,10 @@ class ProposedFeature(BaseModel):
 class ProposingEnd(BaseModel):
     """The last line of proposals."""
 
-    done: bool = Field(description="False: a problem ended it.")
+    done: bool = Field(description="False if a problem ended the search.")
     proposals: int
-    tiles: int = Field(description="How many were looked at.")
-    prompts: int = Field(description="How many prompts the model was given.")
+    tiles: int = Field(description="Number of tiles searched.")
+    prompts: int = Field(description="Number of prompts given to the model.")
     timings_ms: dict[str, float]
-    stopped: Literal["limit", "deadline"] | None = Field(description="Why it ended early; null: it did not.")
+    stopped: Literal["limit", "deadline"] | None = Field(description="Why the search ended early; null if it did not.")
     model: ModelBody

@@ -91,7 +91,7 @@ class Callers:
 
     def _bearer(self, token: BearerToken, address: str, afresh: bool) -> Caller:
         if reads_only(token):
-            raise PlatformForbidden("This token is for reading only; send the token of the session.")
+            raise PlatformForbidden("This token is read-only; send the session token.")
         caller = None if afresh else self._recall(self._by_token, token)
         if caller is None:
             digest = hashlib.sha256(token.text.encode()).digest()

@@ -78,7 +78,7 @@ class GuardMiddleware:
     def _place(self) -> Iterator[None]:
         """Hold one of the places for requests that are worked on."""
         if self._in_flight >= self._settings.max_in_flight:
-            raise ModelBusy(f"{self._settings.max_in_flight} requests are being worked on already.", retry_after_s=2.0)
+            raise ModelBusy(f"{self._settings.max_in_flight} requests are already running.", retry_after_s=2.0)
         self._in_flight += 1
         try:
             yield
@@ -111,7 +111,7 @@ def _check_digest(headers: Headers, body: bytes) -> None:
     told = headers.get("content-md5")
     made = hashlib.md5(body, usedforsecurity=False).digest()
     if told and told not in (base64.b64encode(made).decode(), made.hex()):
-        raise InvalidRequest("The body is not the one whose digest Content-MD5 gives.")
+        raise InvalidRequest("The body does not match Content-MD5.")
 
 
 def _too_large(limit: int) -> BodyTooLarge:

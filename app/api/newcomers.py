@@ -70,5 +70,5 @@ class Newcomers:
             if refused is not None:
                 raise PlatformUnauthorized(refused)
             if self._inside.total() >= self._at_once or self._inside[address] >= self._of_one:
-                raise TooManyRequests("Too many callers ask to be recognised at a time.", retry_after_s=2.0)
+                raise TooManyRequests("Too many new callers are being checked right now.", retry_after_s=2.0)
             self._inside[address] += 1

@@ -79,7 +79,7 @@ class Previews:
         except (zlib.error, ValidationError) as error:  # signed by another version of the service
             raise _unknown() from error
         if not -_SKEW_S <= self._now() - opened.made <= KEPT_S:
-            raise PreviewUnfit("This preview is too old; look at a fresh one.", reason="too-old")
+            raise PreviewUnfit("This preview is too old; request a new one.", reason="too-old")
         return opened.preview
 
     def _signature(self, content: bytes) -> bytes:

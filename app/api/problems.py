@@ -60,7 +60,7 @@ KINDS: dict[type[errors.ServiceError], Kind] = {
     errors.AnnotationNotFound: Kind(404, "annotation-not-found", "Unknown annotation"),
     errors.SlideNotFound: Kind(404, "image-not-found", "Unknown image"),
     errors.AnnotationChanged: Kind(409, "annotation-changed", "The annotation was changed in the meantime"),
-    errors.PreviewUnfit: Kind(409, "preview-unfit", "This preview does not fit any more"),
+    errors.PreviewUnfit: Kind(409, "preview-unfit", "This preview is no longer valid"),
     errors.DoubtfulOutline: Kind(422, "doubtful", "The outline is doubtful"),
     errors.PlatformUnauthorized: Kind(401, "platform-unauthorized", "Cytomine did not accept the credentials"),
     errors.PlatformForbidden: Kind(403, "platform-forbidden", "You are not allowed to do this in Cytomine"),
@@ -112,7 +112,7 @@ def problem_of(error: Exception) -> Problem:
     """Turn an error into a problem; of what nobody foresaw, the log alone tells more."""
     log.error("Unforeseen error", exc_info=error)
     spans.note({"error.type": type(error).__name__})
-    return Problem(_UNFORESEEN, "An unforeseen error; the log tells more under this request id.")
+    return Problem(_UNFORESEEN, "An unexpected error; see the service's log for this request id.")
 
 
 @problem_of.register

@@ -14,7 +14,7 @@ from app.usecases.find_points import PointsMode
 from app.usecases.proposals import Choice
 from app.usecases.refine_annotation import Doubtful
 
-Identifier = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1, description="An id of the platform.")]
+Identifier = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1, description="An id in Cytomine.")]
 Number = Annotated[float, Field(strict=True)]
 Place = Annotated[float, Field(strict=True, allow_inf_nan=False, description="Platform frame, level-0 pixels.")]
 MOST_CLICKS = 200
@@ -22,11 +22,11 @@ MOST_EXEMPLARS = 20
 MOST_PROPOSALS = 10_000
 _PROPOSAL: Any = Field(
     None,
-    description="Which of the model's masks: best, by its own score; single, its answer where prompts leave no doubt; "
-    "or one of the three proposals. Default: what the checkpoint is best at.",
+    description="Which of the model's masks: best, by its own score; single, its answer to unambiguous prompts; "
+    "or one of the three proposals. Default: the one that the checkpoint is best at.",
 )
-_DETAIL: Any = Field(None, strict=True, ge=8, le=2000, description="The most vertices that the outline may have.")
-_OUTLINE: Any = Field("smooth", description="smooth: light and easy to edit; thesis: exactly as the thesis has it.")
+_DETAIL: Any = Field(None, strict=True, ge=8, le=2000, description="The most vertices of the outline.")
+_OUTLINE: Any = Field("smooth", description="smooth: few vertices, easy to edit; thesis: exactly as in the thesis.")
 
 
 class _Request(BaseModel):
@@ -44,39 +44,41 @@ class ClickBody(_Request):
 class RefineRequest(_Request):
     """Options of a refine; all may be left out."""
 
-    keep_points: Annotated[bool, Field(strict=True, description="Leave the prompt points in place.")] = False
+    keep_points: Annotated[bool, Field(strict=True, description="Keep the prompt points.")] = False
     points: PointsMode = Field(
         "auto", description="auto: refuse more than 20 points; all: use them all; ignore: box and clicks only."
     )
-    dry_run: Annotated[bool, Field(strict=True, description="Compute and write nothing; answers a `preview`.")] = False
-    holes: Holes = Field("fill", description="fill, or keep, background that the object surrounds.")
-    parts: Parts = Field("all", description="all components of the object, or only the largest.")
+    dry_run: Annotated[
+        bool, Field(strict=True, description="Compute but write nothing; the answer has a `preview`.")
+    ] = False
+    holes: Holes = Field("fill", description="fill or keep holes in the object.")
+    parts: Parts = Field("all", description="keep all parts of the object, or only the largest.")
     box: tuple[Place, Place, Place, Place] | None = Field(
         None,
         description="The first box, [x_min, y_min, x_max, y_max]; default: the annotation's envelope. "
-        "Send it with every click, so that the prompts stay those of the object.",
+        "Send it with every click.",
     )
     clicks: Annotated[list[ClickBody], Field(max_length=MOST_CLICKS)] = Field(
-        [], description="Clicks on the object or on the background; one on the object outside of the box makes it grow."
+        [], description="Clicks on the object or the background; a click on the object outside the box enlarges it."
     )
     proposal: Choice | None = _PROPOSAL
     detail: int | None = _DETAIL
     outline: Style = _OUTLINE
     doubtful: Doubtful | None = Field(
         None,
-        description="What becomes of an outline that should be looked at first: it is written, shown as a `preview`, "
-        "or refused with 422. Default: the operator's choice.",
+        description="What to do with a doubtful outline: write it, return it as a `preview`, "
+        "or refuse it with 422. Default: the operator's choice.",
     )
     preview: Annotated[str, Field(max_length=MOST_CHARACTERS)] | None = Field(
         None,
-        description="The text of an earlier answer: write exactly what it showed, or nothing (409). "
-        "Only keep_points may stand beside it.",
+        description="The text from an earlier answer: write exactly that outline, or nothing (409). "
+        "Only keep_points may be combined with it.",
     )
 
     @model_validator(mode="after")
     def _previews_stand_alone(self) -> Self:
         if self.preview is not None and self.model_fields_set - {"preview", "keep_points"}:
-            msg = "only keep_points may stand beside preview: what is written is what was shown"
+            msg = "only keep_points may be combined with preview: what is written is what was shown"
             raise ValueError(msg)
         return self
 
@@ -102,7 +104,7 @@ class AreaGeometry(BaseModel):
     """A GeoJSON Polygon or MultiPolygon of the platform frame; its envelope is the box prompt."""
 
     type: Literal["Polygon", "MultiPolygon"]
-    coordinates: list[Any] = Field(description="As RFC 7946 says, in level-0 pixels, y up.")
+    coordinates: list[Any] = Field(description="As in RFC 7946, in level-0 pixels, y up.")
 
 
 class AreaFeature(BaseModel):
@@ -131,7 +133,7 @@ class PointFeature(BaseModel):
 
     type: Literal["Feature"]
     geometry: PointGeometry
-    properties: PointProperties | None = Field(None, description="Null or left out: the point shows the object.")
+    properties: PointProperties | None = Field(None, description="Default: the point is on the object.")
 
     @property
     def label(self) -> int:
@@ -150,7 +152,7 @@ class PredictionRequest(_Request):
         strict=True,
         gt=0,
         le=MAX_COORDINATE_PX0,
-        description="Without geometry: the rough longer side of the object, level-0 pixels.",
+        description="Without geometry: approximate length of the object's longer side, level-0 pixels.",
     )
     proposal: Choice | None = _PROPOSAL
     detail: int | None = _DETAIL
@@ -174,13 +176,13 @@ class ProposeRequest(_Request):
     geometry: AreaFeature | None = Field(None, description="The region, platform frame.")
     annotation_id: Identifier | None = Field(
         None,
-        description="In place of geometry: the region is the shape of this annotation.",
+        description="Instead of geometry: the region is the shape of this annotation.",
     )
     like: Annotated[list[Identifier], Field(max_length=MOST_EXEMPLARS)] = Field(
-        [], description="Annotations of the same image: only objects that are like them are proposed."
+        [], description="Annotations on the same image: propose only objects that look like them."
     )
     unlike: Annotated[list[Identifier], Field(max_length=MOST_EXEMPLARS)] = Field(
-        [], description="Counter-examples, beside `like`."
+        [], description="Counter-examples; only together with `like`."
     )
     limit: int = Field(1000, strict=True, ge=1, le=MOST_PROPOSALS, description="The most proposals.")
     min_confidence: float = Field(
@@ -188,7 +190,7 @@ class ProposeRequest(_Request):
         strict=True,
         ge=0,
         le=1,
-        description="Leave out what is less certain; where the checkpoint has no calibration, its score counts.",
+        description="Leave out proposals with a lower confidence (or score, without a calibration).",
     )
     detail: int | None = _DETAIL
     outline: Style = _OUTLINE

@@ -51,13 +51,11 @@ class Shares:
     def _take(self, caller: Hashable) -> None:
         with self._guard:
             if self._in_flight[caller] >= self._at_once:
-                raise TooManyRequests(
-                    f"{self._at_once} requests of yours are being worked on already.", at_once=self._at_once
-                )
+                raise TooManyRequests(f"{self._at_once} of your requests are already running.", at_once=self._at_once)
             if not self._limiter.hit(self._rate, str(caller)):
                 again_s = self._limiter.get_window_stats(self._rate, str(caller)).reset_time - time.time()
                 raise TooManyRequests(
-                    f"More than {self._rate.amount} requests of yours came within a minute.",
+                    f"More than {self._rate.amount} of your requests arrived within a minute.",
                     retry_after_s=max(again_s, 1.0),
                     per_minute=self._rate.amount,
                 )

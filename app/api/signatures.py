@@ -85,7 +85,7 @@ class Signatures:
             signed = parsedate_to_datetime(request.date)
             off_s = abs((datetime.now(UTC) - signed.replace(tzinfo=signed.tzinfo or UTC)).total_seconds())
         except (ValueError, TypeError, ArithmeticError) as error:  # a zone of a billion hours overflows
-            raise NotAuthenticated("A signed request needs a readable date header.") from error
+            raise NotAuthenticated("A signed request needs a valid date header.") from error
         if off_s > self._window_s:
             raise NotAuthenticated(
                 f"The signature's date is {off_s:.0f} s away from the service's clock.",
@@ -110,11 +110,11 @@ class Signatures:
         with self._guard:
             if (request.public_key, request.signature) in self._seen:
                 raise NotAuthenticated(
-                    "This signed request came before. Requests of the same second need a nonce in their content type,"
-                    " such as application/json; nonce=1b4e28ba."
+                    "This signed request was already received. Requests in the same second need a nonce in their"
+                    " content type, such as application/json; nonce=1b4e28ba."
                 )
             if len(self._seen) >= _MOST_REMEMBERED:
-                raise ModelBusy("Too many signed requests came at a time.", retry_after_s=self._window_s)
+                raise ModelBusy("Too many signed requests arrived at once.", retry_after_s=self._window_s)
             self._seen[request.public_key, request.signature] = None
 
     def _made(self, request: SignedRequest, content_type: str, keys: ApiKeys) -> str:

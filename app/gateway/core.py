@@ -60,7 +60,7 @@ class CoreGateway:
         try:
             record = self._http.acting_as(credentials).get("user/current.json")
         except NotThere as error:
-            raise PlatformUnavailable("Core does not tell who asks.") from error
+            raise PlatformUnavailable("Core does not say who the caller is.") from error
         with reading("user"):
             return Caller(int(record["id"]), credentials)
 

@@ -199,16 +199,16 @@ def _read(asked: str, status: int, text: str) -> dict[str, Any]:
     facts: dict[str, Any] = {"core_status": status}
     said = _message(text) if status != 200 else ""
     if status == 404:
-        raise NotThere(f"Core knows nothing of {asked}{said}.", said.removeprefix(": "), **facts)
+        raise NotThere(f"Core does not know {asked}{said}.", said.removeprefix(": "), **facts)
     if status == 412:
-        raise NotAsRead(f"Core has something else by now ({asked}).", **facts)
+        raise NotAsRead(f"Core now has something else ({asked}).", **facts)
     check_status(status, "Core", asked, said, **facts)
     try:
         body = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise PlatformUnavailable(f"Core answered {asked} with something that is no JSON.", **facts) from error
+        raise PlatformUnavailable(f"Core answered {asked} with something that is not JSON.", **facts) from error
     if not isinstance(body, dict):
-        raise PlatformUnavailable(f"Core answered {asked} with something that is no object.", **facts)
+        raise PlatformUnavailable(f"Core answered {asked} with something that is not a JSON object.", **facts)
     return body
 
 

@@ -122,4 +122,4 @@ def _check(answer: httpx.Response, content: bytes, slide: Slide) -> None:
         raise PlatformUnavailable(f"PIMS has no file for image {slide.id}.", **facts)
     check_status(status, "PIMS", "the window", **facts)
     if not kind.startswith("image/") or not content:
-        raise PlatformUnavailable(f"PIMS sent {kind or 'nothing'} in place of an image.", **facts)
+        raise PlatformUnavailable(f"PIMS sent {kind or 'nothing'} instead of an image.", **facts)

@@ -46,7 +46,7 @@ def read_location(wkt: str) -> BaseGeometry:
             geometry = shapely.force_2d(shapely.from_wkt(text))
     except shapely.errors.ShapelyError as error:
         reason = "a ring is not closed" if "closed" in str(error) else "it is damaged"
-        raise InvalidPrompt(f"The location is not a readable geometry: {reason}.") from error
+        raise InvalidPrompt(f"The location is not a valid geometry: {reason}.") from error
     check_places(shapely.get_coordinates(geometry))
     return geometry
 
@@ -68,7 +68,7 @@ def read_geojson(kind: str, coordinates: list[Any]) -> Polygon | MultiPolygon:
     try:
         parts = [_polygon(rings) for rings in ([coordinates] if kind == "Polygon" else coordinates)]
     except (TypeError, ValueError, shapely.errors.ShapelyError) as error:
-        raise InvalidPrompt("The coordinates are not those of a GeoJSON Polygon or MultiPolygon.") from error
+        raise InvalidPrompt("The coordinates are not a GeoJSON Polygon or MultiPolygon.") from error
     if sum(int(shapely.get_num_coordinates(part)) for part in parts) > MAX_VERTICES + 1:
         raise InvalidPrompt(f"The geometry has more than {MAX_VERTICES} vertices.", max_vertices=MAX_VERTICES)
     return parts[0] if kind == "Polygon" else MultiPolygon(parts)

@@ -135,7 +135,7 @@ def _decoder() -> Iterator[None]:
     try:
         yield
     except MemoryError as error:
-        raise ModelBusy("There is no memory left for this image.", retry_after_s=5.0) from error
+        raise ModelBusy("There is not enough memory for this image.", retry_after_s=5.0) from error
     except Exception as error:
         raise BrokenImage("The image is broken, or neither PNG nor JPEG.") from error
 

@@ -159,7 +159,7 @@ class EncoderQueue(Generic[Job, Result]):
                     again_s = self._again_s(lack_s, claim)
                     raise ModelBusy(f"The model is busy: {told}.", retry_after_s=again_s, waiting=here)
                 if claim.given_up():
-                    raise CallerGone("Nobody waits for this any more.")
+                    raise CallerGone("Nobody is waiting for this any longer.")
                 self._changed.wait(_LOOK_EVERY_S)
             self._turns += 1
             ticket: _Ticket[Job, Result] = _Ticket(claim, self._turns)
@@ -210,7 +210,7 @@ class EncoderQueue(Generic[Job, Result]):
             return  # being worked on, or done: the result is worth having now
         if late:
             raise ModelBusy("The model did not get to this request in time.", retry_after_s=max(1.0, self._usual_s))
-        raise CallerGone("Nobody waits for this any more.")
+        raise CallerGone("Nobody is waiting for this any longer.")
 
     def _give_up(self, ticket: _Ticket[Job, Result]) -> bool:
         """Take a ticket out of the line; False if it is not there any more."""

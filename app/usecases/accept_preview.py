@@ -1,4 +1,4 @@
-"""Write exactly the outline that was shown, or nothing: what does not fit any more is refused."""
+"""Write exactly the outline that was shown, or nothing: what is no longer valid is refused."""
 
 from __future__ import annotations
 
@@ -62,11 +62,13 @@ class AcceptPreview:
     def _check_fits(self, annotation_id: int, preview: Preview) -> None:
         """See what can be seen without asking the platform."""
         if preview.annotation_id != annotation_id:
-            raise PreviewUnfit(f"This is the preview of annotation {preview.annotation_id}.", reason="other-annotation")
+            raise PreviewUnfit(
+                f"This preview belongs to annotation {preview.annotation_id}.", reason="other-annotation"
+            )
         if preview.caller != self.gateway.caller():
-            raise PreviewUnfit("This preview was shown to somebody else.", reason="other-user")
+            raise PreviewUnfit("This preview was made for another user.", reason="other-user")
         if preview.model_sha256 != self.model.sha256:
-            raise PreviewUnfit("Other weights work here since this preview was made.", reason="other-model")
+            raise PreviewUnfit("The weights have changed since this preview was made.", reason="other-model")
 
     def _read(self, preview: Preview) -> Annotation:
         """Read the annotation, with the caller's rights, if it still is what the preview was computed from."""
@@ -75,12 +77,12 @@ class AcceptPreview:
             annotation = self.gateway.annotation(number)
         except AnnotationNotFound as error:
             raise AnnotationChanged(
-                f"Annotation {number} was deleted since the preview; nothing was written.", annotation_id=number
+                f"Annotation {number} has been deleted since the preview; nothing was written.", annotation_id=number
             ) from error
         if state_of(annotation) == preview.state:
             return annotation
         if annotation.location == preview.recipe.location:
-            raise PreviewUnfit(f"Annotation {number} has this outline already.", reason="accepted-already")
+            raise PreviewUnfit(f"Annotation {number} already has this outline.", reason="accepted-already")
         raise AnnotationChanged(
-            f"Annotation {number} was edited since the preview; nothing was written.", annotation_id=number
+            f"Annotation {number} has been edited since the preview; nothing was written.", annotation_id=number
         )

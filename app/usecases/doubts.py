@@ -24,11 +24,11 @@ steep than the third, too. See `Sight`; source of all of these: ``python -m benc
 
 DEMO_MODEL = "This outline comes from the demo model, which is not meant for annotation work."
 LOW_CONFIDENCE = "The model is not sure of this outline."
-CUT = "The outline reaches the edge of what the model was shown, so part of the object may be missing."
+CUT = "The outline reaches the edge of the area that the model saw, so part of the object may be missing."
 SEVERAL_PARTS = "The outline has several parts."
 FAR_SMALLER = "The outline is far smaller than the shape that was drawn."
 FAR_LARGER = "The outline is far larger than the shape that was drawn."
-ONLY_GLASS = "There is nothing but glass or empty background here."
+ONLY_GLASS = "There is only glass or empty background here."
 OUT_OF_FOCUS = "The image is out of focus here."
 
 

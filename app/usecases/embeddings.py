@@ -178,7 +178,7 @@ class Embeddings:
             with stopwatch.step("window"):
                 image = self._reader.read(slide, plane, window, self._segmenter.input_side_px, claim)
             if claim.given_up():
-                raise CallerGone("Nobody waits for this any more.")
+                raise CallerGone("Nobody is waiting for this any longer.")
             with stopwatch.step("encode"):
                 embedding = encode(image)
         self._count("encoder")

@@ -101,7 +101,7 @@ def read_exemplars(
         go_on()
         annotation = gateway.annotation(number)
         if annotation.slide_id != slide.id:
-            raise InvalidPrompt("An exemplar lies on another image.", annotation_id=number)
+            raise InvalidPrompt("An exemplar is on another image.", annotation_id=number)
         slices.append(annotation.slice_id)
         return on_slide(read_location(annotation.location), slide)
 
@@ -124,7 +124,7 @@ def on_slide(shape: BaseGeometry, slide: Slide) -> Polygon | MultiPolygon:
     whole = shapely.box(0, 0, slide.width, slide.height)
     inside = valid and polygonal(shapely.intersection(flip_geometry(valid, slide.height), whole))
     if inside is None:
-        raise RoiOutsideSlide("No area of the shape lies on the slide.")
+        raise RoiOutsideSlide("The shape has no area on the slide.")
     return inside
 
 

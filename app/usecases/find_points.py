@@ -70,7 +70,7 @@ def find_points(
     found = list(islice(prompts, max_points + 1))
     if len(found) > max_points:
         raise TooManyPoints(
-            f"More than {max_points} points lie in the box. Repeat with points=all to use them all, "
+            f"More than {max_points} points lie in the box. Send points=all to use them all "
             "or with points=ignore to use none.",
             max_points=max_points,
         )

@@ -268,7 +268,7 @@ class Claim:
     def check(self) -> None:
         """Raise `CallerGone` or `ModelBusy` once the result is not wanted any more."""
         if self.given_up():
-            raise CallerGone("Whoever asked went away; nothing was written.")
+            raise CallerGone("The caller went away; nothing was written.")
         if time.monotonic() > self.deadline:
             raise ModelBusy("It took too long; nothing was written.", retry_after_s=5.0)
 

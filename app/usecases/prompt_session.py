@@ -53,7 +53,7 @@ class PromptSession:
         for roi in (self.first, self.box):
             if plan_window(roi, slide.width, slide.height).holds(prompted):
                 return roi
-        raise InvalidPrompt("A click on the background lies too far from the object: the model does not look there.")
+        raise InvalidPrompt("A background click is too far from the object, outside the part that the model sees.")
 
 
 def session_of(
@@ -116,7 +116,7 @@ def _placed(click: Click, slide: Slide) -> PointPrompt:
     x, y = click.x, flip_y(click.y, slide.height)
     if not is_finite_point(x, y) or not (0 <= x <= slide.width and 0 <= y <= slide.height):
         raise InvalidPrompt(
-            f"A click lies outside of the slide of {slide.width} x {slide.height} pixels.",
+            f"A click lies outside the slide of {slide.width} x {slide.height} pixels.",
             click=[repr(click.x), repr(click.y)],
         )
     return PointPrompt(x, y, click.label)

@@ -94,7 +94,7 @@ class Propose:
             return self.gateway.slide(asked.slide_id), asked.region, None
         annotation = self.gateway.annotation(asked.region)
         if asked.slide_id not in (None, annotation.slide_id):
-            raise InvalidPrompt("The annotation lies on another image.", annotation_id=annotation.id)
+            raise InvalidPrompt("The annotation is on another image.", annotation_id=annotation.id)
         return self.gateway.slide(annotation.slide_id), read_location(annotation.location), annotation.slice_id
 
     def _tiling(self, region: BaseGeometry) -> Tiling:
@@ -109,14 +109,14 @@ class Propose:
         area = float(shapely.box(*region.bounds).area)
         if area > self.limits.area_px0:
             raise RegionTooLarge(
-                f"The region's box has {area:.0f} pixels; {self.limits.area_px0:.0f} are allowed at a time.",
+                f"The region's box has {area:.0f} pixels; {self.limits.area_px0:.0f} are allowed.",
                 area_px0=area,
                 limit_px0=self.limits.area_px0,
             )
         tiles = tiling.count(Roi(*region.bounds), slide.width, slide.height)
         if tiles > self.limits.tiles:
             raise RegionTooLarge(
-                f"Objects this small need {tiles} tiles in this region; {self.limits.tiles} are allowed at a time.",
+                f"Objects this small need {tiles} tiles in this region; {self.limits.tiles} are allowed.",
                 tiles=tiles,
                 limit=self.limits.tiles,
             )

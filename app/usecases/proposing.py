@@ -61,7 +61,7 @@ class Ended:
 
     proposals: int
     tiles: int
-    """How many were looked at."""
+    """Number of tiles searched."""
     prompts: int
     """How many were decoded."""
     stopped: Stopped | None

@@ -75,7 +75,7 @@ class RefineCrop:
             drawn = polygonal(geometry)
             drawn = drawn and clip_to_slide(drawn, slide_width, slide_height)
             if drawn is None:
-                raise RoiOutsideSlide("No area of the location lies on the slide.")
+                raise RoiOutsideSlide("The location has no area on the slide.")
         with stopwatch.step("window"):
             reader = self.open_crop(crop, envelope, slide, self.segmenter.input_side_px, claim)
         segment = SegmentRoi(Embeddings(reader, self.segmenter, plan=reader.plan), self.segmenter, most_looks=1)

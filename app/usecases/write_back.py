@@ -122,7 +122,7 @@ class WriteBack:
             now = self.gateway.annotation(annotation.id).location
         except ServiceError as error:
             raise PlatformUnavailable(
-                f"Core did not tell what it stored for annotation {annotation.id}, and cannot be asked.",
+                f"Core did not say what it stored for annotation {annotation.id}, and cannot be asked.",
                 annotation_id=annotation.id,
                 written=None,
             ) from error

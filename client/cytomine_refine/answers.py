@@ -91,7 +91,7 @@ class Refined:
     proposals: tuple[Mapping[str, Any], ...] = ()
     """All three, with a preview: index, score, area_px0, geometry."""
     box: tuple[float, ...] | None = None
-    """The box that was the prompt, grown by clicks outside of it."""
+    """The box used as prompt, enlarged by clicks outside it."""
 
     @classmethod
     def of(cls, annotation_id: int, answer: Mapping[str, Any], *, writes: bool = True) -> Self:

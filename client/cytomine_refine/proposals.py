@@ -49,7 +49,7 @@ class Proposal:
     """How like the exemplars it is, 0 to 1; None without exemplars."""
     area_px0: float
     tile: int
-    """In which tile it was found, from 1."""
+    """Number of the tile in which it was found, from 1."""
     tiles: int
     doubts: tuple[str, ...] = ()
 

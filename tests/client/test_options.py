@@ -86,7 +86,7 @@ def test_a_preview_is_read_and_accepted(server: ScriptedServer, client: RefineCl
 
 
 def test_a_preview_that_does_not_fit_was_not_written(server: ScriptedServer, client: RefineClient) -> None:
-    problem = {"type": "urn:cytomine-refine:preview-unfit", "title": "This preview does not fit any more"}
+    problem = {"type": "urn:cytomine-refine:preview-unfit", "title": "This preview is no longer valid"}
     server.answers[AT_CORE] = Answer(409, {**problem, "reason": "too-old"})
     with pytest.raises(RefineFailed) as caught:
         client.accept(7, "a text")

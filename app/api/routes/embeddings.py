@@ -17,7 +17,7 @@ def routes(verbs: Verbs) -> APIRouter:
 
     @router.post("/embeddings", status_code=202)
     def embeddings(request: Request, body: EmbeddingsRequest) -> EmbeddingsBody:
-        """Let the encoder work ahead of the click; a newer wish of the same caller replaces one that has not begun."""
+        """Encode a window before the click; a newer request of the same caller replaces one that has not started."""
         embed = verbs.embed(request)
         if body.annotation_id is not None:
             window = embed.annotation(whose(request), body.annotation_id)
@@ -29,7 +29,7 @@ def routes(verbs: Verbs) -> APIRouter:
 
     @router.delete("/embeddings", status_code=204)
     def forget_embeddings(request: Request) -> None:
-        """Forget what the caller wished to have prepared; what the encoder has begun is finished."""
+        """Cancel the caller's requests that have not started; the encoder finishes what it has begun."""
         verbs.ahead.cancel(whose(request))
 
     return router

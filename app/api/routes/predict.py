@@ -30,7 +30,7 @@ def routes(verbs: Verbs) -> APIRouter:
 
     @router.post("/prediction", response_model=FeatureBody, responses=_NOTHING_FOUND)
     def prediction(request: Request, body: PredictionRequest, response: Response) -> FeatureBody | Response:
-        """Segment a box with given points; nothing is written."""
+        """Outline the object in a box or at points; write nothing."""
         points = tuple(
             GivenPoint(point.geometry.coordinates[0], point.geometry.coordinates[1], PointLabel(point.label))
             for point in body.points or ()
@@ -43,7 +43,7 @@ def routes(verbs: Verbs) -> APIRouter:
 
     @router.post("/smart_prediction", response_model=FeatureBody, responses=_NOTHING_FOUND)
     def smart_prediction(request: Request, body: SmartPredictionRequest, response: Response) -> FeatureBody | Response:
-        """Segment a box with the points that a user has drawn in it; nothing is written or deleted."""
+        """Outline the object in a box, with the points that a user has drawn there; write and delete nothing."""
         predict = verbs.predict(request)
         return predicted(predict.with_points_of(body.image_id, area(body.geometry), body.user_id), response)
 

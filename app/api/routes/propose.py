@@ -46,7 +46,7 @@ def routes(verbs: Verbs) -> APIRouter:
 
     @router.post("/propose", response_class=StreamingResponse, responses=_LINES)
     def propose(request: Request, body: ProposeRequest) -> StreamingResponse:
-        """Outline the objects of a region, or those that are like some annotations; nothing is written."""
+        """Outline the objects in a region, or those that look like some annotations; write nothing."""
         proposing = verbs.propose(request).begin(_asked(body))
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx would hold the lines back
         return StreamingResponse(_told(verbs, request, proposing), media_type=MEDIA_TYPE, headers=headers)

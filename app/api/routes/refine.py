@@ -100,7 +100,7 @@ def routes(verbs: Verbs) -> APIRouter:
         annotation_id: AnnotationId,
         body: Annotated[RefineRequest | None, Body()] = None,
     ) -> RefineResult:
-        """Refine an annotation in place, show what that would give, or write what was shown."""
+        """Refine an annotation in place, preview the outline, or write a preview."""
         body = body or RefineRequest()
         if body.preview is not None:
             return refined.accept(request, annotation_id, body, response)

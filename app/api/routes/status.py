@@ -44,24 +44,24 @@ def status_routes(base_path: str, status: Status) -> APIRouter:
 
     @router.get("/")
     async def root() -> HealthBody:
-        """Tell that the service is alive."""
+        """Say that the service is alive."""
         return status.health()
 
     @router.get("/health")
     async def healthy() -> HealthBody:
-        """Tell that the service is alive."""
+        """Say that the service is alive."""
         return status.health()
 
     @router.get(f"{base_path}/ready", responses={503: PROBLEMS[503]})
     async def ready() -> ReadyBody:
-        """Tell that the model is loaded and warmed up."""
+        """Say whether the model is loaded and warmed up."""
         if not status.is_ready():
             raise ModelNotReady("The model is still warming up.", retry_after_s=2.0)
         return ReadyBody()
 
     @router.get("/metrics", response_class=Response)
     async def figures() -> Response:
-        """Give the figures in Prometheus' text form."""
+        """Give the metrics in Prometheus' text format."""
         return status.metrics.page()
 
     return router

@@ -164,8 +164,10 @@ def memory_errors() -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise DeviceOutOfMemory("The device has no memory left for this window.", retry_after_s=5.0) from error
+        raise DeviceOutOfMemory("The device does not have enough memory for this window.", retry_after_s=5.0) from error
     except RuntimeError as error:
         if "not enough memory" in str(error):  # what the CPU's allocator says
-            raise DeviceOutOfMemory("The machine has no memory left for this window.", retry_after_s=5.0) from error
+            raise DeviceOutOfMemory(
+                "The machine does not have enough memory for this window.", retry_after_s=5.0
+            ) from error
         raise
