@@ -35,8 +35,8 @@ from bench.gpu_run import Run, spread, times
 from bench.machine import commit, machine
 
 NEEDS = (
-    "cachetools", "cytomine-refine-service", "httpx", "hydra-core", "numpy", "opencv-python-headless", "opentelemetry-api",
-    "pillow", "pydantic", "pydantic-settings", "sam2", "shapely", "torch",
+    "cachetools", "cytomine-refine-service", "httpx", "hydra-core", "numpy", "opencv-python-headless",
+    "opentelemetry-api", "pillow", "pydantic", "pydantic-settings", "sam2", "shapely", "torch",
 )  # fmt: skip
 """Distributions that are imported, without what they need themselves."""
 _BATCHES = (1, 2, 4, 5, 8)
