@@ -126,6 +126,7 @@ def test_wrong_usage_is_one_line_that_names_the_help(name: str) -> None:
         assert line.endswith(" ".join((*path, "--help")))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_scripts_explain_themselves(name: str, tmp_path: Path) -> None:
     done = subprocess.run(

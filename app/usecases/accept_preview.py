@@ -1,4 +1,4 @@
-"""Write exactly the outline that was shown, or nothing: what does not fit any more is refused."""
+"""Write exactly the outline that was shown, or nothing: what is no longer valid is refused."""
 
 from __future__ import annotations
 
