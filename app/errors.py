@@ -19,7 +19,7 @@
     ├── SlideNotFound
     ├── AnnotationChanged               somebody edited or deleted it while we worked
     ├── PreviewUnfit                    what was shown cannot be written any more
-    ├── DoubtfulOutline                 the caller wants no outline that should be looked at first
+    ├── DoubtfulOutline                 the caller wants no doubtful outline
     ├── PlatformError                   Core or PIMS
     │   ├── PlatformUnauthorized
     │   ├── PlatformForbidden
@@ -124,11 +124,11 @@ class AnnotationChanged(ServiceError):
 
 
 class PreviewUnfit(ServiceError):
-    """A preview does not fit any more: damaged, too old, of another annotation, user or model; nothing was written."""
+    """A preview is no longer valid: damaged, too old, of another annotation, user or model; nothing was written."""
 
 
 class DoubtfulOutline(ServiceError):
-    """An outline was found that should be looked at first, and the caller wants none of those; nothing was written."""
+    """The outline is doubtful, and the caller wants no doubtful ones; nothing was written."""
 
 
 class PlatformError(ServiceError):

@@ -14,7 +14,10 @@ from app.segmenter.device import usable_cores
 
 def commit() -> str:
     """Name the commit that is checked out."""
-    found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
+    try:
+        found = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)  # noqa: S607
+    except OSError:  # no git, as on a machine that holds a copy alone
+        return "unknown"
     return found.stdout.strip() or "unknown"
 
 

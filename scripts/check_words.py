@@ -31,6 +31,16 @@ INSTEAD = {
     r"At most so many": "Most",
     r"How well best outlines": "How close the best outlines come",
     r"whole[- ]slide picture": "slide",
+    r"of yours\b": "your own",
+    r"[Ll]ook(ed|s)? at twice": "check",
+    r"should be looked at first": "is doubtful",
+    r"does not fit any more": "is no longer valid",
+    r"[Mm]isspelt, or of the other": "misspelt, or named as on the other",
+    r"What we said and was not so": "Corrections",
+    r"is gone on with": "is continued",
+    r"delays nobody": "delays no request",
+    r"(put it|goes|go) in and out": "apply and remove",
+    r"every byte as it was": "byte for byte",
 }
 """Patterns, and what to write instead."""
 _READ = (

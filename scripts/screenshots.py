@@ -16,6 +16,7 @@ import shapely
 import typer
 from PIL import Image
 
+from bench.commands import program
 from demo.samples import loose_box
 from demo.seeding import SeededImage
 from scripts.pictures import CUT_GLAND, IMAGES, MISSING, stage_with_tissue, viewer_on
@@ -205,4 +206,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    program(main)()

@@ -6,7 +6,7 @@ from OpenSlide's freely distributable test data (Carnegie Mellon University, CC0
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import matplotlib
@@ -84,4 +84,6 @@ def _draw(axes: Axes, slide: Slide, box: Roi, found: Segmentation) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("slide", type=Path, help="The slide, CMU-1-Small-Region.svs.")
+    main(parser.parse_args().slide)

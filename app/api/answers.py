@@ -25,7 +25,7 @@ _MESSAGES: dict[Outcome, str] = {
     "changed": "Change completed successfully.",
     "nothing found": "The model found no object; the annotation is as it was.",
     "dry run": "Dry run: nothing was written.",
-    "doubtful": "This outline should be looked at first; nothing was written.",
+    "doubtful": "This outline is doubtful; nothing was written.",
 }
 
 

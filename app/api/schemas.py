@@ -48,7 +48,9 @@ class RefineRequest(_Request):
     points: PointsMode = Field(
         "auto", description="auto: refuse more than 20 points; all: use them all; ignore: box and clicks only."
     )
-    dry_run: Annotated[bool, Field(strict=True, description="Compute but write nothing; the answer has a `preview`.")] = False
+    dry_run: Annotated[
+        bool, Field(strict=True, description="Compute but write nothing; the answer has a `preview`.")
+    ] = False
     holes: Holes = Field("fill", description="fill or keep holes in the object.")
     parts: Parts = Field("all", description="keep all parts of the object, or only the largest.")
     box: tuple[Place, Place, Place, Place] | None = Field(

@@ -51,9 +51,7 @@ class Shares:
     def _take(self, caller: Hashable) -> None:
         with self._guard:
             if self._in_flight[caller] >= self._at_once:
-                raise TooManyRequests(
-                    f"{self._at_once} of your requests are already running.", at_once=self._at_once
-                )
+                raise TooManyRequests(f"{self._at_once} of your requests are already running.", at_once=self._at_once)
             if not self._limiter.hit(self._rate, str(caller)):
                 again_s = self._limiter.get_window_stats(self._rate, str(caller)).reset_time - time.time()
                 raise TooManyRequests(

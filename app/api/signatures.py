@@ -110,8 +110,8 @@ class Signatures:
         with self._guard:
             if (request.public_key, request.signature) in self._seen:
                 raise NotAuthenticated(
-                    "This signed request was already received. Requests in the same second need a nonce in their content type,"
-                    " such as application/json; nonce=1b4e28ba."
+                    "This signed request was already received. Requests in the same second need a nonce in their"
+                    " content type, such as application/json; nonce=1b4e28ba."
                 )
             if len(self._seen) >= _MOST_REMEMBERED:
                 raise ModelBusy("Too many signed requests arrived at once.", retry_after_s=self._window_s)

@@ -40,7 +40,7 @@ class Verbs:
     background_term: int | None
     """Points of this term show what is not the object."""
     doubtful: Doubtful
-    """What becomes of an outline that should be looked at first, where a request does not say."""
+    """What to do with a doubtful outline if a request does not say."""
     deadline_s: float
     metrics: Metrics
     propose_limits: Limits

@@ -20,7 +20,7 @@ def reading(what: str) -> Iterator[None]:
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise PlatformUnavailable(f"Core did not answer with the {what} it should be.") from error
+        raise PlatformUnavailable(f"Core did not return valid data ({what}).") from error
 
 
 def check_is(record: Mapping[str, Any], identifier: int) -> None:

@@ -1,4 +1,4 @@
-"""Write exactly the outline that was shown, or nothing: what does not fit any more is refused."""
+"""Write exactly the outline that was shown, or nothing: what is no longer valid is refused."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ class AcceptPreview:
     def _check_fits(self, annotation_id: int, preview: Preview) -> None:
         """See what can be seen without asking the platform."""
         if preview.annotation_id != annotation_id:
-            raise PreviewUnfit(f"This preview belongs to annotation {preview.annotation_id}.", reason="other-annotation")
+            raise PreviewUnfit(
+                f"This preview belongs to annotation {preview.annotation_id}.", reason="other-annotation"
+            )
         if preview.caller != self.gateway.caller():
             raise PreviewUnfit("This preview was made for another user.", reason="other-user")
         if preview.model_sha256 != self.model.sha256:

@@ -1,4 +1,4 @@
-"""What a dry run shows, and all that is needed to write exactly that, or to see that it does not fit any more."""
+"""What a dry run shows, and all that is needed to write exactly that, or to see that it is no longer valid."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from app.usecases.timings import Stopwatch
 from app.usecases.write_back import Deletions, WriteBack
 
 Doubtful = Literal["write", "preview", "refuse"]
-"""What becomes of an outline that should be looked at first."""
+"""What to do with a doubtful outline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class RefineAnnotation:
         NotRefinable
             Nothing was touched.
         DoubtfulOutline
-            The outline should be looked at first, and the options want none of those.
+            The outline is doubtful, and the options refuse such outlines.
         AnnotationChanged
             Somebody edited or deleted it meanwhile; their work stands.
         ModelBusy, CallerGone

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.load import plots
 from bench.load.capacity import ENCODE_S, PEOPLE, Findings, Swept
-from bench.load.costs import GPU_DECODE_S, GPU_WINDOWS_PER_S, SPOILT, TISSUE_WINDOW_BYTES, Assumption
+from bench.load.costs import GPU, GPU_DECODE_S, GPU_WINDOWS_PER_S, SPOILT, TISSUE_WINDOW_BYTES, Assumption
 from bench.load.notes import Spread
 from bench.load.observe import Observed
 from bench.load.people import Habits
@@ -302,8 +302,8 @@ def assumptions(found: Findings) -> list[Assumption]:
         ("refines of a box", demand.refines_per_box, "", f"{guessed}: {habits.again:.0%} want another one"),
         ("windows of a refine", demand.windows_per_refine, "", f"{here}, with work ahead of the click"),
         ("prepared boxes that nobody refines", SPOILT, "of the boxes", guessed),
-        ("encoder on a GPU", GPU_WINDOWS_PER_S, "windows/s", "README of facebookresearch/sam2, not measured by us"),
-        ("decoder on a GPU", GPU_DECODE_S, "s", guessed),
+        ("encoder on a GPU", GPU_WINDOWS_PER_S, "windows/s", GPU),
+        ("decoder on a GPU", GPU_DECODE_S, "s", GPU),
         (f"encoder on CPU ({found.engine.name})", found.engine.encode_s, "s", found.engine.source),
         ("decoder on CPU", found.engine.decode_s, "s", found.engine.source),
         ("CPU of a refine outside the model", costs.edge_cpu_s, "s", f"{here}: plain, and what Ray Serve adds"),

@@ -96,7 +96,7 @@ class RefineClient:
         Raises
         ------
         RefineFailed
-            Also, with status 409, where it does not fit any more.
+            Also, with status 409, where it is no longer valid.
         """
         keep = "keep_points" if self._wire.service_url else "keepPoints"
         return self._refined(annotation_id, {"preview": preview, keep: keep_points}, writes=True)

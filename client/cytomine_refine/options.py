@@ -37,7 +37,7 @@ class Options(TypedDict, total=False):
     """Most vertices."""
     outline: Literal["smooth", "thesis"]
     doubtful: Literal["write", "preview", "refuse"] | None
-    """What becomes of an outline that should be looked at first; else what the operator chose."""
+    """What to do with a doubtful outline; by default what the operator chose."""
 
 
 def body_of(options: Options, *, to_core: bool) -> dict[str, Any]:

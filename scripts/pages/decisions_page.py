@@ -11,6 +11,4 @@ def decisions_page() -> str:
     """List every decision record by its title, newest first."""
     titles = {file.name: file.read_text().partition("\n")[0].lstrip("# ") for file in FOLDER.glob("[0-9]*.md")}
     lines = [f"- [{titles[name]}]({name})" for name in sorted(titles, reverse=True)]
-    return "\n".join(
-        ["# Decisions\n", "Why things are as they are, a page for each decision, the newest first.\n", *lines, ""]
-    )
+    return "\n".join(["# Decisions\n", "One page for each design decision, newest first.\n", *lines, ""])

@@ -115,7 +115,7 @@ def test_the_same_signature_counts_once(client: TestClient) -> None:
     assert client.post(WORK, content=DRY, headers=signed).status_code == 200
     again = client.post(WORK, content=DRY, headers=signed)
     assert again.status_code == 401
-    assert "came before" in again.json()["detail"]
+    assert "already received" in again.json()["detail"]
 
 
 def test_keys_are_looked_up_once_a_minute(client: TestClient, gateway: FakeGateway) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import shapely
 
 from app.geometry.frames import flip_geometry
+from demo.cytomine.rows import HANGING, remove_annotation
 from demo.cytomine.server import EmbeddedCytomine
 from demo.front import Front
 from demo.samples import Sample, sample_of
@@ -82,8 +83,10 @@ class Stage:
 
     def clear(self) -> None:
         """Take all annotations of the slide away."""
-        for annotation in self.cytomine.store.annotation_ids(self.image.id):
-            self.cytomine.store.remove(annotation)
+        numbers = self.cytomine.store.annotation_ids(self.image.id)
+        with self.cytomine.store.transaction(write=True) as db:
+            for annotation in numbers:
+                remove_annotation(db, annotation, HANGING)
 
 
 @contextmanager

@@ -13,13 +13,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+import typer
+import typer.core
+import typer.main
 import yaml
 
-from scripts.pages.links import ROOT
+from scripts.pages.links import ROOT, pages
 from tests.docker.test_join import compose
 
 GUIDES = ("docs/install-ce-2025.1.md", "docs/install-2026.md")
+_NO_GUIDES = ("docs/decisions/", "bench/", "CHANGELOG.md", "CONTRIBUTING.md")
 _BLOCK = re.compile(r"(?:<!-- (.*?) -->\n)?```(sh|js|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _DOCKER = """\
 #!/bin/sh
@@ -47,11 +52,22 @@ def block_of(test: str, page: str = GUIDES[0]) -> str:
     return found
 
 
-@pytest.mark.parametrize("page", GUIDES)
+def with_commands() -> list[str]:
+    """Give the pages whose commands users type."""
+    names = [str(page.relative_to(ROOT)) for page in pages()]
+    return [name for name in names if not name.startswith(_NO_GUIDES) and blocks(name)]
+
+
+def test_the_guides_are_found() -> None:
+    assert {*GUIDES, "README.md", "docs/scripts.md", "docs/develop-in-cytomine.md", "training/README.md"} <= {
+        *with_commands()
+    }
+    assert min(len(blocks(page)) for page in GUIDES) >= 5
+
+
+@pytest.mark.parametrize("page", with_commands())
 def test_every_block_names_its_test_or_says_why_there_is_none(page: str) -> None:
-    marks = [mark for mark, _ in blocks(page)]
-    assert len(marks) >= 5
-    for mark in marks:
+    for mark, _ in blocks(page):
         kind, _, rest = mark.partition(": ")
         assert kind in {"test", "not run"}, f"{page}: a block without a mark, or with {mark!r}"
         if kind == "test":
@@ -60,6 +76,74 @@ def test_every_block_names_its_test_or_says_why_there_is_none(page: str) -> None
             assert not name or f"def {name}(" in (ROOT / file).read_text(), rest
         for file in re.findall(r"\btests/[\w/]+\.py", rest):
             assert (ROOT / file).is_file(), rest
+
+
+def commands_of(text: str) -> list[tuple[str, list[str]]]:
+    """Give the calls of this project's programs in a block: program, words."""
+    found = []
+    for line in text.replace("\\\n", " ").splitlines():
+        for start in re.finditer(
+            r"(?:^|/bin/)(refine) (?=[a-z-])|(?:^|[\s/])(python -m (?:app|training|scale|demo)) ", line
+        ):
+            words = re.split(r" [|>&;#]", line[start.end() :])[0].replace('"', "").split()
+            found.append((start[1] or start[2], words))
+    return found
+
+
+def program(name: str) -> click.Command:
+    """Give a program as its parser knows it."""
+    import app.cli
+    import cytomine_refine.cli
+    import demo.__main__
+    import scale.__main__
+    import training.cli
+
+    programs = {
+        "refine": cytomine_refine.cli.app,
+        "python -m app": app.cli.app,
+        "python -m training": training.cli.app,
+        "python -m demo": demo.__main__.app,
+        "python -m scale": scale.__main__.app,
+    }
+    return typer.main.get_command(programs[name])
+
+
+def unknown_words(name: str, words: list[str]) -> list[str]:
+    """Give subcommands and options that a program does not have."""
+    command, rest = program(name), [*words]
+    while rest and isinstance(command, typer.core.TyperGroup) and not rest[0].startswith("-"):
+        if rest[0] not in command.commands:
+            return [rest[0]]
+        command = command.commands[rest.pop(0)]
+    if command.context_settings.get("ignore_unknown_options"):
+        return []  # handed over to the client
+    known = {option for each in command.params for option in (*each.opts, *each.secondary_opts)} | {"--help"}
+    return [word for word in rest if word.startswith("--") and word.partition("=")[0] not in known]
+
+
+@pytest.mark.parametrize("page", with_commands())
+def test_every_command_and_option_of_a_page_exists(page: str) -> None:
+    asked = [each for _, text in blocks(page) for each in commands_of(text)]
+    wrong = [(name, words, unknown_words(name, words)) for name, words in asked]
+    assert [each for each in wrong if each[2]] == []
+
+
+def test_commands_that_do_not_exist_are_found() -> None:
+    (asked,) = commands_of(".venv/bin/refine project 3 --dry-rnu > out.txt\n")
+    assert unknown_words(*asked) == ["--dry-rnu"]
+    (asked,) = commands_of("docker run refine:cpu python -m app weights fetch  # a remark\n")
+    assert unknown_words(*asked) == ["fetch"]
+    assert len([each for page in with_commands() for _, text in blocks(page) for each in commands_of(text)]) > 30
+
+
+def test_the_embedded_cytomine_starts_as_the_page_says(tmp_path: Path) -> None:
+    (script,) = (text for mark, text in blocks("docs/add-a-micro-service.md") if mark.startswith("test: "))
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'client'}"}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"http://127\.0\.0\.1:\d+ [\w-]+$", done.stdout.strip())
 
 
 def follow(script: str, folder: Path) -> list[str]:

@@ -45,3 +45,12 @@ def test_what_is_broken_is_found(tmp_path: Path) -> None:
     assert [link.target for link in found if link.is_external] == ["https://example.org/x"]
     assert anchors(other) == {"a-heading-with-code"}
     assert Link(page, "#x").file == page
+
+
+def test_the_index_links_every_page_of_the_site() -> None:
+    named = set(re.findall(r"^ +- [^:\n]+: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
+    assert len(named) > 30
+    index = ROOT / "docs" / "README.md"
+    linked = {(index.parent / link.target.partition("#")[0]).resolve() for link in links(index) if not link.is_external}
+    written = {ROOT / name for name in named if (ROOT / name).is_file() and "/reference/" not in name}
+    assert sorted(str(page) for page in written - linked - {index, ROOT / "README.md"}) == []

@@ -267,7 +267,7 @@ def test_a_token_for_reading_only_is_refused_before_any_work(cytomine: EmbeddedC
     cytomine.faults.clear()
     answer = refine(scene, token)
     assert (answer.status_code, answer.json()["type"]) == (403, "urn:cytomine-refine:platform-forbidden")
-    assert "for reading only" in answer.json()["detail"]
+    assert "read-only" in answer.json()["detail"]
     assert cytomine.faults.requests == []
 
 

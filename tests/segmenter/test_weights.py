@@ -97,7 +97,7 @@ def test_without_weights_nothing_runs_unless_the_demo_model_is_wanted(tmp_path: 
     chosen = choose(settings_with(tmp_path / "no such folder", demo_model=True))
     assert (chosen.origin, chosen.name, chosen.config) == ("embedded", "embedded", "embedded")
     assert chosen.sha256 == file_sha256(chosen.path)
-    assert "EMBEDDED DEMO MODEL, not for annotation" in chosen.description
+    assert "EMBEDDED DEMO MODEL, not meant for annotation" in chosen.description
 
 
 def test_pulled_weights_come_before_the_embedded_model_in_the_order_of_the_registry(tmp_path: Path) -> None:

@@ -128,10 +128,10 @@ def in_odd_stain(image: np.ndarray) -> np.ndarray:
 @pytest.fixture(scope="module")
 def odd_lab(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     folder = tmp_path_factory.mktemp("lab")
-    for number in range(8):
-        scene = draw_scene(np.random.default_rng([5, number]), "nuclei", side=320)
+    for number in range(12):
+        scene = draw_scene(np.random.default_rng([5, number]), "nuclei", side=448)
         write_tile(folder / "tiles", f"lab_{number:02d}", in_odd_stain(scene.image), scene.labels)
-    export(TilesFolder(folder / "tiles"), folder / "data", Choice(per_slide=5))
+    export(TilesFolder(folder / "tiles"), folder / "data", Choice(per_slide=8))
     return open_dataset(folder / "data")
 
 
@@ -140,7 +140,7 @@ def test_a_lab_in_an_odd_stain_is_learned_and_the_new_weights_are_packaged_with_
     odd_lab: Dataset, dataset: Dataset, tmp_path: Path
 ) -> None:
     start = Start(spoilt_weights(tmp_path), "embedded")
-    recipe = Recipe(epochs=4, learning_rate=5e-4, batch=4, subsets_per_batch=1, prompt_types=("box", "positive"))
+    recipe = Recipe(epochs=5, learning_rate=5e-4, batch=8, subsets_per_batch=1, prompt_types=("box", "positive"))
     lines: list[str] = []
     outcome = learn(odd_lab, dataset, start, recipe, About("ours", "none"), tmp_path / "out", CPU, lines.append)
     assert outcome.refused is None, lines

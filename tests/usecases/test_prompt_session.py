@@ -50,7 +50,7 @@ def test_what_has_no_area_is_not_refined_even_with_a_box() -> None:
 
 @pytest.mark.parametrize("place", [(-1, 5), (5, 801), (1000.5, 5), (math.nan, 5), (5, math.inf)])
 def test_a_click_off_the_slide_is_refused(place: tuple[float, float]) -> None:
-    with pytest.raises(InvalidPrompt, match="outside of the slide"):
+    with pytest.raises(InvalidPrompt, match="outside the slide"):
         session_of(DRAWN, SLIDE, None, (Click(*place, ON),))
 
 

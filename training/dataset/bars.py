@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from training.dataset.item import Item
+from training.terminal import bar_of
 
 _FEW = 200
 """Items that are looked at in a moment, without a bar."""
@@ -19,7 +20,7 @@ def checked(items: Sequence[Item]) -> Iterator[Item]:
 
 def _with_bar(items: Iterable[Item], total: int) -> Iterator[Item]:
     columns = (TextColumn("Checking files"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as bar:
+    with bar_of(*columns) as bar:
         yield from bar.track(items, total=total)
 
 
@@ -29,4 +30,4 @@ def export_bar() -> Progress:
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("images {task.fields[told]}"),
         TimeElapsedColumn(),
     )  # fmt: skip
-    return Progress(*columns)
+    return bar_of(*columns)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from app.geometry.masks import clean_mask
 from training import prompts
@@ -23,6 +23,7 @@ from training.evaluation.metrics import measured, overlap, size_retention
 from training.finetune.batches import item_rng
 from training.finetune.recipe import MOST_POINTS, PROMPT_TYPES, recipe_of, thesis_combinations
 from training.prompts import Given, Recipe
+from training.terminal import bar_of
 
 ROWS = "rows.jsonl"
 
@@ -121,7 +122,7 @@ def evaluate(dataset: Dataset, items: Sequence[Item], asked: Asked, folder: Path
             stream.truncate(0)
             stream.write(json.dumps({"key": key}) + "\n")
         columns = (TextColumn("Evaluating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns) as bar:
+        with bar_of(*columns) as bar:
             task = bar.add_task("", total=len(items), completed=len(done))
             for item in items:
                 if item.id not in done:

@@ -16,11 +16,12 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import torch
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from training.dataset import Dataset, Item
 from training.errors import telling_of_full_disks
 from training.models import Embeddings, Promptable
+from training.terminal import bar_of
 
 _BLOCK = 1 << 24
 
@@ -70,7 +71,7 @@ def precomputed(
         arrays = tuple(_mapped(home / f"{number}.npy", (len(items), *shape)) for number, shape in enumerate(shapes))
         done = _mapped(home / "done.npy", (len(items),))
         columns = (TextColumn("Encoding windows"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns) as bar:
+        with bar_of(*columns) as bar:
             task = bar.add_task("", total=len(items), completed=int((done > 0).sum()))
             for row in np.flatnonzero(done == 0):
                 _encode_into(arrays, int(row), model, dataset.image(items[row]), device)

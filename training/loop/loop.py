@@ -17,6 +17,7 @@ from training.loop.pace import Pace
 from training.loop.state import Learner, State
 from training.loop.stopwatch import Stopwatch
 from training.start import Machine
+from training.terminal import bar_of
 
 _SAVED_EVERY_S = 120.0
 _READ_EVERY = 10
@@ -98,9 +99,9 @@ class Loop:
                 while not self._is_over():
                     self._epoch()
                     progress = self._state.progress
-                    loss = float(np.mean(progress.losses)) if progress.losses else float("nan")
+                    learned = {"loss": float(np.mean(progress.losses))} if progress.losses else {}
                     progress.epoch, progress.batch, progress.losses = progress.epoch + 1, 0, []
-                    self._close_epoch({"epoch": progress.epoch, "loss": loss})
+                    self._close_epoch({"epoch": progress.epoch, **learned})
             except KeyboardInterrupt:
                 self._save()
                 raise
@@ -194,7 +195,7 @@ class Loop:
 
 
 def _bar() -> Progress:
-    return Progress(
+    return bar_of(
         TextColumn("Epoch {task.fields[epoch]}"),
         BarColumn(),
         MofNCompleteColumn(),

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from app.geometry.masks import BoolMask, clean_mask
 from training import prompts
@@ -24,6 +24,7 @@ from training.finetune.batches import item_rng
 from training.models import Embeddings
 from training.prompts import Given
 from training.tables.entry import Asked
+from training.terminal import bar_of
 
 Redraw = Callable[[npt.NDArray[np.uint8], BoolMask], BoolMask]
 """CascadePSP, or what stands for it."""
@@ -134,7 +135,7 @@ def measure(
     """Ask a model everything about every object that its ledgers do not hold yet."""
     waiting = [item for item in items if any(item.id not in ledger.samples for _, ledger in asked)]
     columns = (TextColumn("Asking {task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as bar:
+    with bar_of(*columns) as bar:
         task = bar.add_task(asker.model.name, total=len(items), completed=len(items) - len(waiting))
         for item in waiting:
             window = window_of(item)

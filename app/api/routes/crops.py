@@ -26,7 +26,7 @@ def routes(verbs: Verbs) -> APIRouter:
         image_height: Annotated[int, Form(ge=1, le=2**31)],
         location: Annotated[str, Form(description="WKT, platform frame.")],
     ) -> FeatureBody:
-        """Refine a crop for a Core that reads and writes the annotation itself; returns one valid Polygon inside the image."""
+        """Refine a crop for a Core that reads and writes by itself; return one valid Polygon inside the image."""
         refinement = verbs.crop(annotation_crop.file.read(), location, image_width, image_height, verbs.claim(request))
         outcome = "changed" if refinement.changed else "nothing found"
         verbs.done("crop", outcome, refinement.timings_ms, response)

@@ -100,7 +100,9 @@ def _memory_errors() -> Iterator[None]:
         yield
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or "bad_alloc" in str(error) or "allocate memory" in str(error):
-            raise DeviceOutOfMemory("The machine does not have enough memory for this window.", retry_after_s=5.0) from error
+            raise DeviceOutOfMemory(
+                "The machine does not have enough memory for this window.", retry_after_s=5.0
+            ) from error
         raise
 
 

@@ -167,5 +167,7 @@ def memory_errors() -> Iterator[None]:
         raise DeviceOutOfMemory("The device does not have enough memory for this window.", retry_after_s=5.0) from error
     except RuntimeError as error:
         if "not enough memory" in str(error):  # what the CPU's allocator says
-            raise DeviceOutOfMemory("The machine does not have enough memory for this window.", retry_after_s=5.0) from error
+            raise DeviceOutOfMemory(
+                "The machine does not have enough memory for this window.", retry_after_s=5.0
+            ) from error
         raise

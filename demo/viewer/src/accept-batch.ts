@@ -17,6 +17,8 @@ export interface Item {
   made: Made | null;
   /** Why Core has refused it. */
   why: string | null;
+  /** In place of the batch's. */
+  terms?: number[];
 }
 
 /** An annotation as it was when it was made, to tell whether anybody has changed it since. */
@@ -33,6 +35,8 @@ export interface Batch {
   image: number;
   user: number;
   terms: number[];
+  /** What is done, as a person says it; of older visits there is none. */
+  label?: string;
   /** Annotations up to this number were there before. */
   after: number;
   items: Item[];
@@ -105,7 +109,7 @@ async function sendOne(batch: Batch, item: Item, at: number, ports: Ports): Prom
   item.state = 'sent';
   await ports.keep(batch, [at]);
   try {
-    const { annotation } = await ports.api.create(batch.image, item.location, batch.terms);
+    const { annotation } = await ports.api.create(batch.image, item.location, item.terms ?? batch.terms);
     store(batch, item, annotation, ports);
   } catch (error) {
     const problem = asProblem(error);
@@ -119,7 +123,8 @@ async function sendOne(batch: Batch, item: Item, at: number, ports: Ports): Prom
   return null;
 }
 
-function store({ terms }: Batch, item: Item, annotation: Annotation, { stored }: Ports): void {
+function store(batch: Batch, item: Item, annotation: Annotation, { stored }: Ports): void {
+  const terms = item.terms ?? batch.terms;
   item.state = 'stored';
   item.made = { id: annotation.id, location: annotation.location, terms, removal: null };
   stored({ ...annotation, term: terms, nbComments: 0 }, item);

@@ -22,7 +22,7 @@ export function acceptPanel(bench: Workbench): void {
     byId('batch').classList.toggle('failed', problem !== null);
     const text = problem
       ? sentences(problem.title, problem.detail, `${all - stored - refused} are left.`)
-      : isRunning ? 'Storing the proposals as annotations…' : 'Stopped. What is stored stays.';
+      : isRunning ? current.label ? 'Storing the annotations of the file…' : 'Storing the proposals as annotations…' : 'Stopped. What is stored stays.';
     if (byId('batch-said').textContent !== text) byId('batch-said').textContent = text;
     byId('batch-stop').hidden = !isRunning;
     byId('batch-go-on').hidden = byId('batch-leave').hidden = isRunning;

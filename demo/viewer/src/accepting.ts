@@ -72,7 +72,7 @@ export class Accepting {
   private create(preview: Preview, location: string, outline: Outline | null): void {
     const { bench } = this;
     const { session } = preview;
-    const draft = bench.drafts.add(session.image, session.user, location, session.label, (answer) => {
+    const draft = bench.drafts.add(session.image, session.user, location, session.label, session.terms ?? [], (answer) => {
       this.stored(answer, session, outline);
     });
     const { id } = draft.annotation;

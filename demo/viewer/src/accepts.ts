@@ -33,12 +33,17 @@ export class Accepts {
   }
 
   /** Begin to store proposals as annotations with some terms. */
-  async begin(proposals: readonly Proposal[], terms: number[]): Promise<void> {
-    const { image, user, annotations } = this.bench;
-    if (!image || !proposals.length || this.current) return;
+  accept(proposals: readonly Proposal[], terms: number[]): Promise<void> {
     const items = proposals.map(({ shape, confidence, isDoubtful }) => itemOf(writeLocation(shape), confidence, isDoubtful));
+    return this.begin(items, terms);
+  }
+
+  /** Begin to store items; the label names the deed where it is not an accept. */
+  async begin(items: Item[], terms: number[], label?: string): Promise<void> {
+    const { image, user, annotations } = this.bench;
+    if (!image || !items.length || this.current) return;
     const after = Math.max(0, ...annotations.keys());
-    this.current = { key: crypto.randomUUID(), image: image.id, user: user.id, terms, after, items };
+    this.current = { key: crypto.randomUUID(), image: image.id, user: user.id, terms, ...(label && { label }), after, items };
     this.bench.emit('batch');
     await this.store.keep(this.current, items.map((_, at) => at));
     await this.goOn();
@@ -100,11 +105,11 @@ export class Accepts {
     return run(batch, { api, keep, pause, stored: (annotation, item) => this.stored(batch, annotation, item) }, signal);
   }
 
-  private stored({ user }: Batch, annotation: Annotation, item: Item): void {
+  private stored({ user, label }: Batch, annotation: Annotation, item: Item): void {
     const { bench } = this;
     if (user !== bench.user.id) return;
     bench.put(annotation);
-    bench.review.note(annotation, item);
+    if (!label) bench.review.note(annotation, item);
     this.showSoon();
   }
 
@@ -125,13 +130,12 @@ export class Accepts {
     this.problem = null;
     await this.store.forget(batch.key);
     if (batch.user !== bench.user.id) return;
-    const label = `${made.length} proposals accepted`;
+    const label = batch.label ?? `${made.length} proposals accepted`;
     bench.undos.history.push({ commands: made.map(({ id }) => id), label, annotation: made[0]?.id ?? 0, made });
     bench.emit('change');
     bench.emit('told', ...batchEnd(made.length, batch.items.filter((each) => each.state === 'refused')));
   }
 
-  /** A batch that was not finished when the page was left. */
   /** Find a batch that was not finished when the page was left. */
   private async restore(): Promise<void> {
     const { image, user } = this.bench;
@@ -145,4 +149,4 @@ export class Accepts {
 }
 
 const unfinished = (batch: Batch): Problem =>
-  new Problem('Not all proposals were stored', `${count(batch, 'stored')} of ${batch.items.length} are in Cytomine.`);
+  new Problem(batch.label ? 'Not all were stored' : 'Not all proposals were stored', `${count(batch, 'stored')} of ${batch.items.length} are in Cytomine.`);

@@ -13,6 +13,7 @@ import type {
   RefineOptions,
   StepAnswer,
   Term,
+  TermLink,
   User,
 } from './types';
 
@@ -86,6 +87,16 @@ export interface Touched {
   isGone: boolean;
 }
 
+/** A term that is taken off goes with its annotation, or alone: only the annotation's own item tells that that is gone. */
+export function touchedBy(answers: readonly StepAnswer[]): Touched[] {
+  const touched = new Map<number, boolean>();
+  for (const { annotation, annotationterm, callback } of answers) {
+    if (annotation) touched.set(annotation.id, callback?.method.includes('Delete') ?? false);
+    else if (annotationterm && !touched.has(annotationterm.userannotation)) touched.set(annotationterm.userannotation, false);
+  }
+  return [...touched].map(([id, isGone]) => ({ id, isGone }));
+}
+
 /** Where PIMS has a file; its path may have folders and spaces. */
 export const imageUrl = (path: string): string => `/ims/image/${path.split('/').map(encodeURIComponent).join('/')}`;
 
@@ -99,6 +110,9 @@ export class Api {
     this.token = (await this.call<{ token: string }>('POST', `/demo/session/${username}`)).token;
     this.username = username;
   }
+
+  /** When whoever is logged in was made: tells installations apart that give the same numbers. */
+  madeAt = async () => String((await this.call<{ created: string | number }>('GET', '/api/user/current.json')).created);
 
   images = async (project: number) =>
     (await this.call<Collection<ImageInstance>>('GET', `/api/project/${project}/imageinstance.json`)).collection;
@@ -128,6 +142,17 @@ export class Api {
     return this.call<CommandAnswer>('PUT', `/api/annotation/${id}.json`, { ...record, location });
   }
 
+  /** Every person may have put terms of their own on an annotation. */
+  termsOf = async (annotation: number) =>
+    (await this.call<Collection<TermLink>>('GET', `/api/annotation/${annotation}/term.json`)).collection;
+  addTerm = async (annotation: number, term: number) =>
+    (await this.call<{ command: number | null }>('POST', `/api/annotation/${annotation}/term/${term}.json`, { userannotation: annotation, term })).command;
+
+  async removeTerm({ userannotation, term, user }: TermLink, caller: number): Promise<number | null> {
+    const of = user === caller ? '' : `/user/${user}`;
+    return (await this.call<{ command: number | null }>('DELETE', `/api/annotation/${userannotation}/term/${term}${of}.json`)).command;
+  }
+
   remove = (id: number) => this.call<CommandAnswer>('DELETE', `/api/annotation/${id}.json`);
 
   /** The signal gives the refine up: the connection is closed, and the service writes nothing from then on. */
@@ -149,9 +174,7 @@ export class Api {
   async command(command: number, direction: 'undo' | 'redo'): Promise<Touched[]> {
     const path = `/api/command/${command}/${direction}.json`;
     const { collection } = await this.call<Collection<StepAnswer>>('GET', path);
-    return collection.flatMap(({ annotation, callback }) =>
-      annotation ? [{ id: annotation.id, isGone: callback?.method.includes('Delete') ?? false }] : [],
-    );
+    return touchedBy(collection);
   }
 
   /** Let the service look at an annotation's region ahead of the click. It is a favour: nobody is told if it fails. */

@@ -114,6 +114,8 @@ export class Deeds {
         return void bench.remove();
       case 'compare':
         return void this.panel.compare(true);
+      case 'hide':
+        return bench.seeing.hide();
       case 'help':
         return byId<HTMLDialogElement>('help-dialog').showModal();
       case 'escape':

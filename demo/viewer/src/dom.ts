@@ -25,6 +25,11 @@ export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
   return found as T;
 }
 
+/** Scroll the panel's upper part, or on a phone the whole of it, to its top. */
+export function panelToTop(): void {
+  for (const each of document.querySelectorAll('#upper, aside')) each.scrollTop = 0;
+}
+
 /** Draw an icon: 24 units wide, lines only, in the colour of the text. */
 export function icon(paths: string): SVGElement {
   const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
@@ -61,6 +66,7 @@ export const icons = {
   review: '<path d="M4 6h9M4 12h6M4 18h6"/><path d="M13 15.500l3 3L21 12"/>',
   previous: '<path d="M14.500 5.500L8 12l6.500 6.500"/>',
   following: '<path d="M9.500 5.500L16 12l-6.500 6.500"/>',
+  hide: '<path d="M3 12c2.500-4.500 5.500-6.500 9-6.500s6.500 2 9 6.500c-2.500 4.500-5.500 6.500-9 6.500S5.500 16.500 3 12z"/><circle cx="12" cy="12" r="2.800"/><path d="M4.500 19.500l15-15"/>',
   close: '<path d="M6 6l12 12M18 6L6 18"/>',
   plus: '<path d="M12 5v14M5 12h14"/>',
   minus: '<path d="M5 12h14"/>',

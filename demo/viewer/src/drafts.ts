@@ -25,9 +25,9 @@ export class Drafts {
 
   constructor(private readonly bench: Workbench) {}
 
-  add(image: number, user: number, location: string, label: string, stored?: Draft['stored']): Draft {
+  add(image: number, user: number, location: string, label: string, terms: number[], stored?: Draft['stored']): Draft {
     const now = Date.now();
-    const more = { created: now, updated: now, term: [], nbComments: 0 };
+    const more = { created: now, updated: now, term: terms, nbComments: 0 };
     const annotation = { id: --this.last, image, user, location, ...more };
     const remember: Draft['stored'] = (answer) => this.bench.undos.done(answer, `${label} drawn`);
     const draft = { annotation, label, problem: null, mayBeStored: false, stored: stored ?? remember };
@@ -80,12 +80,12 @@ export class Drafts {
   }
 
   private async saved(draft: Draft): Promise<void> {
-    const { id, image, location } = draft.annotation;
+    const { id, image, location, term } = draft.annotation;
     if (!this.open.get(id)) return; // discarded while it waited
     try {
       const twin = draft.mayBeStored ? await this.twin(draft.annotation) : undefined;
-      const answer = twin ? { annotation: twin, command: null } : await this.bench.api.create(image, location);
-      this.replace(id, answer.annotation);
+      const answer = twin ? { annotation: twin, command: null } : await this.bench.api.create(image, location, term);
+      this.replace(id, { ...answer.annotation, term: answer.annotation.term ?? term });
       draft.stored(answer);
       this.bench.prepare(this.bench.selected);
     } catch (error) {

@@ -7,6 +7,9 @@ import type { Annotation, ImageInstance, Refinement, Term } from './types';
 
 const format = new GeoJSON();
 
+/** Said in every file, because others count y upwards. */
+export const FRAME = { unit: 'level-0 pixel', origin: 'top left', y: 'down' } as const;
+
 export interface People {
   users: Map<number, string>;
   terms: Map<number, Term>;
@@ -30,13 +33,14 @@ export function featureCollection(image: ImageInstance, annotations: Iterable<An
       },
     };
   });
-  return { type: 'FeatureCollection', features };
+  const { id, instanceFilename: name, width, height } = image;
+  return { type: 'FeatureCollection', frame: FRAME, image: { id, name, width, height }, features };
 }
 
 /** Let the browser save a text as a file. */
-export function save(text: string, name: string): void {
+export function save(text: string, name: string, type = 'application/geo+json'): void {
   const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([text], { type: 'application/geo+json' }));
+  link.href = URL.createObjectURL(new Blob([text], { type }));
   link.download = name;
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);

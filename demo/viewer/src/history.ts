@@ -29,10 +29,12 @@ export interface Step {
   error: unknown;
 }
 
+export type Stacks = Record<Direction, Entry[]>;
+
 const opposite: Record<Direction, Direction> = { undo: 'redo', redo: 'undo' };
 
 export class History {
-  private readonly stacks: Record<Direction, Entry[]> = { undo: [], redo: [] };
+  private stacks: Stacks = { undo: [], redo: [] };
 
   /** Something new was done: whatever was undone before cannot be redone. */
   push(entry: Entry): void {
@@ -68,9 +70,13 @@ export class History {
     return { entry, left: left.length, error };
   }
 
-  clear(): void {
-    this.stacks.undo = [];
-    this.stacks.redo = [];
+  get kept(): Stacks {
+    return this.stacks;
+  }
+
+  /** Take up what was kept, in place of what is there. */
+  restore({ undo, redo }: Stacks): void {
+    this.stacks = { undo: [...undo], redo: [...redo] };
   }
 
   /** What a step has left stays to be tried again; what it has reached can be done the other way round. */

@@ -8,6 +8,7 @@ export type Deed =
   | 'escape'
   | 'help'
   | 'compare'
+  | 'hide'
   | 'select'
   | 'rectangle'
   | 'polygon'
@@ -31,6 +32,7 @@ export type Deed =
 export const KEYS: [keys: string, deed: Deed, text: string][] = [
   ['R', 'refine', 'Refine the selected shape with SAM'],
   ['C', 'compare', 'Hold to see the shape before the refine'],
+  ['H', 'hide', 'Hide all annotations, or show them again'],
   ['Z', 'undo', 'Undo; with an open preview its last click'],
   ['Shift Z', 'redo', 'Redo'],
   ['Delete', 'delete', 'Delete the selected annotation, discard the preview, drop the proposal, reject what is under review'],

@@ -1,76 +1,140 @@
-/** The list of all annotations of the slide: another way to select, and the one for keyboards and screen readers. */
+/**
+ * The list of all annotations of the slide: another way to select, and the one for keyboards and screen readers.
+ *
+ * It may have tens of thousands of rows, so only those in sight are made; each says which of how many it is.
+ */
 
 import { byId, el } from './dom';
 import { areaMeasure, areaOf, measureText, readLocation } from './geometry';
 import { nameOf } from './panel';
+import { rowAfter, rowsInSight, scrolledTo } from './rows';
 import type { SlideMap } from './slidemap';
 import type { Annotation } from './types';
 import type { Workbench } from './workbench';
 
-/** A list of thousands helps nobody; the map has them all. */
-const MOST = 300;
+/** As style.css has it. */
+const ROW_PX = 33;
 
-export function annotationList(bench: Workbench, slides: SlideMap): void {
-  const list = byId('annotations');
-  let shown = '';
+export class AnnotationList {
+  private readonly list = byId('annotations');
+  private all: Annotation[] = [];
+  /** Rows that are there, by annotation, with what they were made of. */
+  private readonly made = new Map<number, { row: HTMLElement; of: string }>();
+  private revealed: number | null = null;
 
-  function choose(id: number): void {
-    bench.select(id);
-    const extent = slides.featureOf(id)?.getGeometry()?.getExtent();
-    if (extent) slides.fit(extent);
+  constructor(
+    private readonly bench: Workbench,
+    private readonly slides: SlideMap,
+  ) {
+    this.list.addEventListener('click', (event) => {
+      const row = (event.target as Element).closest<HTMLElement>('[role=option]');
+      if (row) this.choose(Number(row.dataset.annotation));
+    });
+    this.list.addEventListener('keydown', (event) => this.walk(event));
+    this.list.addEventListener('scroll', () => this.lay(), { passive: true });
+    new ResizeObserver(() => this.resized()).observe(this.list);
+    bench.on('change', () => this.show());
   }
 
-  function option(annotation: Annotation): HTMLElement {
-    const area = areaOf(readLocation(annotation.location));
-    const owner = bench.users.get(annotation.user) ?? '';
-    const size = area ? measureText(areaMeasure(area, bench.image?.physicalSizeX ?? null)) : '';
-    return el(
-      'li',
-      { role: 'option', id: `annotation-${annotation.id}`, 'aria-selected': 'false' },
-      el('span', { class: 'what' }, nameOf(annotation, bench)),
-      el('span', { class: 'size' }, size),
-      el('span', { class: 'who' }, owner),
-    );
+  private choose(id: number): void {
+    this.bench.select(id);
+    const selected = this.bench.annotations.get(id);
+    if (selected) this.slides.fit(readLocation(selected.location).getExtent());
   }
 
-  function show(): void {
-    const all = [...bench.annotations.values()].sort((one, other) => other.id - one.id);
-    const key = all.map((each) => `${nameOf(each, bench)} ${each.location.length} ${each.location.slice(0, 60)}`).join('|');
-    if (key !== shown) {
-      shown = key;
-      list.replaceChildren(...all.slice(0, MOST).map(option));
-      byId('list-count').textContent = String(all.length);
-    }
-    list.setAttribute('aria-busy', String(bench.drafts.isSaving));
-    const current = bench.selected ? `annotation-${bench.selected.id}` : '';
-    for (const each of list.children) each.setAttribute('aria-selected', String(each.id === current));
-    if (current) list.setAttribute('aria-activedescendant', current);
-    else list.removeAttribute('aria-activedescendant');
-    reveal(document.getElementById(current));
+  private walk(event: KeyboardEvent): void {
+    const page = Math.floor(this.list.clientHeight / ROW_PX) - 1;
+    const next = rowAfter(event.key, this.place(), this.all.length, page);
+    if (next === null) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.choose(this.all[next]!.id);
+  }
+
+  /** Of the selected annotation; -1 without one. */
+  private place(): number {
+    const { selected } = this.bench;
+    return selected ? this.all.findIndex((each) => each.id === selected.id) : -1;
+  }
+
+  private show(): void {
+    const { selected, annotations, seeing, drafts } = this.bench;
+    this.all = seeing.shown();
+    const [some, all] = [this.all.length, annotations.size].map((each) => each.toLocaleString('en'));
+    byId('list-count').textContent = some === all ? all! : `${some} of ${all}`;
+    this.list.setAttribute('aria-busy', String(drafts.isSaving));
+    this.list.style.setProperty('--all', `${this.all.length * ROW_PX}px`);
+    const at = this.place();
+    if (selected && selected.id !== this.revealed && at >= 0) this.reveal(at);
+    this.revealed = selected?.id ?? null;
+    this.lay();
+  }
+
+  /** What is chosen stays in sight when the details above take more room. */
+  private resized(): void {
+    const at = this.place();
+    if (at >= 0) this.reveal(at);
+    this.lay();
   }
 
   /** Scroll the list alone, never the panel around it. */
-  function reveal(row: HTMLElement | null): void {
-    if (!row) return;
-    const [top, bottom] = [row.offsetTop, row.offsetTop + row.offsetHeight];
-    if (top < list.scrollTop) list.scrollTop = top;
-    else if (bottom > list.scrollTop + list.clientHeight) list.scrollTop = bottom - list.clientHeight;
+  private reveal(at: number): void {
+    this.list.scrollTop = scrolledTo(at, this.list.scrollTop, this.list.clientHeight, ROW_PX);
   }
 
-  list.addEventListener('click', (event) => {
-    const row = (event.target as Element).closest('[role=option]');
-    if (row) choose(Number(row.id.slice('annotation-'.length)));
-  });
-  list.addEventListener('keydown', (event) => {
-    const steps: Record<string, number> = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity };
-    const step = steps[event.key];
-    if (step === undefined || list.children.length === 0) return;
-    event.preventDefault();
-    event.stopPropagation();
-    const rows = [...list.children];
-    const at = rows.findIndex((row) => row.getAttribute('aria-selected') === 'true');
-    const next = rows[Math.min(rows.length - 1, Math.max(0, at + step))]!;
-    choose(Number(next.id.slice('annotation-'.length)));
-  });
-  bench.on('change', show);
+  /** Make the rows in sight. Those that are there stay the same elements, or a click that began on one would be lost. */
+  private lay(): void {
+    const { scrollTop, clientHeight } = this.list;
+    const [at, { selected }] = [this.place(), this.bench];
+    const places = rowsInSight(scrollTop, clientHeight, ROW_PX, this.all.length, at);
+    const rows = places.map((place) => this.row(place));
+    const wanted = new Set(rows);
+    for (const [id, { row }] of this.made) {
+      if (wanted.has(row)) continue;
+      row.remove();
+      this.made.delete(id);
+    }
+    rows.forEach((row, i) => {
+      if (this.list.children[i] !== row) this.list.insertBefore(row, this.list.children[i] ?? null);
+    });
+    if (selected && at >= 0) this.list.setAttribute('aria-activedescendant', `annotation-${selected.id}`);
+    else this.list.removeAttribute('aria-activedescendant');
+  }
+
+  private row(place: number): HTMLElement {
+    const annotation = this.all[place]!;
+    const { row } = this.rowOf(annotation);
+    row.style.top = `${place * ROW_PX}px`;
+    row.setAttribute('aria-posinset', String(place + 1));
+    row.setAttribute('aria-setsize', String(this.all.length));
+    row.setAttribute('aria-selected', String(annotation.id === this.bench.selected?.id));
+    return row;
+  }
+
+  private rowOf(annotation: Annotation): { row: HTMLElement; of: string } {
+    const { ontology, users } = this.bench;
+    const of = [nameOf(annotation, this.bench), annotation.location, ontology.namesOf(annotation.term), users.get(annotation.user)].join('|');
+    const there = this.made.get(annotation.id);
+    if (there?.of === of) return there;
+    there?.row.remove();
+    const fresh = { row: this.option(annotation), of };
+    this.made.set(annotation.id, fresh);
+    return fresh;
+  }
+
+  private option(annotation: Annotation): HTMLElement {
+    const { ontology, users, image } = this.bench;
+    const area = areaOf(readLocation(annotation.location));
+    const terms = ontology.namesOf(annotation.term);
+    const row = el(
+      'li',
+      { role: 'option', id: `annotation-${annotation.id}`, 'data-annotation': String(annotation.id) },
+      el('span', { class: 'swatch', 'aria-hidden': 'true' }),
+      el('span', { class: 'what' }, nameOf(annotation, this.bench), terms && el('span', { class: 'term-name' }, ` ${terms}`)),
+      el('span', { class: 'size' }, area ? measureText(areaMeasure(area, image?.physicalSizeX ?? null)) : ''),
+      el('span', { class: 'who' }, users.get(annotation.user) ?? ''),
+    );
+    if (annotation.term.length) row.querySelector<HTMLElement>('.swatch')!.style.background = ontology.colourOf(annotation);
+    return row;
+  }
 }

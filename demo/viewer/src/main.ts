@@ -2,6 +2,7 @@
 
 import 'ol/ol.css';
 import './style.css';
+import './seeing.css';
 import './similar.css';
 
 import { acceptPanel } from './accept-panel';
@@ -9,19 +10,21 @@ import { Api, Problem } from './api';
 import { Clicks } from './clicks';
 import { Deeds } from './deeds';
 import { byId, el, icon, icons } from './dom';
+import { files } from './files';
 import { flipY } from './geometry';
-import { featureCollection, save } from './geojson';
 import { type Deed, keyboard, KEYS } from './keyboard';
-import { annotationList } from './list';
+import { AnnotationList } from './list';
 import { complain, notifications } from './notifications';
 import { Panel } from './panel';
 import { attempt, picker } from './picker';
+import { overview } from './overview';
 import { PreviewLayer } from './preview-layer';
 import { PreviewPanel } from './preview-panel';
 import { reviewDialog } from './review-dialog';
 import { ReviewMode } from './review-mode';
 import { reviewPanel } from './review-panel';
 import { parseRoute, type Place, routeText } from './route';
+import { seeingPanel } from './seeing-panel';
 import { Similar } from './similar';
 import { SimilarMap } from './similar-map';
 import { SimilarMode } from './similar-mode';
@@ -29,6 +32,7 @@ import { SimilarPanel } from './similar-panel';
 import { SlideMap } from './slidemap';
 import { statusLine } from './status';
 import { drawSwitch } from './switch';
+import { termsPanel } from './terms-panel';
 import { theme } from './theme';
 import { timingsPanel } from './timings';
 import { toolbar } from './toolbar';
@@ -48,15 +52,19 @@ const deeds = new Deeds(bench, slides, tools, panel, previewPanel, layer, new Cl
 const start = (deed: Deed): void => deeds.start(deed);
 
 notifications(bench);
-annotationList(bench, slides);
+new AnnotationList(bench, slides);
+seeingPanel(bench);
 new SimilarMap(slides, bench, similar, tools);
 new SimilarPanel(bench, similar, () => void similarMode.drawRegion());
 acceptPanel(bench);
+termsPanel(bench);
 reviewPanel(bench);
 reviewDialog(bench);
 timingsPanel(bench);
 statusLine(bench, slides);
 picker(bench);
+files(bench);
+overview(bench, slides);
 theme();
 drawSwitch();
 toolbar(bench, tools, start);
@@ -115,7 +123,7 @@ function remember(): void {
 function header(): void {
   const decorate: Record<string, string> = {
     'slides-button': icons.slides,
-    'export-button': icons.download,
+    'files-button': icons.download,
     'theme-button': icons.theme,
     'help-button': icons.help,
     'zoom-in': icons.plus,
@@ -126,7 +134,6 @@ function header(): void {
   byId('zoom-in').addEventListener('click', () => slides.zoom(2));
   byId('zoom-out').addEventListener('click', () => slides.zoom(0.5));
   byId('zoom-fit').addEventListener('click', () => slides.fit());
-  byId('export-button').addEventListener('click', exportAll);
   byId('try-one').addEventListener('click', tryOne);
   bench.on('slide', (image) => {
     byId('slide-name').textContent = image.instanceFilename;
@@ -164,13 +171,6 @@ function tryOne(): void {
   bench.select(id);
   panel.center();
   byId('refine').focus();
-}
-
-function exportAll(): void {
-  const { image } = bench;
-  if (!image) return;
-  const text = JSON.stringify(featureCollection(image, bench.annotations.values(), bench), null, 1);
-  save(text, `${image.instanceFilename.replace(/\.[^.]*$/, '')}.geojson`);
 }
 
 function help(): void {

@@ -1,4 +1,4 @@
-/** The details of the selected annotation, with its actions in the order that Cytomine has them. */
+/** The details of the selected annotation, with its actions. */
 
 import { byId, el, icon, icons } from './dom';
 import { areaMeasure, areaOf, lengthMeasure, measureText, perimeterOf, readLocation } from './geometry';
@@ -76,14 +76,12 @@ export class Panel {
   }
 
   private showFacts(annotation: Annotation): void {
-    const { image, users, terms } = this.bench;
+    const { image, users } = this.bench;
     const [geometry, microns] = [readLocation(annotation.location), image?.physicalSizeX ?? null];
     const [area, length] = [areaOf(geometry), perimeterOf(geometry)];
-    const named = annotation.term.map((id) => terms.get(id)?.name).filter(Boolean);
     const facts: [string, string | null][] = [
       ['Area', area ? measureText(areaMeasure(area, microns)) : null],
       [area ? 'Perimeter' : 'Length', length ? measureText(lengthMeasure(length, microns)) : null],
-      ['Terms', named.length ? named.join(', ') : null],
       ['Created by', users.get(annotation.user) ?? String(annotation.user)],
       ['Created on', dateText(annotation.created)],
     ];

@@ -3,6 +3,7 @@
 import { asProblem, imageUrl } from './api';
 import { byId, el } from './dom';
 import { complain } from './notifications';
+import { importFile, isGeoJson } from './importing';
 import type { ImageInstance } from './types';
 import type { Workbench } from './workbench';
 
@@ -39,6 +40,10 @@ export function picker(bench: Workbench): void {
   async function add(files: Iterable<File>): Promise<void> {
     const progress = byId<HTMLProgressElement>('upload-progress');
     for (const each of files) {
+      if (isGeoJson(each)) {
+        await attempt(() => importFile(bench, each));
+        continue;
+      }
       byId('upload').hidden = false;
       byId('upload-name').textContent = each.name;
       progress.value = 0;

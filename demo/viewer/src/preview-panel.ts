@@ -1,6 +1,6 @@
 /** The controls of an open preview; on a phone they lie where the thumb is. */
 
-import { byId, el, icon, icons } from './dom';
+import { byId, el, icon, icons, panelToTop } from './dom';
 import { areaMeasure, areaOf, measureText, readLocation, verticesOf } from './geometry';
 import { isAnswered, type Preview } from './queue';
 import { placeOf } from './session';
@@ -63,9 +63,10 @@ export class PreviewPanel {
     byId('preview').hidden = current === null;
     document.body.classList.toggle('previewing', current !== null);
     if (!current) return;
-    if (isNew) byId('preview').parentElement!.scrollTop = 0;
+    if (isNew) panelToTop();
     this.say(current, shown.filter((each) => each !== current && !each.isAccepting).length);
     this.judge(current);
+    this.name(current);
     this.offer(current);
   }
 
@@ -78,6 +79,13 @@ export class PreviewPanel {
     // Said once: a reader would repeat what is written anew
     if (byId('preview-said').textContent !== text) byId('preview-said').textContent = text;
     byId('preview').setAttribute('aria-busy', String(preview.isAsking));
+  }
+
+  private name({ session }: Preview): void {
+    const { ontology, annotations } = this.bench;
+    const ids = session.annotation === null ? (session.terms ?? []) : (annotations.get(session.annotation)?.term ?? []);
+    byId('preview-term').hidden = ids.length === 0;
+    byId('preview-term').textContent = `Term: ${ontology.namesOf(ids)}`;
   }
 
   private judge(preview: Preview): void {

@@ -50,7 +50,8 @@ export class Previews {
     const { image, user } = this.bench;
     if (!geometry || !isArea(geometry) || !image) return false;
     this.bench.selected = null;
-    this.open({ image: image.id, user: user.id, annotation: null, shape: writeLocation(geometry), label });
+    this.bench.seeing.hide(false);
+    this.open({ image: image.id, user: user.id, annotation: null, shape: writeLocation(geometry), label }, { terms: this.bench.ontology.ofNew });
     return true;
   }
 
@@ -66,8 +67,8 @@ export class Previews {
   /** Show a session again whose outline was undone, or that was discarded. */
   reopen(session: Session): void {
     const { image, user, annotation, shape, label } = session;
-    const { past, future, own } = session;
-    this.reopened.set(session, this.open({ image, user, annotation, shape, label }, { ...sessions.promptsOfSession(session), past, future, own }));
+    const { past, future, own, terms = [] } = session;
+    this.reopened.set(session, this.open({ image, user, annotation, shape, label }, { ...sessions.promptsOfSession(session), past, future, own, terms }));
   }
 
   /** Its outline was redone. */

@@ -31,6 +31,8 @@ export interface Session extends Prompts {
   shape: string;
   /** What was drawn, as a person says it: "Rectangle". */
   label: string;
+  /** Terms that were chosen when it was drawn. */
+  terms?: number[];
   /** The proposal that the service takes by itself, once it has said so. */
   own: Choice | null;
   past: Click[][];

@@ -1,7 +1,7 @@
 /** The controls of a search: examples, region, progress, slider, and what becomes of the proposals. */
 
 import { some } from './accept-words';
-import { byId, el, icon, icons } from './dom';
+import { byId, el, icon, icons, panelToTop } from './dom';
 import { nameOf } from './panel';
 import { RAMP } from './proposals-paint';
 import { BINS, shareOf } from './proposals-set';
@@ -61,7 +61,7 @@ export class SimilarPanel {
     const { chosen } = similar.set;
     if (!chosen.length || bench.accepts.current) return;
     const terms = this.term.value.split(' ').filter(Boolean).map(Number);
-    void bench.accepts.begin(chosen, terms);
+    void bench.accepts.accept(chosen, terms);
     similar.close();
   }
 
@@ -72,7 +72,7 @@ export class SimilarPanel {
     document.body.classList.toggle('searching', similar.isOpen);
     if (!similar.isOpen) return;
     if (isNew) {
-      byId('similar').parentElement!.scrollTop = 0;
+      panelToTop();
       this.offerTerms();
     }
     const hasExamples = similar.examples.size > 0;

@@ -1,6 +1,6 @@
 /** The map: the slide's tiles, its annotations, and what is shown about the selected one. */
 
-import Feature from 'ol/Feature';
+import Feature, { type FeatureLike } from 'ol/Feature';
 import OlMap from 'ol/Map';
 import View from 'ol/View';
 import { defaults as defaultControls } from 'ol/control/defaults';
@@ -8,7 +8,6 @@ import { easeOut } from 'ol/easing';
 import type { Extent } from 'ol/extent';
 import type { Geometry } from 'ol/geom';
 import { fromExtent } from 'ol/geom/Polygon';
-import KeyboardPan from 'ol/interaction/KeyboardPan';
 import KeyboardZoom from 'ol/interaction/KeyboardZoom';
 import { defaults as defaultInteractions } from 'ol/interaction/defaults';
 import TileLayer from 'ol/layer/Tile';
@@ -16,11 +15,13 @@ import VectorLayer from 'ol/layer/Vector';
 import Projection from 'ol/proj/Projection';
 import VectorSource from 'ol/source/Vector';
 import Zoomify from 'ol/source/Zoomify';
+import type { Style } from 'ol/style';
 
 import { imageUrl } from './api';
 import { areaOf, isArea, readLocation, roomy } from './geometry';
 import { morph } from './morph';
-import { annotationStyle, beforeAloneStyle, beforeStyle, boxStyle, type Role } from './styles';
+import { panning } from './panning';
+import { beforeAloneStyle, beforeStyle, boxStyle, type Role, styleOf } from './styles';
 import type { Annotation, ImageInstance, PimsInfo } from './types';
 import type { Workbench } from './workbench';
 
@@ -36,15 +37,19 @@ export class SlideMap {
   private readonly around = new VectorSource<Feature<Geometry>>();
   private readonly comparing = new VectorSource<Feature<Geometry>>();
   private readonly comparison: VectorLayer;
+  private readonly drawn: VectorLayer;
   private readonly locations = new Map<number, string>();
   private moving = 0;
   private isComparing = false;
   private isEditing = false;
+  private fill = 0;
 
   constructor(
     readonly target: HTMLElement,
     private readonly bench: Workbench,
   ) {
+    const style = (feature: FeatureLike): Style[] => styleOf(feature.get('role') as Role, feature.get('colour') as string, bench.seeing.look.fill);
+    this.drawn = new VectorLayer({ source: this.source, style, zIndex: 3, updateWhileInteracting: true });
     this.comparison = new VectorLayer({ source: this.comparing, style: beforeStyle, zIndex: 2 });
     this.map = new OlMap({
       target,
@@ -55,7 +60,7 @@ export class SlideMap {
         this.tiles,
         new VectorLayer({ source: this.around, style: boxStyle, zIndex: 1 }),
         this.comparison,
-        new VectorLayer({ source: this.source, style: annotationStyle, zIndex: 3, updateWhileInteracting: true }),
+        this.drawn,
       ],
     });
     bench.on('slide', (image, info) => this.show(image, info));
@@ -137,18 +142,19 @@ export class SlideMap {
 
   /** Bring the features in line with the annotations. */
   private sync(): void {
-    const { annotations, selected } = this.bench;
+    const { selected, seeing } = this.bench;
+    const shown = seeing.shown();
+    const ids = new Set(shown.map(({ id }) => id));
     for (const feature of this.source.getFeatures()) {
       const id = feature.getId() as number;
-      if (!annotations.has(id)) {
+      if (!ids.has(id)) {
         this.source.removeFeature(feature);
         this.locations.delete(id);
       }
     }
     const prompts = new Set(this.bench.prompts().map((each) => each.id));
-    for (const annotation of annotations.values()) {
-      this.draw(annotation, this.roleOf(annotation, prompts));
-    }
+    for (const annotation of shown) this.draw(annotation, this.roleOf(annotation, prompts));
+    this.paint();
     this.surround(selected);
   }
 
@@ -172,6 +178,17 @@ export class SlideMap {
       this.locations.set(annotation.id, annotation.location);
     }
     if (feature.get('role') !== role) feature.set('role', role);
+    const colour = this.bench.ontology.colourOf(annotation);
+    if (feature.get('colour') !== colour) feature.set('colour', colour);
+  }
+
+  /** Follow what a person chose to see. */
+  private paint(): void {
+    const { isHidden, look } = this.bench.seeing;
+    this.drawn.setVisible(!isHidden);
+    this.drawn.setOpacity(look.strength);
+    if (this.fill !== look.fill) this.drawn.changed();
+    this.fill = look.fill;
   }
 
   /** Draw a stored shape again, after an interaction has moved it and Core has refused. */
@@ -219,14 +236,6 @@ export class SlideMap {
     frame();
   }
 }
-
-/** Pan by the arrow keys; finely with Shift, for whoever draws with them. At once: a glide would swallow the next key. */
-const panning = (pixelDelta: number, shift: boolean): KeyboardPan =>
-  new KeyboardPan({
-    pixelDelta,
-    duration: 0,
-    condition: ({ originalEvent: key }) => 'shiftKey' in key && key.shiftKey === shift,
-  });
 
 const isNarrow = (): boolean => matchMedia('(max-width: 760px)').matches;
 export const reducedMotion = (): boolean => matchMedia('(prefers-reduced-motion: reduce)').matches;

@@ -6,9 +6,9 @@ import { type Geometry, MultiPoint } from 'ol/geom';
 import { Circle as Dot, Fill, RegularShape, Stroke, Style } from 'ol/style';
 
 import { verticesOf } from './geometry';
+import { PLAIN } from './terms';
 
 export const colours = {
-  shape: '#2457d6',
   selected: '#00875f',
   before: '#c2410c',
   prompt: '#00875f',
@@ -23,9 +23,9 @@ const SEAM = 'rgba(255, 255, 255, 0.85)';
 
 const tint = (colour: string, alpha: number) => [...asArray(colour).slice(0, 3), alpha];
 
-function outline(colour: string, width: number, alpha: number, dash?: number[]): Style[] {
+function outline(colour: string, width: number, alpha: number, dash?: number[], filling = colour): Style[] {
   return [
-    new Style({ stroke: new Stroke({ color: SEAM, width: width + 2.5 }), fill: new Fill({ color: tint(colour, alpha) }) }),
+    new Style({ stroke: new Stroke({ color: SEAM, width: width + 2.5 }), fill: new Fill({ color: tint(filling, Math.min(1, alpha)) }) }),
     new Style({ stroke: new Stroke({ color: colour, width, ...(dash && { lineDash: dash }) }) }),
   ];
 }
@@ -36,24 +36,43 @@ function dot(colour: string, radius: number): Style {
   });
 }
 
-const shape = [...outline(colours.shape, 2, 0.04), dot(colours.point, 5.5)];
-const selected = [...outline(colours.selected, 3, 0.1), dot(colours.selected, 7.5)];
 const promptRing = new Style({ image: new Dot({ radius: 10, stroke: new Stroke({ color: colours.prompt, width: 2 }) }) });
-const prompt = [promptRing, dot(colours.prompt, 5.5)];
-const unsaved = [...outline(colours.unsaved, 2, 0.06, [8, 6]), dot(colours.unsaved, 5.5)];
-const unsavedSelected = [...outline(colours.unsaved, 3, 0.12, [8, 6]), dot(colours.unsaved, 7.5)];
-const hidden: Style[] = [];
 const vertices = new Style({
   geometry: (feature) => new MultiPoint(verticesOf(feature.getGeometry() as Geometry)),
   image: new Dot({ radius: 4, fill: new Fill({ color: '#fff' }), stroke: new Stroke({ color: colours.selected, width: 2 }) }),
 });
-const editing = [...selected, vertices];
 
 export type Role = 'shape' | 'selected' | 'editing' | 'prompt' | 'unsaved' | 'unsavedSelected' | 'hidden';
-const byRole: Record<Role, Style[]> = { shape, selected, editing, prompt, unsaved, unsavedSelected, hidden };
 
-/** Features carry the role they play. */
-export const annotationStyle = (feature: FeatureLike): Style[] => byRole[(feature.get('role') as Role) ?? 'shape'];
+/** Of an annotation by the role it plays, the colour of its term, and how strongly shapes are filled. */
+function made(role: Role, colour: string, fill: number): Style[] {
+  const pointColour = colour === PLAIN ? colours.point : colour;
+  switch (role) {
+    case 'shape':
+      return [...outline(colour, 2, fill), dot(pointColour, 5.5)];
+    case 'selected':
+      return [...outline(colours.selected, 3, fill * 1.5, undefined, colour), dot(colours.selected, 7.5)];
+    case 'editing':
+      return [...made('selected', colour, fill), vertices];
+    case 'prompt':
+      return [promptRing, dot(colours.prompt, 5.5)];
+    case 'unsaved':
+      return [...outline(colours.unsaved, 2, fill, [8, 6]), dot(colours.unsaved, 5.5)];
+    case 'unsavedSelected':
+      return [...outline(colours.unsaved, 3, fill * 1.5, [8, 6]), dot(colours.unsaved, 7.5)];
+    case 'hidden':
+      return [];
+  }
+}
+
+const known = new Map<string, Style[]>();
+
+/** The same, made once for each combination. */
+export function styleOf(role: Role, colour: string, fill: number): Style[] {
+  const key = `${role} ${colour} ${fill}`;
+  if (!known.has(key)) known.set(key, made(role, colour, fill));
+  return known.get(key)!;
+}
 
 export const beforeStyle = outline(colours.before, 2, 0, [7, 5]);
 export const beforeAloneStyle = outline(colours.before, 3, 0.1);

@@ -51,6 +51,13 @@ export interface Term {
   color: string;
 }
 
+/** Who has put which term on an annotation. */
+export interface TermLink {
+  userannotation: number;
+  term: number;
+  user: number;
+}
+
 export interface User {
   id: number;
   username: string;
@@ -118,9 +125,10 @@ export interface CommandAnswer {
   command: number | null;
 }
 
-/** One item of Core's answer to an undo or a redo; terms and the like have items of their own, without an annotation. */
+/** One item of Core's answer to an undo or a redo; links of terms and the like have items of their own. */
 export interface StepAnswer {
   annotation?: { id: number };
+  annotationterm?: TermLink;
   /** Names what was done, also when that is the undoing of something. */
   callback?: { method: string } | null;
 }

@@ -52,10 +52,10 @@ export class Undos {
   private async show({ annotation, refinement }: Entry, touched: Touched[], direction: Direction): Promise<void> {
     const { bench } = this;
     const before = bench.annotations.get(annotation);
-    bench.refinements.delete(annotation);
     if (touched.length) await Promise.all(touched.map((each) => this.reread(each)));
     else await bench.reload(); // somebody else has done it, or its answer was lost
     const after = bench.annotations.get(annotation);
+    if (after?.location !== before?.location) bench.refinements.delete(annotation);
     if (!after) return;
     bench.selected = after;
     if (refinement && direction === 'redo') bench.refinements.set(annotation, refinement);

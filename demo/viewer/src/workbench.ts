@@ -6,11 +6,14 @@ import { Accepts } from './accepts';
 import { type Api, asProblem, Problem } from './api';
 import { Drafts } from './drafts';
 import { Emitter } from './events';
-import { isArea, promptsOf, readLocation, writeLocation } from './geometry';
+import { isArea, isSameShape, promptsOf, readLocation, writeLocation } from './geometry';
+import { Memory } from './memory';
 import { Previews } from './previews';
 import { Refines } from './refines';
 import { Review } from './review';
+import { Seeing } from './seeing';
 import { sound } from './sound';
+import { Terms } from './terms';
 import type { About, Annotation, ImageInstance, Refinement, Term, User } from './types';
 import { Undos } from './undos';
 
@@ -34,6 +37,9 @@ export class Workbench extends Emitter {
   readonly previews: Previews;
   readonly accepts: Accepts;
   readonly review: Review;
+  readonly ontology = new Terms(this);
+  readonly seeing = new Seeing(this);
+  private readonly memory = new Memory(this);
 
   private turn: Promise<unknown> = Promise.resolve();
 
@@ -56,6 +62,7 @@ export class Workbench extends Emitter {
     ]);
     this.users = new Map(users.map((each) => [each.id, each.username]));
     this.terms = new Map(terms.map((each) => [each.id, each]));
+    this.ontology.recall();
   }
 
   enter(user: User): Promise<void> {
@@ -63,7 +70,7 @@ export class Workbench extends Emitter {
       await this.accepts.halt();
       await this.api.enter(user.username);
       this.user = user;
-      this.undos.history.clear(); // Core keeps a stack per user
+      this.memory.recall(user, await this.api.madeAt()); // Core keeps a stack per user
       this.emit('user');
       this.emit('change');
     });
@@ -103,9 +110,13 @@ export class Workbench extends Emitter {
       this.emit('told', 'info', 'Nothing was drawn', 'The shape has no area.');
       return;
     }
-    const draft = this.drafts.add(this.image!.id, this.user.id, writeLocation(geometry), label);
+    const draft = this.drafts.add(this.image!.id, this.user.id, writeLocation(geometry), label, []);
     this.annotations.set(draft.annotation.id, draft.annotation);
-    if (!this.steers(draft.annotation)) this.selected = draft.annotation;
+    this.seeing.hide(false);
+    if (!this.steers(draft.annotation)) {
+      draft.annotation.term = this.ontology.ofNew; // a point that steers a shape of another term would not count with one
+      this.selected = draft.annotation;
+    }
     this.drafts.save(draft.annotation.id);
   }
 
@@ -179,10 +190,17 @@ export class Workbench extends Emitter {
   private lay(annotations: Annotation[]): void {
     const all = [...annotations, ...this.drafts.on(this.image!.id)];
     for (const { id, location } of all) {
-      if (this.refinements.get(id) && this.annotations.get(id)?.location !== location) this.refinements.delete(id);
+      const said = this.refinements.get(id);
+      if (said && !this.isOf(said, id, location)) this.refinements.delete(id);
     }
     this.annotations = new Map(all.map((each) => [each.id, each]));
     this.selected = this.selected && (this.annotations.get(this.selected.id) ?? null);
+  }
+
+  /** Whether an outline is still the one that a refine made: as it was shown, or, after a reload, as it was told. */
+  private isOf(said: Refinement, id: number, location: string): boolean {
+    const shown = this.annotations.get(id)?.location ?? said.location;
+    return shown === location || isSameShape(shown, location);
   }
 
   /** Whether it is a point in the selected shape: that one stays selected then. */

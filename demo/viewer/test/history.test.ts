@@ -77,7 +77,7 @@ describe('history', () => {
     const history = new History();
     expect(await history.step('undo', agree)).toBeNull();
     history.push(entry(1));
-    history.clear();
+    history.restore({ undo: [], redo: [] });
     expect(await history.step('undo', agree)).toBeNull();
   });
 });

@@ -143,7 +143,7 @@ describe('morph', () => {
 
 describe('export', () => {
   it('gives features in the slide frame, with who, when and how sure', () => {
-    const image = { height: 100 } as ImageInstance;
+    const image = { id: 1, instanceFilename: 'a.tif', width: 80, height: 100 } as ImageInstance;
     const annotation = {
       id: 3, image: 1, user: 7, location: 'POLYGON((0 0,10 0,10 20,0 0))', created: '0', updated: '0', term: [5], nbComments: 0,
     };
@@ -154,6 +154,8 @@ describe('export', () => {
     };
     expect(featureCollection(image, [annotation], people)).toEqual({
       type: 'FeatureCollection',
+      frame: { unit: 'level-0 pixel', origin: 'top left', y: 'down' },
+      image: { id: 1, name: 'a.tif', width: 80, height: 100 },
       features: [
         {
           type: 'Feature',

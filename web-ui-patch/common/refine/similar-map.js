@@ -14,9 +14,12 @@ const CHOSEN = [
   new Style({stroke: new Stroke({color: 'rgba(255, 255, 255, 0.9)', width: 4})}),
   new Style({stroke: new Stroke({color: '#00695c', width: 2}), fill: new Fill({color: 'rgba(0, 150, 136, 0.25)'})})
 ];
-const DROPPED = new Style({
-  stroke: new Stroke({color: '#5f6368', width: 1.5, lineDash: [4, 4]}), fill: new Fill({color: 'rgba(95, 99, 104, 0.08)'})
-});
+const DROPPED = [
+  new Style({stroke: new Stroke({color: 'rgba(255, 255, 255, 0.9)', width: 3})}), // dashes alone are lost on dark tissue
+  new Style({
+    stroke: new Stroke({color: '#3c4043', width: 1.5, lineDash: [4, 4]}), fill: new Fill({color: 'rgba(95, 99, 104, 0.08)'})
+  })
+];
 
 export class SimilarMap {
   /**

@@ -211,7 +211,8 @@ const bar = () => document.querySelector('.refine-sam-similar-bar');
 const inBar = name => bar().querySelector(`.refine-sam-similar-${name}`);
 const features = () => [...layers].flatMap(layer => layer.getSource().getFeatures());
 const onMap = () => features().map(each => each.getId()).sort();
-const dropped = () => features().filter(each => !Array.isArray(each.getStyle())).map(each => each.getId());
+const isDashed = feature => feature.getStyle().some(style => style.getStroke().getLineDash());
+const dropped = () => features().filter(isDashed).map(each => each.getId());
 const acceptable = () => bar() !== null && !inBar('accept').disabled;
 const events = name => emitted.filter(([event]) => event === name).map(([, payload]) => payload);
 
