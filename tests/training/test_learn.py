@@ -15,17 +15,15 @@ import pytest
 import torch
 
 from app.segmenter.weights import in_use
-from app.segmenter.weights.card import read_card
 from app.segmenter.weights.choice import EMBEDDED_MODEL
 from app.settings import WeightsSettings
 from demo.cytomine.server import EmbeddedCytomine
 from tests.lab import BOX, DISC_RADIUS, HEIGHT, Lab, in_one_process, serving, settings_for, settle
-from tests.training.conftest import spoilt_weights, write_tile
+from tests.training.conftest import write_tile
 from training.dataset import Dataset, open_dataset
 from training.dataset.export import Choice, export
 from training.dataset.sources.tiles import TilesFolder
 from training.errors import BrokenSource
-from training.evaluation.calibrate import LEAST_SLIDES
 from training.finetune.recipe import Recipe
 from training.learn.confidence import measured, on_a_card, told
 from training.learn.gate import Verdict, judged, refusal
@@ -133,35 +131,6 @@ def odd_lab(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
         write_tile(folder / "tiles", f"lab_{number:02d}", in_odd_stain(scene.image), scene.labels)
     export(TilesFolder(folder / "tiles"), folder / "data", Choice(per_slide=8))
     return open_dataset(folder / "data")
-
-
-@pytest.mark.long
-def test_a_lab_in_an_odd_stain_is_learned_and_the_new_weights_are_packaged_with_their_confidence(
-    odd_lab: Dataset, dataset: Dataset, tmp_path: Path
-) -> None:
-    start = Start(spoilt_weights(tmp_path), "embedded")
-    recipe = Recipe(epochs=5, learning_rate=5e-4, batch=8, subsets_per_batch=1, prompt_types=("box", "positive"))
-    lines: list[str] = []
-    outcome = learn(odd_lab, dataset, start, recipe, About("ours", "none"), tmp_path / "out", CPU, lines.append)
-    assert outcome.refused is None, lines
-    assert outcome.package is not None
-    new, reference = outcome.verdicts
-    assert new.proves, lines
-    assert new.name == "new objects kept aside"
-    assert reference.passes
-    card = json.loads(outcome.package.with_suffix(".json").read_text())
-    judgement = read_card(outcome.package)
-    assert judgement is not None
-    slides = len({item.slide for item in odd_lab.of("test")}) + len({item.slide for item in dataset.of("test")})
-    if slides < LEAST_SLIDES:
-        assert "judgement" not in card
-        assert "uncalibrated" in card
-        assert "uncalibrated" in lines[-1]
-    else:
-        assert card["judgement"]["measured"]["slides"] == slides
-        assert "is calibrated on" in lines[-1]
-    noted = json.loads((tmp_path / "out" / "learned.json").read_text())
-    assert noted["packaged"] == outcome.package.name
 
 
 @pytest.mark.long

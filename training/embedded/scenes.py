@@ -12,9 +12,10 @@ from types import TracebackType
 
 import cv2
 import numpy as np
-from rich.progress import track
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
 from training.embedded.recipe import SHARES
+from training.terminal import bar_of
 from training.tissue import Scene, draw_scene
 
 SIDE_PX = 512
@@ -61,8 +62,11 @@ class DrawnScenes:
         """Wait for scenes; each is taken once."""
         self.ask(numbers)
         waiting = [self._asked.pop(number) for number in numbers]
-        shown = len(waiting) > 1 and not all(each.done() for each in waiting)
-        return [each.result() for each in (track(waiting, "Drawing scenes") if shown else waiting)]
+        found = []
+        with bar_of(TextColumn("Drawing scenes"), BarColumn(), MofNCompleteColumn()) as bar:
+            for each in bar.track(waiting):
+                found.append(each.result())
+        return found
 
 
 def _begin() -> None:
