@@ -135,7 +135,7 @@ def test_the_report_of_a_batch_has_its_worst_first_and_rejecting_puts_back(
     expect(clicker.page.get_by_text("Before", exact=True)).to_be_visible()
     clicker.screenshot("review-6-before")
     clicker.page.keyboard.up("c")
-    clicker.button("Put back")
+    clicker.button("Restore")
     expect(review(clicker)).to_contain_text("Confidence 0.77")
     clicker.page.wait_for_function(
         "() => document.querySelector('#tools [aria-label=Undo]').title.includes('put back')"

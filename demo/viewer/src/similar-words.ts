@@ -19,7 +19,7 @@ export function searchText({ isAsking, isOld, picking, problem, ended, set, prog
   if (ended?.stopped === 'limit') return `${found}. There are more: choose a smaller region to see them.`;
   if (ended?.stopped === 'deadline') return `${found}. The time was up: choose a smaller region for the rest.`;
   if (!set.all.length) return ended ? 'Nothing was found here.' : 'Stopped before anything was found.';
-  return ended ? 'Click a proposal to drop it, again to take it back. Nothing is stored before you accept.' : `Stopped: ${found} so far.`;
+  return ended ? 'Click a proposal to drop it, click again to restore it. Nothing is stored before you accept.' : `Stopped: ${found} so far.`;
 }
 
 export function leftText({ set }: Similar): string {

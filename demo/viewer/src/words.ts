@@ -29,7 +29,7 @@ function stateText({ outline, isAsking, isAccepting, problem, isHeld, session }:
   if (problem) return sentences(problem.title);
   if (isAsking) return 'Looking for the outline…';
   if (!outline) return session.annotation === null ? 'No object found. Click on it, or keep your shape.' : 'No object found. Click on it.';
-  if (outline.isDoubtful) return `The service doubts this outline (${size}). A click corrects it, ${accept} it all the same, ${discard} it.`;
+  if (outline.isDoubtful) return `The service doubts this outline (${size}). A click corrects it, ${accept} it anyway, ${discard} it.`;
   if (isHeld) return `Outline of ${size}. ${accept} it, ${discard} it.`;
   return `Outline of ${size}. ${accept} it, and so does drawing the next shape; ${discard} it.`;
 }
