@@ -22,6 +22,7 @@ from app.usecases.ports import Claim, ModelInfo
 from training.dataset import Dataset
 from training.errors import BrokenRun, NoSpace
 from training.finetune.batches import Batches
+from training.finetune.embeddings import precomputed
 from training.finetune.recipe import PRESETS, PROMPT_TYPES, Recipe, recipe_of, subsets
 from training.finetune.run import BEST, LAST, STATE, Origin, Run
 from training.finetune.train import fine_tune
@@ -243,3 +244,34 @@ def test_mixed_precision_on_a_gpu_agrees(dataset: Dataset) -> None:
             logits, _ = model.decode(model.encode(pixels), given.to(device))
         masks.append(logits[0, 1:].float() > 0)
     assert ((masks[0] & masks[1]).sum() / (masks[0] | masks[1]).sum()).item() > 0.97
+
+
+@pytest.mark.gpu
+def test_embeddings_of_a_gpu_are_those_of_the_cpu(dataset: Dataset, tmp_path: Path) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    items = dataset.items[:3]
+    stores = []
+    for name in ("cpu", "cuda"):
+        device = torch.device(name)
+        model = Sam2(embedded().to(device))
+        store = precomputed(model, "0" * 64, dataset, items, tmp_path / name, device)
+        stores.append(store.of(items, torch.device("cpu")))
+    here, there = stores
+    for one, other in zip((here.image, *here.further), (there.image, *there.further), strict=True):
+        assert (one - other).abs().mean() <= 0.02 * one.abs().mean()
+
+
+@pytest.mark.gpu
+def test_a_run_in_mixed_precision_on_a_gpu_learns_as_on_the_cpu(run: Run, dataset: Dataset, tmp_path: Path) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    device = torch.device("cuda")
+    found = fine_tune(
+        Sam2(embedded().to(device)), QUICK, dataset, origin(dataset), tmp_path, Machine(device, mixed=True)
+    )
+    here, there = (json.loads((each.folder / "run.json").read_text())["curve"] for each in (run, found))
+    for one, other in zip(here, there, strict=True):
+        assert other["iou"] == pytest.approx(one["iou"], abs=0.02)
+        assert other.get("loss", 0.0) == pytest.approx(one.get("loss", 0.0), rel=0.1)
+    load_checkpoint(found.folder / BEST, "embedded")  # saved from the GPU, opened on the CPU
