@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-import argparse
 import io
 from dataclasses import dataclass, field
 
+import typer
 from PIL import Image, ImageDraw
 
+from bench.commands import program
 from scripts.pictures import CUT_GLAND, IMAGES, MISSING, stage_with_tissue, viewer_on
 from tests.browser.clicking import outlining
 from tests.browser.stage import Viewer
@@ -79,10 +80,14 @@ def record(viewer: Viewer) -> int:
     return recorder.write()
 
 
-if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__).parse_args()
+def main() -> None:
+    """Record the README's moving picture from the real viewer."""
     with stage_with_tissue() as stage, viewer_on(stage, WIDTH, HEIGHT) as viewer:
         size = record(viewer)
-    print(f"docs/images/demo.webp: {size / 1e6:.2f} MB")
+    typer.echo(f"docs/images/demo.webp: {size / 1e6:.2f} MB")
     if size > MOST_BYTES:
         raise SystemExit("That is too large for a README.")
+
+
+if __name__ == "__main__":
+    program(main)()

@@ -20,7 +20,10 @@ from typer.testing import CliRunner
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("app", "bench", "client/cytomine_refine", "demo", "scale", "scripts", "training")
-WITHOUT_A_TYPER = {"bench.load.plain": "the service that bench.load starts"}
+WITHOUT_A_TYPER = {
+    "bench.gpu": "runs on machines that have torch and little else",
+    "bench.load.plain": "the service that bench.load starts",
+}
 """Modules that are run, and are neither Typer programs nor scripts."""
 
 

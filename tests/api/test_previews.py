@@ -286,7 +286,7 @@ def test_doubt_writes_as_ever_where_nobody_says_otherwise(client: TestClient, va
 def test_doubt_may_show_a_preview_in_place_of_writing(client: TestClient, vague: FakeGateway) -> None:
     shown = client.post(DOUBTFUL, json={"points": "ignore", "doubtful": "preview"}).json()
     assert (shown["doubtful"], shown["changed"], len(shown["proposals"])) == (True, False, 3)
-    assert "looked at" in shown["message"]
+    assert shown["message"] == "This outline is doubtful; nothing was written."
     assert vague.writes == []
     assert client.post(DOUBTFUL, json={"preview": shown["preview"]}).json()["changed"]
     assert vague.annotations[8].location == shown["location"]

@@ -123,6 +123,6 @@ def test_a_run_leaves_table_figures_and_plot(data: Path, tmp_path: Path) -> None
         assert each["reused"] or each["between"] == 1
     assert any(each["reused"] for each in told["objects"])
     table = figures.with_suffix(".md").read_text()
-    assert "| nucleus | 3 |" in table
+    assert "| nuclei | 3 |" in table
     assert "Nothing is lost" in table
     assert figures.with_suffix(".png").stat().st_size > 10_000

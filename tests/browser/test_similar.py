@@ -197,7 +197,8 @@ def test_everything_in_a_region_that_is_drawn(clicker: Viewer, stage: Stage) -> 
     every = len(seen.shapes)
     panel(clicker).get_by_label("Look in").select_option("drawn")
     x0, y0, x1, y1 = view.bounds
-    clicker.drag_slide((x0, y0), ((x0 + x1) / 2, (y0 + y1) / 2))
+    with clicker.page.expect_response(PROPOSE):
+        clicker.drag_slide((x0, y0), ((x0 + x1) / 2, (y0 + y1) / 2))
     searched(clicker)
     assert 0 < len(seen.shapes) < every
     expect(panel(clicker)).to_contain_text(f"{len(seen.shapes)} of {len(seen.shapes)} shown")

@@ -262,3 +262,16 @@ def test_the_thesis_loses_what_its_opening_takes_away() -> None:
 @pytest.mark.parametrize("style", ["smooth", "thesis"])
 def test_no_object_has_no_outline(style: Style) -> None:
     assert outline_of(np.full((64, 64), -1, np.float32), UNIT, WHOLE, OutlineOptions(style=style)) is None
+
+
+@pytest.mark.parametrize(("seed", "side", "style", "detail"), [(116, 7, "smooth", 8), (173, 14, "thesis", 40)])
+def test_what_the_repair_of_crossing_corners_adds_is_taken_away_again(
+    seed: int, side: int, style: Style, detail: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    rng.integers(4, 17)
+    logits = rng.uniform(-4, 4, (side, side)).astype(np.float32)
+    shape = outline_of(logits, UNIT, WHOLE, OutlineOptions("keep", style=style, detail=detail))
+    assert shape is not None
+    assert shape.is_valid
+    assert shapely.get_num_coordinates(shape) <= detail

@@ -363,7 +363,7 @@ def filling(part: Path, full: Path) -> Callable[[Ledger], list[Item]]:
     [
         (lambda folder: TilesFolder(folder), "has no images with masks"),
         (lambda folder: QuPathFolder(folder), "has no GeoJSON files"),
-        (lambda folder: CocoFile(folder / "no.json"), "is no COCO annotation file"),
+        (lambda folder: CocoFile(folder / "no.json"), "There is no file .*no.json"),
     ],
 )
 def test_sources_that_are_none(tmp_path: Path, source: object, message: str) -> None:
