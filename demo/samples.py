@@ -13,10 +13,9 @@ from demo.slides.drawn import TrueObject
 from slides import Box, Pixels, SlideFile
 from slides.display import shown, usual_view
 
-_SAMPLE_SIDE_PX = 480
-"""The sample is the gland whose longer side is nearest to this."""
-_APART_PX = 12
-"""The sample stands this far from every other object: one that people outline the same way."""
+_SAMPLE_SIDE_PX = 340
+"""The sample is the gland whose longer side is nearest to this. Around larger ones stand glands that the rim of their
+core cuts: those are no objects of the slide's truth, and reach into the sample's box unseen."""
 _LOOSE = (0.16, 0.08, 0.1, 0.14)
 """How far the sample's box lies beyond the object on each side, as shares of its extent."""
 _THUMB_PX = 1024
@@ -34,12 +33,15 @@ class Sample:
 
 
 def sample_of(objects: tuple[TrueObject, ...]) -> Sample:
-    """Choose a gland and draw a loose box with two points on it."""
+    """Choose a gland and draw a loose box, in which it lies alone, with two points on it.
+
+    The embedded model takes what looks alike in a box as one object; source: decision 0061.
+    """
     tree = shapely.STRtree([each.polygon for each in objects])
     glands = [
         each
         for each in objects
-        if each.kind == "glands" and len(tree.query(each.polygon, "dwithin", distance=_APART_PX)) == 1
+        if each.kind == "glands" and len(tree.query(loose_box(each.polygon), "intersects")) == 1
     ]
     chosen = min(glands, key=lambda each: abs(_longer_side(each.polygon) - _SAMPLE_SIDE_PX))
     return Sample(loose_box(chosen.polygon), _points_on(chosen.polygon), chosen.polygon, chosen.kind)

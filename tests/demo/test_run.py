@@ -56,7 +56,7 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_outline_follows_the_object(out: Path) -> None:
     result = json.loads((out / "result.json").read_text())
     assert result["changed"]
-    assert result["iou_after"] > 0.75 > result["iou_before"]
+    assert result["iou_after"] > 0.9 > 0.75 > result["iou_before"]
     assert len(result["points_used"]) == len(result["points_deleted"]) == 2
     outline = shapely.geometry.shape(json.loads((out / "refined.geojson").read_text())["geometry"])
     assert outline.equals(shapely.from_wkt(result["location"]))
