@@ -173,6 +173,14 @@ def test_all_subsets_take_their_turn(dataset: Dataset) -> None:
     assert recipe_of(("box", "negative"), 4).negative == 4
 
 
+def test_where_clicks_are_learned_every_batch_has_a_box_alone_to_correct(dataset: Dataset) -> None:
+    batches = Batches(dataset, dataset.of("train"), Recipe(batch=2, subsets_per_batch=2, rounds=1), 256)
+    for number in range(len(batches)):
+        names = [each.name for each in batches._chosen_subsets(0, number)]
+        assert names.count("box") == 1
+        assert len(names) == len(set(names)) >= 2
+
+
 def test_batches_are_the_same_at_every_call(dataset: Dataset) -> None:
     batches = Batches(dataset, dataset.of("train"), QUICK, 256)
     first, again = list(batches.of_epoch(1)), list(batches.of_epoch(1, first=1))

@@ -21,6 +21,8 @@ from training.models import PromptBatch, gathered
 LOSS_SIDE = 256
 """Side of the masks that validation compares, pixels."""
 
+BOX_ALONE = ("box",)
+
 Prepared = tuple[BoolMask, list[prompts.Given]]
 
 
@@ -94,12 +96,15 @@ class Batches:
         return _Sample(item, (recipe_of(combination, self._points(epoch, number)[0]),))
 
     def _chosen_subsets(self, epoch: int, number: int) -> list[prompts.Recipe]:
-        """Take the next subsets in turn."""
+        """Take the next subsets in turn; where corrections are learned, also the box alone that people begin with."""
         count = min(self._recipe.subsets_per_batch, len(self._combinations))
         start = (epoch * len(self) + number) * count
         points = self._points(epoch, number, count)
-        chosen = (self._combinations[(start + place) % len(self._combinations)] for place in range(count))
-        return [recipe_of(subset, number) for subset, number in zip(chosen, points, strict=True)]
+        chosen = [self._combinations[(start + place) % len(self._combinations)] for place in range(count)]
+        asked = [recipe_of(subset, number) for subset, number in zip(chosen, points, strict=True)]
+        if self._recipe.rounds and BOX_ALONE in self._combinations and BOX_ALONE not in chosen:
+            asked.insert(0, recipe_of(BOX_ALONE, 0))
+        return asked
 
     def _points(self, epoch: int, number: int, count: int = 1) -> list[int]:
         if self._recipe.points:
