@@ -51,12 +51,12 @@ lint: $(READY) ## Style, types and import rules
 
 test: ## Lint, then run the tests, on all cores, and say what was skipped and why; not the long ones
 	$(MAKE) --no-print-directory -j 2 lint viewer test-core test-web
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not long" --mutants 60
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not long" --mutants 60 --durations 20
 	@echo "The long tests were left out; make test-all runs them, too."
 
 test-all: ## Lint, then run every test this machine can run, say what was skipped and why, and look at the coverage
 	$(MAKE) --no-print-directory -j 2 lint viewer test-core test-web
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --cov --cov-report=term --cov-report=json:out/coverage.json
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 20 --cov --cov-report=term --cov-report=json:out/coverage.json
 	$(PY) scripts/check_coverage.py out/coverage.json
 
 test-core: ## Compile and test the additions to Cytomine's Core (JDK 17 and Maven; skipped, saying so, without them)

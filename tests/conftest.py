@@ -45,6 +45,15 @@ def shared_data() -> Path:
     return SHARED_DATA
 
 
+@pytest.fixture(scope="session")
+def engines(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """One folder of traced engines for all tests, whichever process they run in, as several replicas share one."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "engines"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the rooms that take longest, so that all processes end at about the same time."""
     items.sort(key=lambda item: FIRST.index(_room(item)) if _room(item) in FIRST else len(FIRST))

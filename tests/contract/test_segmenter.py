@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
@@ -57,10 +57,10 @@ ENGINES = ["torch-float32", "torch-bfloat16", "openvino-float32", pytest.param("
 
 
 @pytest.fixture(scope="module", params=[*ENGINES, *KINDS[1:]])
-def embedded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Segmenter]:
+def embedded(request: pytest.FixtureRequest, engines: Path) -> Iterator[Segmenter]:
     """Runs the embedded model."""
     if request.param != "remote":
-        made = on_engine(request.param, tmp_path_factory.mktemp("engines"))
+        made = on_engine(request.param, engines)
         yield made
         made.close()
     else:
@@ -82,13 +82,6 @@ def on_engine(name: str, folder: Path) -> Segmenter:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer's own, of torch.jit
         return load_segmenter(given, choose(SETTINGS), pixels)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < give_up
-        time.sleep(0.02)
 
 
 def test_tells_what_it_is(segmenter: Segmenter) -> None:

@@ -7,8 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +20,7 @@ from demo.cytomine.identity import Identity
 from demo.cytomine.store import Mask, Store, User
 from tests.deploy.cytomine.standin import JWT_SECRET
 from tests.lab import BOX, DISC, DISC_X, DISC_Y, HEIGHT, WIDTH, draw_image, free_port
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).with_name("cytomine")
@@ -35,14 +34,6 @@ def run(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=LONG_S, **options)
     assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
     return done
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    """Wait for something that must come."""
-    give_up = time.monotonic() + LONG_S
-    while not condition():
-        assert time.monotonic() < give_up, f"never: {what}"
-        time.sleep(0.1)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import shapely
 
 from demo.cytomine.faults import Fault
 from tests.lab import BOX, DISC_X, DISC_Y, HEADERS, Lab
+from tests.waiting import until
 
 
 def embeddings(lab: Lab, **body: object) -> httpx.Response:
@@ -18,13 +19,6 @@ def embeddings(lab: Lab, **body: object) -> httpx.Response:
 
 def windows(lab: Lab) -> int:
     return sum(path.endswith("/window") for path in lab.requests("POST"))
-
-
-def until(condition: object) -> None:
-    give_up = time.monotonic() + 20
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < give_up
-        time.sleep(0.05)
 
 
 @pytest.mark.parametrize("by", ["annotation", "shape"])

@@ -61,6 +61,7 @@ def test_a_tissue_object_is_outlined(lab: Lab, shared_data: Path, name: str) -> 
     assert stored.intersection(drawn).area > 0.8 * stored.area
 
 
+@pytest.mark.long
 def test_refined_polygons_beat_the_plain_box(lab: Lab, shared_data: Path) -> None:
     """Boxes loosened by 10 %: nuclei of the montage and glands of the tiles, every type better than its boxes."""
     found: dict[str, list[tuple[float, float]]] = {"nuclei": [], "glands": []}

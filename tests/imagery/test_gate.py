@@ -11,13 +11,7 @@ import pytest
 from app.errors import CallerGone, ModelBusy
 from app.imagery.gate import MemoryGate
 from app.usecases.ports import Claim
-
-
-def until(condition: object) -> None:
-    give_up = time.monotonic() + 30
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < give_up
-        time.sleep(0.002)
+from tests.waiting import until
 
 
 def test_what_is_inside_never_passes_the_limit() -> None:

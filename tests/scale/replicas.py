@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import ray
 
 
@@ -22,10 +19,3 @@ def replicas(kind: str, service: str = "") -> dict[str, object]:
 def kill(actor: object) -> None:
     """End a process at once, whatever it is doing."""
     ray.kill(actor, no_restart=True)
-
-
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
-    give_up = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < give_up
-        time.sleep(0.05)

@@ -19,7 +19,7 @@ from scale.routing import SameEdge
 from scale.segmenter import RaySegmenter
 from tests import ray_lab
 from tests.contract.test_segmenter import window
-from tests.scale.replicas import until
+from tests.waiting import until
 
 SETTINGS = Settings(segmenter=SegmenterSettings(device="cpu", max_waiting=64, demo_model=True))
 pytestmark = pytest.mark.long
@@ -64,10 +64,10 @@ def test_lines_that_grow_bring_replicas_and_quiet_ends_them() -> None:
         busy_s=0.5,
         quiet_s=1.0,
     ) as segmenter:
-        until(lambda: running("scaling") == 1, 120)
+        until(lambda: running("scaling") == 1)
         with crowd(segmenter, 12, encoded):
-            until(lambda: running("scaling") == 3, 120)
-        until(lambda: running("scaling") == 1, 120)
+            until(lambda: running("scaling") == 3)
+        until(lambda: running("scaling") == 1)
         segmenter.encode(window(9, 9), Claim("the last"))
     assert sorted(encoded) == list(range(len(encoded)))
 

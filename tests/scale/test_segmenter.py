@@ -21,7 +21,8 @@ from tests import ray_lab
 from tests.contract.test_segmenter import box, window
 from tests.lab import long_on_ray
 from tests.scale.models import NEW, OLD
-from tests.scale.replicas import kill, replicas, until
+from tests.scale.replicas import kill, replicas
+from tests.waiting import until
 
 SETTINGS = Settings(segmenter=SegmenterSettings(device="cpu", max_waiting=8, demo_model=True))
 
@@ -190,7 +191,7 @@ def test_weights_are_swapped_under_load_without_an_error() -> None:
         try:
             time.sleep(1)
             ray_lab.declare(declared(sha256=NEW))
-            until(lambda: {segmenter.encode(window(9, 9), Claim()).info.sha256 for _ in range(8)} == {NEW}, 30)
+            until(lambda: {segmenter.encode(window(9, 9), Claim()).info.sha256 for _ in range(8)} == {NEW})
             ray_lab.declare(declared(sha256=NEW, config="broken"))  # cannot be loaded: those before stay
             time.sleep(3)
         finally:

@@ -30,7 +30,8 @@ from demo.cytomine.server import EmbeddedCytomine
 from tests import ray_lab
 from tests.lab import BOX, DISC, DISC_RADIUS, DISC_X, DISC_Y, HEADERS, SECRET, Lab, long_on_ray, settings_for, settle
 from tests.scale.models import NEW, OLD
-from tests.scale.replicas import kill, replicas, until
+from tests.scale.replicas import kill, replicas
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 DISCS = [(DISC_X, DISC_Y), *((x, y) for x in (760, 950, 1100) for y in range(120, 800, 160))]
@@ -234,7 +235,7 @@ def test_edges_share_what_one_of_them_has_encoded(cytomine: EmbeddedCytomine) ->
 def test_the_file_for_serve_deploy_runs_and_swaps_weights_while_people_refine(cytomine: EmbeddedCytomine) -> None:
     ray_lab.declare(of_the_file(cytomine, sha256=OLD))
     url = f"{ray_lab.base_url()}/from-the-file"
-    until(lambda: is_ready(url), 120)
+    until(lambda: is_ready(url))
     lab, over = settle(cytomine, "file", url), threading.Event()
     numbers = itertools.count()  # boxes that nobody drew before: windows at hand are decoded by their own weights
 
@@ -304,7 +305,7 @@ def test_the_command_ends_everything_that_it_started(cytomine: EmbeddedCytomine,
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
-    until(lambda: is_ready(url) or process.poll() is not None, 120)
+    until(lambda: is_ready(url) or process.poll() is not None)
     lab = settle(cytomine, "command", url)
     number = lab.draw(BOX)
     assert lab.refine(number).status_code == 200, (tmp_path / "log").read_text()[-3000:]

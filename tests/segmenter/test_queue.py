@@ -15,6 +15,7 @@ from app.errors import CallerGone, ModelBusy
 from app.segmenter import queue
 from app.segmenter.queue import EncoderQueue
 from app.usecases.ports import Claim
+from tests.waiting import until
 
 
 class Bench:
@@ -44,13 +45,6 @@ class Bench:
     def size(self) -> int:
         load = self.queue.load
         return load.waiting + load.running
-
-
-def until(condition: object) -> None:
-    give_up = time.monotonic() + 10
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < give_up
-        time.sleep(0.002)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from app.usecases.embeddings import Ahead, Embeddings
 from app.usecases.ports import Claim, EncodedWindow, Plane, Slide
 from app.usecases.timings import Stopwatch
 from tests.fakes.rooms import DarkEmbedding, DarkSegmenter, DiscReader, FakeGateway
+from tests.waiting import until
 
 SLIDE = Slide(5, 1000, 800, "slide.tif")
 CLICK = Claim(61)
@@ -33,13 +34,6 @@ def get(embeddings: Embeddings, wanted: Roi | None = None, slide: Slide = SLIDE,
     stopwatch = Stopwatch()
     embeddings.get(slide, Plane(), wanted or box(), stopwatch, claim)
     return stopwatch
-
-
-def until(condition: object, seconds: float = 10) -> None:
-    give_up = time.monotonic() + seconds
-    while not condition():  # type: ignore[operator]
-        assert time.monotonic() < give_up
-        time.sleep(0.005)
 
 
 class Watched(Embeddings):
