@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 PY     := $(VENV)/bin/python
 READY  := $(VENV)/.ready
+LIGHT  := $(VENV)/.ready-for-demo
 SITE   := $(VENV)/.ready-for-docs
 PORT   ?= 6000
 ONCE   ?=
@@ -37,6 +38,11 @@ install: $(READY) ## Create .venv with the service, the demo and the developer t
 
 $(READY): pyproject.toml constraints.txt scripts/install.sh
 	PYTHON=$(PYTHON) VENV=$(VENV) sh scripts/install.sh
+	@touch $(LIGHT) $@
+
+# Only what the demo needs. Whatever else a later target needs is added then.
+$(LIGHT): pyproject.toml constraints.txt scripts/install.sh
+	EXTRAS=demo,tissue PYTHON=$(PYTHON) VENV=$(VENV) sh scripts/install.sh
 	@touch $@
 
 format: $(READY) ## Format the code
@@ -73,7 +79,7 @@ image: ## Build the image (ENGINE=docker, TAG=refine:cpu, TORCH_INDEX_URL=PyTorc
 	    $(if $(BASE_IMAGE),--build-arg BASE_IMAGE="$(BASE_IMAGE)") \
 	    --build-arg REVISION="$$(git rev-parse HEAD)" -t "$(TAG)" .
 
-image-demo: $(READY) viewer ## Build the demo's image (ENGINE=docker): docker run --rm -p 127.0.0.1:6001:6001 refine:demo
+image-demo: $(LIGHT) viewer ## Build the demo's image (ENGINE=docker): docker run --rm -p 127.0.0.1:6001:6001 refine:demo
 	REFINE_SEGMENTER__ENGINE_FOLDER=out/engines REFINE_SEGMENTER__DEVICE=cpu REFINE_SEGMENTER__DEMO_MODEL=true \
 	    $(PY) -m app engines --no-int8
 	$(ENGINE) build --target demo --build-arg TORCH=none --build-arg EXTRAS=openvino,demo -t refine:demo .
@@ -102,7 +108,7 @@ $(PAGE): scripts/build_viewer.sh $(VIEWER)/package.json $(wildcard $(VIEWER)/*.*
 test-browser: $(READY) viewer ## Drive the demo's viewer in Chromium, with a screenshot of each step in out/browser
 	$(PY) -m pytest tests/browser
 
-demo: $(READY) viewer ## Embedded Cytomine and service; refines a sample (ONCE=1 stops then, PORT=, SLIDE=file)
+demo: $(LIGHT) viewer ## Embedded Cytomine and service; refines a sample (ONCE=1 stops then, PORT=, SLIDE=file)
 	$(PY) -m demo --port $(PORT) $(if $(ONCE),--once) $(if $(SLIDE),--slide "$(SLIDE)")
 
 bench: $(if $(GPU),,$(READY)) ## Measure the service beside the thesis' pipeline (QUICK=1 in minutes, CONFIG=, BENCH_ENGINE=); GPU=1: the model alone

@@ -159,6 +159,25 @@ def test_list_says_what_keeps_the_service_from_starting(environment: dict[str, s
     assert "Would not start" in done.stdout
 
 
+def test_a_script_reads_the_list_as_json(environment: dict[str, str], trying: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "small.pt.part").touch()
+    done = run(environment, "weights", "list", "--json")
+    assert done.returncode == 0, done.stderr
+    listed = json.loads(done.stdout)
+    thesis = listed["checkpoints"][0]
+    assert (thesis["name"], thesis["state"], thesis["size_bytes"]) == ("thesis", "-", THESIS_BYTES)
+    assert thesis["path"] == str(tmp_path / "thesis.pt")
+    assert {each["name"]: each["state"] for each in listed["checkpoints"]}["small"] == "0 %"
+    assert listed["would_start_with"] is None
+    assert "no weights" in listed["problem"]
+
+    listed = json.loads(run(trying, "weights", "list", "--json").stdout)
+    assert listed["problem"] is None
+    start = listed["would_start_with"]
+    assert start["origin"] == "embedded"
+    assert sha256_of(Path(start["path"])) == start["sha256"]
+
+
 def test_the_folder_on_the_command_line_wins(environment: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "tiny.pt").write_bytes(b"truncated")
     done = run(environment, "weights", "list", "--folder", str(tmp_path / "[other]"))
@@ -318,6 +337,18 @@ def test_serve_answers_and_stops_when_told(trying: dict[str, str]) -> None:
     assert answer.status_code == 200
     assert "EMBEDDED DEMO MODEL" in said
     assert serving.returncode in (0, -signal.SIGTERM)
+
+
+@pytest.mark.long
+def test_a_script_reads_the_measured_engines_as_json(trying: dict[str, str], tmp_path: Path) -> None:
+    settings = {"REFINE_SEGMENTER__DEVICE": "cpu", "REFINE_SEGMENTER__ENGINE_FOLDER": str(tmp_path / "engines")}
+    done = run({**trying, **settings}, "engines", "--no-int8", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    measured = {each["engine"]: each for each in told["measured"]}
+    assert measured["torch-float32"]["iou"] == 1.0
+    assert measured[told["chosen"]]["refused"] is None
+    assert told["setting"] == "auto"
 
 
 @pytest.mark.parametrize(

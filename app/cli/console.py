@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -23,6 +24,9 @@ _WrongUsage: type[Exception] = typer.BadParameter.__bases__[0]
 
 _PIPE_WIDTH = 200
 """Characters: no table of ours is wider."""
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, for scripts.")]
 
 
 class _Manners:
@@ -98,6 +102,11 @@ def refusal(text: str) -> typer.Exit:
     stderr().print("error:", style="bold red", end=" ")
     stderr().print(" ".join(text.split()))
     return typer.Exit(FAILED)
+
+
+def print_json(document: Any) -> None:
+    """Print what a script reads: one document, on one line of the standard output."""
+    stdout().print(json.dumps(document))
 
 
 def stdout() -> Console:

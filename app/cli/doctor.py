@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.console import stderr, stdout
+from app.cli.console import AsJson, print_json, stderr, stdout
+
+if TYPE_CHECKING:
+    from app.doctor import Finding
 
 _MARKS = {"ok": ("ok      ", "green"), "warning": ("warning ", "yellow"), "failed": ("FAILED  ", "bold red")}
 _SKIPPED = ("skipped ", "dim")
@@ -27,26 +32,41 @@ def doctor(
     core: Annotated[
         str, typer.Option(help="Core's name on the network, to check that nginx lets it through.")
     ] = "core",
+    as_json: AsJson = False,
 ) -> None:
     """Check settings, weights, device, Core, PIMS, clocks, keys and proxy, and say how to fix each failure."""
     from app.doctor import examine
 
     logging.getLogger("app").setLevel(logging.ERROR)  # the findings say it
-    states: Counter[str] = Counter()
-    findings = examine(image, nginx, core)
+    findings = []
+    for finding in _waited_for(examine(image, nginx, core)):
+        findings.append(finding)
+        if not as_json:
+            _tell(finding)
+    states = Counter(finding.state for finding in findings)
+    failed, warnings = states["failed"], states["warning"]
+    if as_json:
+        print_json({"checks": [asdict(each) for each in findings], "failed": failed, "warnings": warnings})
+    else:
+        stdout().print(_verdict(failed, warnings))
+    raise typer.Exit(1 if failed else 0)
+
+
+def _waited_for(findings: Iterator[Finding]) -> Iterator[Finding]:
     while True:
         with stderr().status("Checking ..."):
             finding = next(findings, None)
         if finding is None:
-            break
-        mark, style = _MARKS.get(finding.state, _SKIPPED)
-        stdout().print(mark, style=style, end="")
-        stdout().print(f"{finding.about}: {finding.said}")
-        if finding.advice:
-            stdout().print(f"        {finding.advice}")
-        states[finding.state] += 1
-    stdout().print(_verdict(states["failed"], states["warning"]))
-    raise typer.Exit(1 if states["failed"] else 0)
+            return
+        yield finding
+
+
+def _tell(finding: Finding) -> None:
+    mark, style = _MARKS.get(finding.state, _SKIPPED)
+    stdout().print(mark, style=style, end="")
+    stdout().print(f"{finding.about}: {finding.said}")
+    if finding.advice:
+        stdout().print(f"        {finding.advice}")
 
 
 def _verdict(failed: int, warnings: int) -> str:

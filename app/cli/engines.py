@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from app.cli.console import stderr, stdout
+from app.cli.console import AsJson, print_json, stderr, stdout
 
 if TYPE_CHECKING:
     from app.segmenter.engines.calibration import Calibration
@@ -51,6 +52,7 @@ def engines(
             show_default=False,
         ),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Build and time every engine for the chosen weights, and let REFINE_SEGMENTER__ENGINE=auto use the fastest.
 
@@ -84,6 +86,9 @@ def engines(
             status.update(f"{each.engine} is measured; building and timing the next one ...")
     keep(mine.engine_folder, weights.sha256, measured)
     chosen = fastest(mine.engine_folder, weights.sha256, mine.most_loss)
+    if as_json:
+        print_json({"chosen": chosen, "setting": mine.engine, "measured": [asdict(each) for each in measured]})
+        return
     stdout().print(_table(measured))
     stdout().print(f"REFINE_SEGMENTER__ENGINE=auto will use {chosen}.")
     if mine.engine not in ("auto", chosen):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich import box
 from rich.table import Table
 
-from app.cli.console import Commands, stderr, stdout
+from app.cli.console import AsJson, Commands, print_json, stderr, stdout
 from app.cli.progress import show_progress
 from app.errors import StartupError
 from app.segmenter.weights import REGISTRY, WeightsEntry, back, choose, find_name, in_use, pull, use, verify
@@ -24,9 +24,12 @@ Folder = Annotated[
 
 
 @app.command("list")
-def list_weights(folder: Folder = None) -> None:
+def list_weights(folder: Folder = None, as_json: AsJson = False) -> None:
     """List the known checkpoints, and the one that the service would start with."""
     settings = _settings(folder)
+    if as_json:
+        print_json(_listed(settings))
+        return
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("name", "state", "size", "config", "about"):
         table.add_column(heading, no_wrap=True, justify="right" if heading == "size" else "left")
@@ -38,6 +41,29 @@ def list_weights(folder: Folder = None) -> None:
         stdout().print(f"Would start with: {choose(settings).description}")
     except StartupError as error:
         stdout().print(f"Would not start: {error.detail}")
+
+
+def _listed(settings: Settings) -> dict[str, Any]:
+    """Give what a script reads: `would_start_with` is null where `problem` says why the service would not start."""
+    folder = settings.weights.folder
+    known = [
+        {
+            "name": entry.name,
+            "state": _state(entry, folder),
+            "size_bytes": entry.size_bytes,
+            "config": entry.config,
+            "about": entry.about,
+            "path": str(entry.path_in(folder)),
+        }
+        for entry in REGISTRY
+    ]
+    try:
+        chosen = choose(settings)
+    except StartupError as error:
+        return {"checkpoints": known, "would_start_with": None, "problem": error.detail}
+    names = ("name", "origin", "config", "sha256")
+    start = {name: getattr(chosen, name) for name in names} | {"path": str(chosen.path)}
+    return {"checkpoints": known, "would_start_with": start, "problem": None}
 
 
 @app.command("pull")

@@ -302,8 +302,8 @@ def test_what_the_y_axis_lacks_is_said(lab: Lab, environment: dict[str, str], mo
     assert "REFINE_PLATFORM__PUBLIC_KEY" in said
 
 
-def command() -> subprocess.CompletedProcess[str]:
-    asked = [sys.executable, "-m", "app", "doctor", "--core", "127.0.0.1"]
+def command(*more: str) -> subprocess.CompletedProcess[str]:
+    asked = [sys.executable, "-m", "app", "doctor", "--core", "127.0.0.1", *more]
     return subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
 
 
@@ -320,3 +320,12 @@ def test_the_command_fails_where_something_failed(lab: Lab, environment: dict[st
     done = command()
     assert done.returncode == 1
     assert done.stdout.splitlines()[-1] == "1 failed, 1 warning."
+    lab.cytomine.faults.add(refusal("172.20.0.6"))
+    done = command("--json")
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    assert (told["failed"], told["warnings"]) == (1, 1)
+    (failed,) = [check for check in told["checks"] if check["state"] == "failed"]
+    assert failed["about"] == "route"
+    assert failed["said"]
+    assert failed["advice"]

@@ -55,3 +55,28 @@ def test_with_a_gpu_the_build_for_it_is_taken(tmp_path: Path) -> None:
     lines, said = asked(tmp_path, gpu=True)
     assert not any("+cpu" in line for line in lines)
     assert "TORCH_INDEX_URL" not in said
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="no make here")
+def test_each_target_installs_what_is_still_missing(tmp_path: Path) -> None:
+    def installed_by(target: str) -> list[str]:
+        notes = tmp_path / "notes"
+        notes.write_text("")
+        subprocess.run(["make", target], cwd=tmp_path, check=True, capture_output=True, timeout=60)
+        return notes.read_text().splitlines()
+
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "demo" / "viewer").mkdir(parents=True)
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for empty in ("pyproject.toml", "constraints.txt", "demo/viewer/package.json", "scripts/build_viewer.sh"):
+        (tmp_path / empty).touch()
+    install = 'echo "${EXTRAS-everything}" >> notes; mkdir -p $VENV/bin; cp /bin/true $VENV/bin/python\n'
+    (tmp_path / "scripts" / "install.sh").write_text(install)
+
+    assert installed_by("demo") == ["demo,tissue"]
+    assert installed_by("demo") == []
+    assert installed_by("install") == ["everything"]
+    assert installed_by("demo") == []
+    (tmp_path / "pyproject.toml").touch()
+    assert installed_by("demo") == ["demo,tissue"]
+    assert installed_by("install") == ["everything"]

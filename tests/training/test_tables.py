@@ -51,6 +51,13 @@ def test_the_command_line_lists_them_with_their_commands() -> None:
         assert command_of(entry) in answer.output
     assert 'python -m training table "figure 5.6" --data DATA' in answer.output
     assert "python -m training table 6.9 --data DATA --unseen OTHER" in answer.output
+    listed = json.loads(CliRunner().invoke(app, ["tables", "--json"]).stdout)
+    assert [each["number"] for each in listed] == [entry.number for entry in ENTRIES]
+    assert listed[0] == {
+        "number": ENTRIES[0].number,
+        "title": ENTRIES[0].title,
+        "command": command_of(ENTRIES[0]),
+    }
 
 
 @pytest.mark.parametrize("entry", RUN, ids=lambda entry: entry.number)

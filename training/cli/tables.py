@@ -7,13 +7,17 @@ from typing import Annotated
 
 import typer
 
+from app.cli.console import AsJson, print_json
 from training.cli.train import Device, Precision
 
 
-def tables() -> None:
-    """List every table and figure of the thesis' chapters 4 to 6, and what runs each."""
+def tables(as_json: AsJson = False) -> None:
+    """List every table and figure of the thesis' chapters 4 to 6, and the command that runs each."""
     from training.tables.registry import ENTRIES, command_of
 
+    if as_json:
+        print_json([{"number": each.number, "title": each.title, "command": command_of(each)} for each in ENTRIES])
+        return
     for entry in ENTRIES:
         name = entry.number if " " in entry.number or not entry.number[0].isdigit() else f"table {entry.number}"
         typer.echo(f"{name}: {entry.title}\n    {command_of(entry)}")
