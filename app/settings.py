@@ -45,7 +45,7 @@ class PlatformSettings(_Group):
     )
     read_timeout_s: float = Field(20.0, gt=0, le=300, description="Longest silence of Core or PIMS, in seconds.")
     answer_timeout_s: float = Field(
-        30.0, gt=0, le=600, description="Longest time an answer of Core or PIMS may take as a whole, in seconds."
+        30.0, gt=0, le=600, description="Longest time a whole answer of Core or PIMS may take, in seconds."
     )
     max_answer_bytes: int = Field(16 * 2**20, ge=2**16, description="Largest answer accepted from Core.")
 
@@ -105,15 +105,15 @@ class SegmenterSettings(_Group):
         "cuda-bfloat16-768",
     ] = Field(
         "auto",
-        description="What runs the encoder; auto: what was measured to be the fastest here. A number at the end is the"
-        " side of the square that it sees in place of 1,024 px: quicker, and with other masks.",
+        description="What runs the encoder; `auto`: the engine measured to be fastest here. A number at the end is"
+        " the side of the square that the model sees instead of 1,024 px; this is faster but changes the masks.",
     )
     most_loss: float = Field(
         0.0,
         ge=0.0,
         le=0.5,
-        description="By how much the mean IoU of an engine with a smaller square may miss 1, beside the masks of the"
-        " whole one, so that auto may take it; 0: never.",
+        description="With `auto`, how far below 1 the mean IoU of an engine with a smaller square may lie, compared"
+        " with the masks of the full square; 0: such engines are never chosen.",
     )
     measure_engines: bool = Field(
         True,
@@ -139,7 +139,7 @@ class WeightsSettings(_Group):
 
     folder: Path = Field(Path("weights"), description="Folder of the pulled checkpoints.")
     watch_s: float = Field(
-        2.0, gt=0, le=3600, description="How often a running service looks whether other weights were put to use."
+        2.0, gt=0, le=3600, description="How often a running service checks whether other weights were put to use."
     )
     mirror: str | None = Field(None, description="Base URL to pull checkpoints from, in place of their own hosts.")
 
@@ -246,7 +246,7 @@ class RefineSettings(_Group):
     embedding_folder: Path | None = Field(
         None, description="Folder of encoded windows, shared by replicas and kept over restarts; by default none."
     )
-    embedding_folder_bytes: int = Field(4 * 2**30, ge=2**20, description="Most that this folder may hold.")
+    embedding_folder_bytes: int = Field(4 * 2**30, ge=2**20, description="Largest size of this folder.")
     background_term: int | None = Field(None, ge=1, description="Id of a term; points that have it mark background.")
     doubtful: Literal["write", "preview", "refuse"] = Field(
         "write",
@@ -276,13 +276,16 @@ class ProposeSettings(_Group):
     """What one request for proposals may ask for."""
 
     max_area_px0: float = Field(
-        64e6, gt=0, description="Box of a region, level-0 pixels; a larger one is refused with 413."
+        64e6, gt=0, description="Largest box of a region, level-0 pixels; a larger one is refused with 413."
     )
     max_tiles: int = Field(
-        2000, ge=1, le=100_000, description="Tiles of a region; objects so small that they need more: 413."
+        2000,
+        ge=1,
+        le=100_000,
+        description="Most tiles of a region; objects so small that they need more are refused with 413.",
     )
     deadline_s: float = Field(
-        120.0, gt=0, le=3600, description="After so long a request ends with what was found until then."
+        120.0, gt=0, le=3600, description="Time after which a search ends with what it has found, in seconds."
     )
 
 

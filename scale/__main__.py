@@ -27,7 +27,7 @@ def main() -> None:
 @app.command()
 def serve(
     replicas: Annotated[int, typer.Option(min=1, help="Replicas of the model; with --max-replicas, the fewest.")] = 2,
-    max_replicas: Annotated[int, typer.Option(min=0, help="More replicas are started up to this; 0: never.")] = 0,
+    max_replicas: Annotated[int, typer.Option(min=0, help="Most replicas; more are started as needed. 0: never.")] = 0,
     ingresses: Annotated[int, typer.Option(min=1, help="Replicas of the HTTP edge.")] = 1,
     cpus: Annotated[float, typer.Option(min=0, help="CPUs that a replica of the model reserves.")] = 1.0,
     gpus: Annotated[float, typer.Option(min=0, help="GPUs that a replica of the model reserves.")] = 0.0,
@@ -58,7 +58,7 @@ def serve(
         typer.echo(f"Serving at {url}; Ctrl-C ends it.")
         while not over.wait(1.0):
             pass
-        typer.echo("Finishing what has begun ...")
+        typer.echo("Finishing the requests in progress ...")
 
 
 if __name__ == "__main__":

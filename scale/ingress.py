@@ -69,7 +69,7 @@ class Door:
             await self._app(scope, receive, send)
             return
         if self._closed:
-            refusal = problem_of(ModelNotReady("The service stops.", retry_after_s=_AGAIN_S))
+            refusal = problem_of(ModelNotReady("The service is stopping.", retry_after_s=_AGAIN_S))
             await refusal.response(scope["path"])(scope, receive, send)
             return
         self._inside += 1

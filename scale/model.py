@@ -195,7 +195,7 @@ class Model:
         try:
             self._take(wanted)
         except Exception:
-            log.exception("The weights %s could not be taken; those before them stay.", wanted)
+            log.exception("The weights %s could not be loaded; the previous ones stay in use.", wanted)
 
     def _take(self, wanted: Weights) -> None:
         """Load weights, warm them up, then let them take the place of those at work."""
@@ -206,7 +206,7 @@ class Model:
         made.warm_up()
         with self._guard:
             before, self._before, self._now = self._before, self._now, made
-        log.warning("Works with %s, sha256 %s.", made.info.name, made.info.sha256)
+        log.warning("Now uses %s, sha256 %s.", made.info.name, made.info.sha256)
         if before:
             before.close()
         if self._before:

@@ -17,7 +17,7 @@ class Options(BaseModel):
     replicas: int = Field(
         1, ge=1, le=1000, description="Replicas of the model; the fewest, where max_replicas is more."
     )
-    max_replicas: int | None = Field(None, ge=1, le=1000, description="More are started up to this as lines grow.")
+    max_replicas: int | None = Field(None, ge=1, le=1000, description="Most replicas; more are started as queues grow.")
     target_waiting: float = Field(
         3.0, gt=0, description="Windows at a replica, waiting or running, that call for one more replica."
     )
@@ -25,11 +25,11 @@ class Options(BaseModel):
     gpus: float = Field(0.0, ge=0, description="GPUs that a replica of the model reserves: 0.5 lets two share one.")
     ingresses: int = Field(1, ge=1, le=100, description="Replicas of the HTTP edge; a user's limits count in each.")
     drain_s: float | None = Field(
-        None, gt=0, description="How long a replica that is to stop may finish what it has begun; the deadline and 5 s."
+        None, gt=0, description="Time a stopping replica has to finish requests; default: the deadline plus 5 s."
     )
-    busy_s: float = Field(5.0, ge=0, description="How long lines must have been long before a replica is added.")
-    quiet_s: float = Field(300.0, ge=0, description="How long lines must have been short before a replica is ended.")
-    store_bytes: int = Field(2**30, ge=0, description="The most that windows take which several HTTP edges share.")
+    busy_s: float = Field(5.0, ge=0, description="How long queues must be long before a replica is added.")
+    quiet_s: float = Field(300.0, ge=0, description="How long queues must be short before a replica is stopped.")
+    store_bytes: int = Field(2**30, ge=0, description="Most memory for windows that several HTTP edges share.")
     factory: str = Field(
         LOCAL_MODEL, pattern=r"^[\w.]+:\w+$", description="What makes the model of a replica from the settings."
     )

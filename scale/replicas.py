@@ -106,7 +106,7 @@ class Replicas:
             self._board = self._board or board(self._service)
             others = ray.get(self._board.swap.remote(self._own, page), timeout=_ANSWER_S)
         except (RayError, TimeoutError, ValueError) as error:  # its machine went away, and it is made again elsewhere
-            log.warning("The other replicas are not heard of: %s", type(error).__name__)
+            log.warning("The other replicas cannot be reached: %s", type(error).__name__)
             self._board = None
             return
         self._others, self._heard = others, time.monotonic()

@@ -34,9 +34,9 @@ class Copy:
     def check(self) -> None:
         """Raise `CannotPatch` if our file is missing, or another one is in the way."""
         if not self.source.is_file():
-            raise CannotPatch(f"{self.source} is missing: is this checkout whole?")
+            raise CannotPatch(f"{self.source} is missing: is this checkout complete?")
         if self.target.exists() and not self.applied:
-            raise CannotPatch(f"{self.target} is there already, and it is not ours (or of another version of ours).")
+            raise CannotPatch(f"{self.target} already exists and is not ours (or is from another version).")
 
     def apply(self) -> None:
         """Copy it."""

@@ -45,11 +45,11 @@ def open_plain(path: Path, *, turned: bool = True) -> SlideFile:
             deep_rgb = _is_deep_png(path, image)
             kind = _kind(mode, image)
     except (UnidentifiedImageError, *_READING) as error:
-        raise NotASlide(f"{path.name} is no slide that OpenSlide, tifffile or Pillow can read.") from error
+        raise NotASlide(f"{path.name} is not a slide that OpenSlide, tifffile or Pillow can read.") from error
     if width * height > _MOST_PIXELS:
         raise NotASlide(f"{path.name} has {width} x {height} pixels and no tiles; convert it to a pyramidal TIFF.")
     if kind is None:
-        raise NotASlide(f"{path.name} has pixels of a kind that no reader here knows: {mode}.")
+        raise NotASlide(f"{path.name} has pixels of an unsupported kind: {mode}.")
     samples, bits = kind
     bits = 16 if deep_rgb else bits
     picture = _Picture(path, (width, height), samples, bits)
@@ -128,7 +128,7 @@ class _Picture:
 
     def _checked(self, pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16]) -> Pixels:
         if (pixels.shape[1], pixels.shape[0]) != self._size:
-            raise ValueError("the picture is not of the size that it says")
+            raise ValueError("the image does not have the size that it states")
         return pixels
 
 

@@ -220,7 +220,7 @@ def test_a_pull_that_is_stopped_keeps_its_part_and_is_continued(
         said = pulling.communicate(timeout=30)[1]
     assert pulling.returncode == code
     assert "Traceback" not in said
-    assert ("next pull goes on from here" in said) == (stop == signal.SIGINT)
+    assert ("next pull resumes from here" in said) == (stop == signal.SIGINT)
     assert part.stat().st_size == PART_BYTES
     assert not (tmp_path / "thesis.pt").exists()
 
@@ -269,7 +269,7 @@ def test_verify_says_when_it_cannot_load(environment: dict[str, str], tmp_path: 
     done = run(environment, "weights", "verify", str(tmp_path / "[mine].pt"))
     assert done.returncode == 0
     assert "[mine].pt: 8 bytes, sha256" in done.stdout
-    assert "none of the published checkpoints" in done.stdout
+    assert "not one of the published checkpoints" in done.stdout
     assert "was not loaded" in done.stdout
 
 

@@ -89,7 +89,7 @@ MISTAKES = [
     ("scripts/check_coverage.py nothing", {}, WRONG, "make test-all writes one"),
     # folders that cannot be written: a file stands in the way
     ("refine project 3 --report {folder}/file/r.csv", KEYS, FAILED, "--report -"),
-    ("refine project 3 --geojson {folder}/file/o.geojson", KEYS, FAILED, "name another place"),
+    ("refine project 3 --geojson {folder}/file/o.geojson", KEYS, FAILED, "choose another path"),
     ("app weights pull --folder {folder}/file/w", {}, FAILED, "Cannot write"),
     ("demo --once --out {folder}/file/out", {}, FAILED, "choose another folder with --out"),
     ("bench --out {folder}/file/out", {}, FAILED, "choose another --out"),
@@ -152,7 +152,7 @@ def test_ctrl_c_is_no_traceback(tmp_path: Path) -> None:
                 connection.recv(1)  # it has asked, and waits
                 running.send_signal(signal.SIGINT)
                 said = running.communicate(timeout=60)[1]
-    assert (running.returncode, said) == (130, "Stopped; nothing was made.\n")
+    assert (running.returncode, said) == (130, "Stopped; nothing was stored.\n")
 
 
 def test_the_exit_codes_are_those_of_the_page() -> None:

@@ -42,7 +42,7 @@ def check_out(out: Path, needed: int = SMALL_RESULTS) -> None:
     while not there.exists() and there != there.parent:
         there = there.parent
     if not there.is_dir():
-        raise InvalidSettings(f"{there} is no folder: nothing can be written to {out}.")
+        raise InvalidSettings(f"{there} is not a folder, so nothing can be written to {out}.")
     if not os.access(there, os.W_OK | os.X_OK):
         raise InvalidSettings(f"Nothing may be written to {there}: choose another --out.")
     free = shutil.disk_usage(there).free

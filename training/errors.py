@@ -50,7 +50,7 @@ def telling_of_full_disks(what: str) -> Iterator[None]:
         if not is_full(error):
             raise
         raise NoSpace(
-            f"The disk is full while writing {what}. Make room and give the same command again: it goes on from here."
+            f"The disk is full while writing {what}. Make room and run the same command again: it resumes from here."
         ) from error
 
 

@@ -88,4 +88,4 @@ def mask_prompts_of(checkpoint: Path) -> MaskPrompts:
     try:
         return read_mask_prompts(json.loads(file.read_text(encoding="utf-8")).get(CARD_MEMBER))
     except ValueError as error:
-        raise WeightsCorrupt(f"{file} is no card of a checkpoint: {error}.") from error
+        raise WeightsCorrupt(f"{file} is not the card of a checkpoint: {error}.") from error

@@ -149,7 +149,7 @@ def _confidence(card: dict[str, Any]) -> str:
     """Say how far its scores can be trusted."""
     about = card.get("judgement", {}).get("measured")
     if not about:
-        return f"uncalibrated. {card.get('uncalibrated', 'Nobody has measured it.')}"
+        return f"uncalibrated. {card.get('uncalibrated', 'It has not been measured.')}"
     return f"calibrated on {about['prompts']} prompts of {about['slides']} slides, expected error {about['ece']:.3f}"
 
 
@@ -160,14 +160,14 @@ def model_card(card: dict[str, Any]) -> str:
     lines = [
         f"# {card['name']}",
         "",
-        card["description"] or "A SAM 2.1 fine-tuned to outline objects in histology from a box and points.",
+        card["description"] or "SAM 2.1, fine-tuned to outline objects in histology from a box and points.",
         "",
         "| | |",
         "|---|---|",
         f"| licence | {card['licence']} |",
         f"| config | `{card['config']}` |",
         f"| file | `{card['name']}.pt`, {card['size_bytes']:,} bytes, sha256 `{card['sha256']}` |",
-        f"| began with | {origin['checkpoint']}, sha256 `{origin['checkpoint_sha256']}` |",
+        f"| started from | {origin['checkpoint']}, sha256 `{origin['checkpoint_sha256']}` |",
         f"| data | {origin['dataset']}, sha256 `{origin['dataset_sha256']}` |",
         f"| objects | {', '.join(f'{count} {split}' for split, count in origin['items'].items())}; split by slide |",
         f"| learned | {learned} |",
@@ -190,5 +190,5 @@ def model_card(card: dict[str, Any]) -> str:
             lines.append(f"| {prompt} | " + " | ".join(f"{means[group]:.3f}" for group in groups) + " |")
         lines.append("")
     lines += [f"The method follows {card['method']}", ""]
-    lines += ["It is a research model: look at every outline before you count on it.", ""]
+    lines += ["This is a research model: check every outline before you rely on it.", ""]
     return "\n".join(lines)

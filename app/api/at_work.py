@@ -85,7 +85,7 @@ class AtWork:
             timer.daemon = True
             self._leaving[timer] = before
             timer.start()
-        log.warning("The model %s (%s) works from now on.", self.info.name, self.info.sha256[:12])
+        log.warning("The model %s (%s) is in use from now on.", self.info.name, self.info.sha256[:12])
 
     def close(self) -> None:
         """End all of them."""

@@ -81,17 +81,17 @@ class RefineResult(BaseModel):
     points_used: list[int]
     points_deleted: list[int]
     points_not_deleted: list[int] = Field(
-        description="Points that were used and stay: they changed meanwhile, the platform did not let us delete them, "
-        "or the time was up."
+        description="Points that were used but kept: they changed meanwhile, Cytomine did not allow their deletion, "
+        "or time ran out."
     )
     command: int | None = Field(description="Handle of Cytomine's undo; null if nothing was written.")
     commands: list[int] = Field(
-        description="Handles of all that was done, in that order: the outline, then each deleted point. "
-        "To take a refine back whole, undo them from the last to the first."
+        description="Undo handles of everything that was done, in order: the outline, then each deleted point. "
+        "To undo the whole refine, undo them from the last to the first."
     )
     provenance: Provenance | None = Field(
-        description="Where the operator wants it: whether a property of the annotation tells now where its outline "
-        "comes from. That it could not be noted changes nothing else."
+        description="If the operator records provenance: whether a property of the annotation now says where its "
+        "outline comes from. If it could not be recorded, nothing else changes."
     )
     model: ModelBody
     window: WindowBody

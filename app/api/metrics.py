@@ -69,20 +69,20 @@ class Metrics:
 
     def watch_cache(self, encoded: Cache) -> None:
         """Show the use of the embedding cache."""
-        Gauge(
-            "refine_embedding_cache_bytes", "Memory of the windows that are kept", registry=self._registry
-        ).set_function(lambda: encoded.kept_bytes)
+        Gauge("refine_embedding_cache_bytes", "Memory used by cached windows", registry=self._registry).set_function(
+            lambda: encoded.kept_bytes
+        )
         self._registry.register(_Windows(encoded))
 
     def watch_queue(self, model: Model) -> None:
         """Show the line in front of the encoder, and which model works there."""
         shown: tuple[tuple[str, str, Callable[[], float]], ...] = (
-            ("refine_queue_waiting", "Windows that wait for the encoder", lambda: model.load.waiting),
+            ("refine_queue_waiting", "Windows waiting for the encoder", lambda: model.load.waiting),
             ("refine_queue_running", "Windows in the encoder", lambda: model.load.running),
             ("refine_queue_oldest_seconds", "How long the first in line has waited", lambda: model.load.oldest_s),
             (
                 "refine_device_memory_bytes",
-                "Memory taken on the GPU",
+                "GPU memory in use",
                 lambda: model.load.device_bytes,
             ),
         )
@@ -134,6 +134,6 @@ class _Model(Collector):
         """Give the model and the counts."""
         info, load = self._model.info, self._model.load
         told = {name: getattr(info, name) for name in ("name", "engine", "precision", "device", "sha256")}
-        yield InfoMetricFamily("refine_model", "The model that works here", value=told)
-        yield CounterMetricFamily("refine_encoder_windows", "Windows that were encoded", value=load.windows)
+        yield InfoMetricFamily("refine_model", "The model in use", value=told)
+        yield CounterMetricFamily("refine_encoder_windows", "Windows encoded", value=load.windows)
         yield CounterMetricFamily("refine_encoder_batches", "Batches of windows that were encoded", value=load.batches)

@@ -50,5 +50,5 @@ def _members(body: bytes) -> list[str]:
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
-        return ["a body that is no JSON"]
-    return list(content) if isinstance(content, dict) else ["a body that is no object"]
+        return ["a body that is not JSON"]
+    return list(content) if isinstance(content, dict) else ["a body that is not an object"]

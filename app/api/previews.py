@@ -104,5 +104,5 @@ def key_of(settings: Settings, spare: bytes = b"") -> bytes:
 
 def _unknown() -> PreviewUnfit:
     return PreviewUnfit(
-        "This preview is damaged, or of a service that has started anew since; look at a fresh one.", reason="unknown"
+        "This preview is damaged, or the service has restarted since; request a new one.", reason="unknown"
     )

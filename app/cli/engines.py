@@ -28,8 +28,8 @@ def engines(
         typer.Option(
             exists=True,
             file_okay=False,
-            help="Folder of tissue images for int8, as the model sees them: one object in the middle, twice as wide"
-            " as it. Half of them calibrate, half check. Default: drawn images.",
+            help="Folder of tissue images for int8, as the model sees them: one object in the middle, half as"
+            " wide as the image. Half of them calibrate, half check. Default: drawn images.",
             show_default=False,
         ),
     ] = None,
@@ -39,16 +39,16 @@ def engines(
     smaller: Annotated[
         bool,
         typer.Option(
-            help="Also measure engines with a smaller input, as happens anyway where REFINE_SEGMENTER__MOST_LOSS allows"
-            " some loss. Masks are compared on the images of --calibration; your own tissue tells you most."
+            help="Also measure engines with a smaller input; this happens anyway if REFINE_SEGMENTER__MOST_LOSS allows"
+            " some loss. Masks are compared on the images of --calibration, so your own tissue tells you most."
         ),
     ] = False,
     against: Annotated[
         list[str] | None,
         typer.Option(
             metavar="CHECKPOINT:CONFIG",
-            help="Measure other weights, too, on torch in float32: a smaller model that you have fine-tuned, for"
-            " instance tiny.pt:sam2.1_hiera_t. They are only shown, never chosen.",
+            help="Also measure other weights, on torch in float32, such as a smaller model that you have fine-tuned:"
+            " tiny.pt:sam2.1_hiera_t. They are shown but never chosen.",
             show_default=False,
         ),
     ] = None,
@@ -92,7 +92,7 @@ def engines(
     stdout().print(_table(measured))
     stdout().print(f"REFINE_SEGMENTER__ENGINE=auto will use {chosen}.")
     if mine.engine not in ("auto", chosen):
-        stdout().print(f"REFINE_SEGMENTER__ENGINE is {mine.engine}, though: the service keeps to that.")
+        stdout().print(f"But REFINE_SEGMENTER__ENGINE is {mine.engine}, so the service uses that.")
 
 
 def _other(settings: SegmenterSettings, given: str) -> tuple[str, Callable[[], Sam2Segmenter]]:
@@ -125,7 +125,7 @@ def _loader(
         if engine == "torch-bfloat16" and lacking:  # one window would take many minutes, only to be refused
             raise InvalidSettings(f"Not worth trying: {lacking}.")
         if engine == INT8 and not int8:
-            raise InvalidSettings("It was left out.")
+            raise InvalidSettings("It was skipped.")
         taken = [window.pixels for window in windows.taken] if engine == INT8 else []
         return load_segmenter(settings.model_copy(update={"engine": engine}), weights, taken, compiling=True)
 
@@ -133,7 +133,8 @@ def _loader(
 
 
 def _table(measured: list[Measured]) -> Table:
-    table = Table("engine", "one window", "IoU with float32", "of 5 %, below", "outline off by", "area changed by", "")
+    names = ("engine", "one window", "IoU with float32", "lowest 5 % below", "outline off by", "area changed by", "")
+    table = Table(*names)
     for one in measured:
         table.add_row(
             one.engine,

@@ -25,9 +25,9 @@ def health(
     try:
         answer = httpx.get(url, timeout=4, trust_env=False)
     except httpx.HTTPError as error:
-        raise refusal(f"Nobody answers at {url} ({type(error).__name__}): is the service running there?") from error
+        raise refusal(f"No answer from {url} ({type(error).__name__}): is the service running there?") from error
     if answer.status_code != 200:
-        raise refusal(f"{url} answers {answer.status_code}: is it the service that listens there?")
+        raise refusal(f"{url} answers {answer.status_code}: is the service listening there?")
     stdout().print(f"{url}: {answer.status_code}")
 
 

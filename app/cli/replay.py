@@ -20,7 +20,7 @@ Outcome = Literal["same", "other", "other weights", "not readable", "failed"]
 _LABELS: dict[Outcome, str] = {
     "same": "the same",
     "other": "other outlines",
-    "other weights": "made with other weights",
+    "other weights": "made with different weights",
     "not readable": "lines not readable",
     "failed": "failed",
 }
@@ -82,5 +82,5 @@ def _compared(verb: Replay, sha256: str, entry: Entry | None) -> Outcome:
         return "failed"
     if location == entry.recipe.location:
         return "same"
-    stderr().print(f"{entry.annotation_id}: another outline than on {entry.time} ({entry.model.engine} then)")
+    stderr().print(f"{entry.annotation_id}: not the outline of {entry.time} (engine then: {entry.model.engine})")
     return "other"

@@ -95,7 +95,7 @@ def pull_weights(
                 progress=progress,
             )
     except KeyboardInterrupt:
-        stderr().print("Stopped; the next pull goes on from here.")
+        stderr().print("Stopped; the next pull resumes from here.")
         raise
     stdout().print(str(path))
 
@@ -128,7 +128,7 @@ def verify_weights(
         path = entry.path_in(settings.weights.folder) if entry else Path(target)
     found = verify(path, entry=entry, config=config)
     stdout().print(f"{found.path}: {found.size_bytes:,} bytes, sha256 {found.sha256}")
-    stdout().print(f"is {found.name}" if found.name else "is none of the published checkpoints")
+    stdout().print(f"is {found.name}" if found.name else "is not one of the published checkpoints")
     if found.config is None:
         stdout().print("was not loaded: name its config with --config")
     else:
@@ -170,8 +170,8 @@ def _tell_chosen(settings: Settings) -> None:
     except StartupError as error:
         stdout().print(f"With the settings of this shell, the service would not start: {error.detail}")
         return
-    where = "put to use" if in_use(settings.weights.folder) else "as the settings say"
-    stdout().print(f"In use from now on, {where}: {chosen}")
+    where = "put to use" if in_use(settings.weights.folder) else "from the settings"
+    stdout().print(f"In use from now on ({where}): {chosen}")
 
 
 def _settings(folder: Path | None) -> Settings:
@@ -184,7 +184,7 @@ def _settings(folder: Path | None) -> Settings:
 def _entry(name: str) -> WeightsEntry:
     entry = find_name(name)
     if entry is None:
-        raise typer.BadParameter(f"{name!r} is none of {', '.join(known.name for known in REGISTRY)}.")
+        raise typer.BadParameter(f"{name!r} is not one of {', '.join(known.name for known in REGISTRY)}.")
     return entry
 
 

@@ -45,7 +45,7 @@ def core(settings: Settings, client: httpx.Client) -> Visit:
         advice = "Core is down, still starting or overloaded: docker compose up -d core, and its log."
         return Visit((Finding("Core", "failed", said, advice),), host_answers=True, core_answers=False)
     except httpx.HTTPError as error:
-        said = f"nobody answers at {host}: {cause(error)}"
+        said = f"no answer from {host}: {cause(error)}"
         return Visit((Finding("Core", "failed", said, advice),), host_answers=False, core_answers=False)
     except (ValueError, KeyError, TypeError):
         said = f"{url} answered {answer.status_code}, but not as Core does"

@@ -63,7 +63,7 @@ def orientation(settings: PlatformSettings, http: httpx.Client | None, image_id:
                 about,
                 "failed",
                 f"Core answered {record.status_code} for image {image_id}",
-                "May the account of the keys see it?",
+                "Is the account of these keys allowed to see it?",
             )
         return _compared(settings, http, record.json())
     except (httpx.HTTPError, OSError, ValueError, KeyError, TypeError) as error:

@@ -151,7 +151,7 @@ class CoreGateway:
         missing = [name for name in ("width", "height", "path") if not record.get(name)]
         if missing:
             raise SlideNotReadable(
-                f"Core tells no {' and no '.join(missing)} of image {slide_id}: it is not deployed, "
+                f"Core gives no {' and no '.join(missing)} of image {slide_id}: it is not deployed, "
                 "or hidden from this account in a blind project.",
                 image_id=slide_id,
                 missing=missing,

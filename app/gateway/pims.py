@@ -72,7 +72,7 @@ class PimsPixels:
             PIMS fails, is slow, or does not have the file.
         """
         if ".." in slide.path.split("/"):
-            raise SlideNotReadable(f"The path of image {slide.id} is none of PIMS' folder.", image_id=slide.id)
+            raise SlideNotReadable(f"The path of image {slide.id} is not in PIMS' folder.", image_id=slide.id)
         headers = {"Accept": "image/png" if slide.bits_per_sample <= 8 else "image/jpeg", **spans.traceparent()}
         path = f"/image/{quote(slide.path)}/window"
 

@@ -111,7 +111,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         raise WeightsUnavailable(f"The checkpoint {path} cannot be read: {error}.") from error
     except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise WeightsCorrupt(f"The checkpoint {path} is truncated or no torch checkpoint: {reason}") from error
+        raise WeightsCorrupt(f"The checkpoint {path} is truncated or not a torch checkpoint: {reason}") from error
     state = loaded.get("model", loaded) if isinstance(loaded, dict) else loaded
     if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise WeightsCorrupt(f"The checkpoint {path} holds no state dict, neither bare nor under 'model'.")

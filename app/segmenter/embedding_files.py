@@ -100,7 +100,7 @@ class EmbeddingFiles:
         except FileNotFoundError:
             return None
         except Exception as error:  # whatever a damaged file leads to
-            log.warning("The embedding %s is of no use: %s", file, error)
+            log.warning("The embedding %s is unusable: %s", file, error)
             _remove(file)
             return None
         return found

@@ -137,7 +137,7 @@ def _load(weights: ChosenWeights, share: float) -> Any:
         from app.segmenter.checkpoint import load_checkpoint
     except ModuleNotFoundError as error:
         raise InvalidSettings(
-            "This image has no torch, and REFINE_SEGMENTER__ENGINE_FOLDER does not hold this checkpoint converted:"
-            " run `python -m app engines` once in the full image, on the same volume of weights."
+            "torch is not installed here, and REFINE_SEGMENTER__ENGINE_FOLDER holds no converted copy of this"
+            " checkpoint: run `python -m app engines` once in the full image, with the same volume of weights."
         ) from error
     return load_checkpoint(weights.path, weights.config, share)

@@ -145,7 +145,7 @@ class EncoderQueue(Generic[Job, Result]):
             line, self._line = self._line, []
             self._changed.notify_all()
         for ticket in line:
-            ticket.result.set_exception(ModelBusy("The service stops.", retry_after_s=5.0))
+            ticket.result.set_exception(ModelBusy("The service is stopping.", retry_after_s=5.0))
         for thread in self._threads:
             thread.join()
 

@@ -37,7 +37,7 @@ class RefineFailed(Exception):
     title, detail : str
         What the problem says.
     written : bool or None
-        Whether the outline was changed all the same; None where that is not known: look before you repeat it.
+        Whether the outline was changed nevertheless; None if that is not known, so check it before you repeat.
     retry_after_s : float or None
         Set where the other side was busy and has done nothing.
     hopeless : bool
@@ -126,7 +126,7 @@ class Refined:
             )
         except (AttributeError, KeyError, TypeError) as error:
             written = None if writes else False
-            raise RefineFailed(200, "This is no answer of the refine service", written=written) from error
+            raise RefineFailed(200, "This is not an answer from the refine service", written=written) from error
 
 
 def unanswered(error: httpx.HTTPError | httpx.InvalidURL, url: str, *, writes: bool) -> RefineFailed:
@@ -185,13 +185,13 @@ def _hint(answer: httpx.Response) -> str:
     if answer.status_code == 401:
         return _KEYS
     if answer.is_redirect:
-        return f"it sends on to {answer.headers.get('location')}; name that host"
+        return f"it redirects to {answer.headers.get('location')}; use that address"
     return ""
 
 
 def _title(status: int) -> str:
     if status == 200:
-        return "This is no answer of Core or the refine service"
+        return "This is not an answer from Core or the refine service"
     try:
         return HTTPStatus(status).phrase
     except ValueError:

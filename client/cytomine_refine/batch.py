@@ -136,7 +136,7 @@ def _undone(client: RefineClient, now: Outline, row: Row) -> Row:
     client.undo(row)
     after = client.outline(now.annotation_id)
     if same_outline(after.location, now.location) and row.area_before_px0 != row.area_after_px0:
-        raise RefineFailed(200, "Core took its points back, but not the outline")
+        raise RefineFailed(200, "Core restored the points, but not the outline")
     return Row(now.annotation_id, now.image_id, "undone", previous_location=now.location, location=after.location)
 
 
@@ -167,8 +167,8 @@ def _failed(outline: Outline, failure: RefineFailed) -> Row:
     """Write a failure down; what may have been written all the same is no simple one."""
     if failure.written is False:
         return Row(outline.annotation_id, outline.image_id, "failed", problem=str(failure))
-    told = "The outline was changed all the same" if failure.written else "The outline may have been changed"
-    problem = f"{told}: look before you repeat it. {failure}"
+    told = "The outline was changed nevertheless" if failure.written else "The outline may have been changed"
+    problem = f"{told}: check it before you repeat this. {failure}"
     return Row(outline.annotation_id, outline.image_id, "unknown", problem=problem, previous_location=outline.location)
 
 

@@ -201,7 +201,7 @@ class RefineClient:
         urls = [f"{self._wire.host}/api/command/{command}/undo.json" for command in reversed(refined.commands)]
         answers = [self._wire.ask("GET", url, writes=True) for url in urls]
         if not any(_took_back(answer) for answer in answers):
-            raise RefineFailed(200, "Core took nothing back", "only whoever refined can take it back, and only once")
+            raise RefineFailed(200, "Core undid nothing", "only the person who refined can undo it, and only once")
 
     def outline(self, annotation_id: int) -> Outline:
         """Look up one annotation; raises `RefineFailed`."""
@@ -248,4 +248,4 @@ def _read(shape: Callable[[Mapping[str, Any]], T], record: Mapping[str, Any]) ->
     try:
         return shape(record)
     except (KeyError, TypeError, ValueError) as error:
-        raise RefineFailed(200, "Core's answer is not understood", f"{type(error).__name__} {error}") from error
+        raise RefineFailed(200, "Core's answer cannot be understood", f"{type(error).__name__} {error}") from error

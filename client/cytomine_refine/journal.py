@@ -219,7 +219,7 @@ def _rows(path: Path) -> Iterator[Row]:
     try:
         lines = _lines(path)
     except (csv.Error, UnicodeDecodeError) as error:
-        raise NoJournal(f"{path} is no report of a refine: {error}.") from error
+        raise NoJournal(f"{path} is not a report of a refine: {error}.") from error
     for line in lines:
         with suppress(ValueError, LookupError):
             yield Row.read(line)
@@ -230,7 +230,7 @@ def _lines(path: Path) -> list[dict[str, str | None]]:
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         if reader.fieldnames and not {"annotation", "outcome", "location"} <= set(reader.fieldnames):
-            raise NoJournal(f"{path} is no report of a refine: its columns are others.")
+            raise NoJournal(f"{path} is not a report of a refine: its columns differ.")
         return list(reader)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-_NO_ANSWER = "This is no answer of the refine service"
+_NO_ANSWER = "This is not an answer from the refine service"
 
 
 class Wishes(TypedDict, total=False):

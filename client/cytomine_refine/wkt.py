@@ -89,7 +89,7 @@ def read_wkt(text: str) -> Shape:
     found = _SHAPE.fullmatch(text)
     kind = _KINDS.get(found[1].upper()) if found else None
     if found is None or kind is None:
-        raise ValueError(f"This is no outline: {text[:40]!r}.")
+        raise ValueError(f"This is not an outline: {text[:40]!r}.")
     if found[2] == "EMPTY":
         return Shape(kind, ())
     as_json = _POSITION.sub(lambda two: f"[{float(two[1])!r},{float(two[2])!r}]", found[2]).translate(
@@ -98,7 +98,7 @@ def read_wkt(text: str) -> Shape:
     try:
         return shape_of({"type": kind, "coordinates": json.loads(as_json)}, wkt_point=True)
     except ValueError as error:
-        raise ValueError(f"This is no outline: {text[:40]!r}.") from error
+        raise ValueError(f"This is not an outline: {text[:40]!r}.") from error
 
 
 def shape_of(geometry: Any, *, wkt_point: bool = False) -> Shape:
@@ -117,13 +117,13 @@ def shape_of(geometry: Any, *, wkt_point: bool = False) -> Shape:
     try:
         kind, nested = geometry["type"], geometry["coordinates"]
         if kind not in _KINDS.values():
-            raise ValueError(f"{kind} is no type of an outline")
+            raise ValueError(f"{kind} is not a type of outline")
         if kind == "Point" and not wkt_point:
             nested = [nested]
         levels = {"MultiPolygon": nested, "Polygon": [nested]}.get(kind, [[nested]])
         polygons = tuple(tuple(tuple(map(_position, ring)) for ring in rings) for rings in levels)
     except (KeyError, IndexError, TypeError) as error:
-        raise ValueError("This is no geometry.") from error
+        raise ValueError("This is not a geometry.") from error
     if not all(polygon and all(polygon) for polygon in polygons):
         raise ValueError("This geometry has a ring without vertices.")
     return Shape(kind, polygons)

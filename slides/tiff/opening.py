@@ -50,7 +50,7 @@ def open_tiff(path: Path, *, turned: bool = True) -> SlideFile:
         except NotASlide as error:
             reason = reason or error
         except Exception as error:  # a damaged file makes it raise whatever it likes
-            reason = reason or NotASlide(f"{path.name} is no TIFF file that can be read: {type(error).__name__}.")
+            reason = reason or NotASlide(f"{path.name} is not a readable TIFF file: {type(error).__name__}.")
     raise reason or NotASlide(path.name)
 
 
@@ -91,18 +91,18 @@ def _largest(file: tifffile.TiffFile, name: str) -> Any:
     """Choose the series with the most pixels a plane: others are labels and thumbnails."""
     found = [each for each in file.series if {"Y", "X"} <= set(each.axes) and prod(each.shape) > 0]
     if not found:
-        raise NotASlide(f"{name} has no picture in it.")
+        raise NotASlide(f"{name} contains no image.")
     return max(found, key=lambda each: each.keyframe.imagewidth * each.keyframe.imagelength)
 
 
 def _check_decodable(page: tifffile.TiffPage, name: str) -> None:
     if page.imagedepth != 1:
-        raise NotASlide(f"{name} has volumes in it, which no reader here knows.")
+        raise NotASlide(f"{name} contains volumes, which are not supported.")
     packed = page.compression
     if packed != 1 and packed not in tifffile.TIFF.DECOMPRESSORS:
-        raise NotASlide(f"{name} is packed in a way that no reader here knows: {packed}.")
+        raise NotASlide(f"{name} is packed in an unsupported way: {packed}.")
     if page.is_subsampled and packed not in {6, 7, 34892, 33007}:
-        raise NotASlide(f"{name} has thinned out colours, which tifffile reads only in JPEG.")
+        raise NotASlide(f"{name} has subsampled colours, which are supported only in JPEG.")
 
 
 def _order(series: Any) -> Order:
@@ -115,7 +115,7 @@ def _pages(level: Any, order: Order) -> list[Any]:
     """List the pages of a level's planes; a stack that follows its only page without a gap has places of its own."""
     pages = list(level.pages)
     if len(pages) > _MOST_PAGES:
-        raise NotASlide(f"more than {_MOST_PAGES} pages are no slide.")
+        raise NotASlide(f"more than {_MOST_PAGES} pages are too many for a slide.")
     if len(pages) == 1 and order.size > 1:
         return [_Follower(level.keyframe, number) for number in range(order.size)]
     if len(pages) < order.size:

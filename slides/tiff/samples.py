@@ -48,11 +48,11 @@ def samples_of(page: tifffile.TiffPage, name: str) -> Samples:
         In a way that no reader here knows.
     """
     if page.dtype is None:
-        raise NotASlide(f"{name} has values of a kind that no reader here knows.")
+        raise NotASlide(f"{name} has values of an unsupported kind.")
     dtype, stored = np.dtype(page.dtype), int(page.samplesperpixel)
     wide = dtype.kind in _WIDE or dtype.itemsize > 2
     if dtype.kind == "c" or dtype.kind not in "buif":
-        raise NotASlide(f"{name} has values of a kind that no reader here knows: {dtype}.")
+        raise NotASlide(f"{name} has values of an unsupported kind: {dtype}.")
     kind = tifffile.PHOTOMETRIC(page.photometric).name if page.photometric in list(tifffile.PHOTOMETRIC) else "unknown"
     depth = 16 if wide or dtype.itemsize == 2 else 8
     if kind in {"MINISBLACK", "MINISWHITE"}:
@@ -60,7 +60,7 @@ def samples_of(page: tifffile.TiffPage, name: str) -> Samples:
     if wide and kind == "RGB":
         return Samples(3, 16, lambda raw: _three(raw), wide=True)
     if wide:
-        raise NotASlide(f"{name} has colours ({kind}) in values that no reader here knows: {dtype}.")
+        raise NotASlide(f"{name} has colours ({kind}) in unsupported values: {dtype}.")
     return _coloured(page, kind, stored, depth, name)
 
 
@@ -95,7 +95,7 @@ def _coloured(page: tifffile.TiffPage, kind: str, stored: int, depth: int, name:
         return Samples(3, 8, lambda raw: from_palette(raw[..., 0], colormap))
     least, convert = ways.get(kind, (0, _three))
     if least == 0 or stored < least or (bits < 8 and kind != "RGB"):
-        raise NotASlide(f"{name} has colours that no reader here knows: {kind} of {stored} samples.")
+        raise NotASlide(f"{name} has unsupported colours: {kind} of {stored} samples.")
     if kind == "RGB" and stored == 4 and opacity is not None and bits >= 8:
         convert = _on_white(associated=opacity == _ASSOCIATED)
     return Samples(3, 8 if kind in {"CIELAB", "ICCLAB", "YCBCR"} else depth, convert)

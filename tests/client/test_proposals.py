@@ -78,10 +78,10 @@ def test_an_annotation_may_be_the_region() -> None:
             "504 Too",
         ),
         (body(line(1), {"done": False}), "broke off"),
-        (body(line(1)) + b"<html>", "no answer of the refine service"),
-        (body(line(1), [1]), "no answer of the refine service"),
-        (body(line(1), line(2, tile=None)), "no answer of the refine service"),
-        (body(line(1), {"done": True}), "no answer of the refine service"),
+        (body(line(1)) + b"<html>", "not an answer from the refine service"),
+        (body(line(1), [1]), "not an answer from the refine service"),
+        (body(line(1), line(2, tile=None)), "not an answer from the refine service"),
+        (body(line(1), {"done": True}), "not an answer from the refine service"),
     ],
 )
 def test_what_breaks_off_in_the_middle_is_an_error_after_what_came(said: bytes, words: str) -> None:

@@ -77,7 +77,7 @@ def test_nginx_is_down(stack: Stack) -> None:
     with without(stack, "nginx"):
         status, findings, said = doctor(stack)
     assert (status, failed(findings)) == (1, ["Core"]), said
-    assert "nobody answers at http://nginx" in findings["Core"][1]
+    assert "no answer from http://nginx" in findings["Core"][1]
 
 
 def test_wrong_keys(stack: Stack) -> None:

@@ -149,7 +149,7 @@ def test_an_answer_that_is_lost_on_the_way_is_no_failure_and_is_not_repeated(lab
     lab.cytomine.faults.add(Fault("drop", "POST", f"/api/annotation/{annotation}/sam", when="after"))
     done = app(lab, tmp_path, "refine", *asked)
     assert done.returncode == 3
-    assert "may have been changed: look before you repeat it" in done.stderr
+    assert "may have been changed: check it before you repeat this" in done.stderr
     assert outcomes_of(tmp_path / "refined.csv") == ["unknown"]
     written = lab.location(annotation)
     assert written != BOX.wkt
@@ -170,7 +170,7 @@ def test_a_write_whose_answer_core_lost_is_told_as_written(lab: Lab, tmp_path: P
     lab.cytomine.faults.add(Fault("drop", "PUT", f"/api/annotation/{annotation}.json", when="after"))
     done = app(lab, tmp_path, "refine", "--annotation", str(annotation))
     assert done.returncode == 3
-    assert "The outline was changed all the same: look before you repeat it" in done.stderr
+    assert "The outline was changed nevertheless: check it before you repeat this" in done.stderr
     assert outcomes_of(tmp_path / "refined.csv") == ["unknown"]
     assert "1 left alone" in refined(lab, tmp_path, "--annotation", str(annotation))
 
@@ -219,7 +219,7 @@ def test_a_batch_is_taken_back_points_included(lab: Lab, tmp_path: Path) -> None
     assert lab.location(took) == boxes[took]
     assert lab.location(point) is not None
     assert lab.location(edited) == by_hand
-    assert "nothing to take back" in app(lab, tmp_path, "undo", "refined.csv").stdout
+    assert "nothing to undo" in app(lab, tmp_path, "undo", "refined.csv").stdout
     assert "1 changed" in refined(lab, tmp_path, "--annotation", str(took))
 
 
@@ -232,7 +232,7 @@ def test_a_doubtful_outline_is_left_and_listed_until_somebody_says_write(lab: La
     assert "1 would change, 1 would be left, doubtful" in said
     said = refined(lab, tmp_path, *asked)
     assert "1 changed, 1 left, doubtful" in said
-    assert f"with --doubtful write): {empty}" in said
+    assert f"(--doubtful write stores them anyway): {empty}" in said
     assert lab.location(empty) == drawn
     rows = {int(row["annotation"]): row for row in rows_of(tmp_path / "refined.csv")}
     assert (rows[sure]["outcome"], rows[empty]["outcome"]) == ("changed", "doubtful")
@@ -253,5 +253,5 @@ def test_the_client_takes_a_refine_back(lab: Lab, client: RefineClient) -> None:
     client.undo(result)
     assert lab.location(annotation) == BOX.wkt
     assert lab.location(point) is not None
-    with pytest.raises(RefineFailed, match="Core took nothing back"):
+    with pytest.raises(RefineFailed, match="Core undid nothing"):
         client.undo(result)

@@ -165,8 +165,8 @@ def test_a_journal_is_made_again_byte_for_byte_after_everything_has_gone(
     journal.write_text("\n".join(map(json.dumps, (moved, foreign, lost))) + "\n{\n")
     done = replayed(settings, journal)
     assert done.returncode == 1
-    assert done.stdout == "1 other outlines, 1 made with other weights, 1 lines not readable, 1 failed\n"
-    assert f"{numbers[0]}: another outline than on " in done.stderr
+    assert done.stdout == "1 other outlines, 1 made with different weights, 1 lines not readable, 1 failed\n"
+    assert f"{numbers[0]}: not the outline of " in done.stderr
 
 
 def test_a_service_that_cannot_write_its_journal_does_not_start(settings: Settings, tmp_path: Path) -> None:

@@ -80,9 +80,9 @@ def test_accepted_once_resumed_and_taken_back(lab: Lab, tmp_path: Path) -> None:
 
     again = app(lab, tmp_path, *command)
     assert again.returncode == 0, again.stderr
-    assert "0 of its proposals are no annotations yet" in again.stderr
+    assert "0 of its proposals are not annotations yet" in again.stderr
     anew = app(lab, tmp_path, *command, "--again")
-    assert "there already" in anew.stdout
+    assert "existed already" in anew.stdout
     assert set(drawn(lab)) == {exemplar, *made}
 
     edited = max(made)

@@ -80,13 +80,13 @@ def test_a_host_is_no_url(lab: Lab, tmp_path: Path, host: str) -> None:
 def test_the_host_sends_on_to_https(lab: Lab, tmp_path: Path) -> None:
     lab.cytomine.faults.add(Fault("redirect", times=None))
     line = one_line(app(lab, tmp_path, "refine", *asked_for(lab)[1]))
-    assert "302 Found: it sends on to " in line
+    assert "302 Found: it redirects to " in line
 
 
 def test_a_page_answers_in_place_of_core(lab: Lab, tmp_path: Path) -> None:
     lab.cytomine.faults.add(Fault("garbage", times=None))
     line = one_line(app(lab, tmp_path, "refine", *asked_for(lab)[1]))
-    assert "This is no answer of Core" in line
+    assert "This is not an answer from Core" in line
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_a_file_that_is_no_report_is_not_touched(lab: Lab, tmp_path: Path) -> No
     for content in (b"slide,stain\n1,HE\n", b"\x89PNG\r\n\x1a\n\0\xff"):
         (tmp_path / "other.csv").write_bytes(content)
         line = one_line(app(lab, tmp_path, "refine", *asked_for(lab)[1], "--report", "other.csv"))
-        assert "other.csv is no report of a refine" in line
+        assert "other.csv is not a report of a refine" in line
         assert (tmp_path / "other.csv").read_bytes() == content
 
 

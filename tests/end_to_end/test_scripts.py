@@ -235,7 +235,7 @@ def test_ctrl_c_finishes_what_is_under_way(lab: Lab, tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=60)[1]
     assert process.returncode == 130, said
-    assert "goes on from here" in said
+    assert "resumes from here" in said
     rows = rows_of(report)
     assert 2 <= len(rows) < len(drawn)
     changed = {int(row["annotation"]) for row in rows}

@@ -28,7 +28,7 @@ def test_other_weights_are_loaded_with_the_config_that_is_named(tmp_path: Path) 
 
 def test_they_are_shown_and_not_kept(tmp_path: Path) -> None:
     mine = Measured("torch-float32", 3.0, 1.0, None)
-    other = Measured("tiny.pt", 0.5, 0.93, "other weights: never chosen by itself", 4.25, 0.81, 0.034)
+    other = Measured("tiny.pt", 0.5, 0.93, "other weights: never chosen automatically", 4.25, 0.81, 0.034)
     table = _table([mine, other])
     cells = [list(column.cells)[1] for column in table.columns]
     assert cells == [
@@ -38,7 +38,7 @@ def test_they_are_shown_and_not_kept(tmp_path: Path) -> None:
         "0.8100",
         "4.25 px",
         "3.4%",
-        "other weights: never chosen by itself",
+        "other weights: never chosen automatically",
     ]
     assert keep(tmp_path, SHA, [mine, other]) == fastest(tmp_path, SHA, 0.5) == "torch-float32"
     (record,) = tmp_path.iterdir()

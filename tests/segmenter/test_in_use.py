@@ -42,7 +42,7 @@ def test_the_last_one_put_to_use_works_and_back_goes_down_the_stack(tmp_path: Pa
     assert choose(settings).name == "first"
     assert back(folder) is None
     assert choose(settings).origin == "embedded"
-    with pytest.raises(WeightsUnavailable, match="none to go back from"):
+    with pytest.raises(WeightsUnavailable, match="nothing to go back from"):
         back(folder)
 
 
@@ -93,7 +93,7 @@ def test_what_cannot_be_taken_leaves_the_weights_at_work(
     watch = Watch(settings, choose(settings).sha256, take)
     use(settings.weights.folder, checkpoint(tmp_path, "broken"))
     watch.look()
-    assert "The ones before work on" in caplog.text
+    assert "The previous ones stay in use" in caplog.text
     (settings.weights.folder / FILE).write_text("{")
     watch.look()
     assert "is damaged" in caplog.text

@@ -59,12 +59,12 @@ def test_a_web_page_costs_nothing_of_the_part(server: CheckpointServer, tmp_path
     [
         (404, "does not exist"),
         (410, "does not exist"),
-        (401, "is not given to us"),
-        (403, "is not given to us"),
+        (401, "was refused"),
+        (403, "was refused"),
         (429, "try again later"),
         (500, "try again later"),
         (503, "try again later"),
-        (204, "unknown way"),
+        (204, "unexpected answer"),
     ],
 )
 def test_a_status_is_put_into_words_and_costs_nothing_of_the_part(

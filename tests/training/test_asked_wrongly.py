@@ -62,7 +62,7 @@ def test_weights_that_were_pulled_in_part(weights: Path, tiles: Path, tmp_path: 
 def test_a_file_that_is_no_checkpoint(command: str, tiles: Path, tmp_path: Path) -> None:
     file = tmp_path / "mine.pt"
     file.write_bytes(b"nothing of the kind")
-    assert "no torch checkpoint" in refused(command, tiles, tmp_path / "out", "--checkpoint", str(file))
+    assert "not a torch checkpoint" in refused(command, tiles, tmp_path / "out", "--checkpoint", str(file))
 
 
 def test_a_card_that_names_a_config_of_its_own(tiles: Path, tmp_path: Path) -> None:

@@ -49,14 +49,14 @@ def test_weights_are_fetched_once_and_whole(url: str, tmp_path: Path) -> None:
 
 
 def test_another_file_is_not_kept(url: str, tmp_path: Path) -> None:
-    with pytest.raises(WeightsCorrupt, match="gave a file of md5"):
+    with pytest.raises(WeightsCorrupt, match="returned a file with md5"):
         fetched(tmp_path / "home", url, "0" * 32)
     assert list((tmp_path / "home").iterdir()) == []
 
 
 @pytest.mark.parametrize("wrong", ["/nothing", "http://127.0.0.1:9/nobody"])
 def test_a_host_that_has_nothing_is_told(wrong: str, url: str, tmp_path: Path) -> None:
-    with pytest.raises(WeightsUnavailable, match="cannot be fetched"):
+    with pytest.raises(WeightsUnavailable, match="cannot be downloaded"):
         fetched(tmp_path / "home", wrong if wrong.startswith("http") else url + wrong, MD5)
     assert list((tmp_path / "home").iterdir()) == []
 

@@ -276,16 +276,16 @@ BAD_FEATURES = {
         "fewer than three corners",
     ),
     "a line back": (feature({"type": "Polygon", "coordinates": [[[0, 0], [9, 9], [0, 0], [0, 0]]]}), "it has no area"),
-    "text": (feature({"type": "Polygon", "coordinates": [[["0", "0"], *SQUARE]]}), "a coordinate is no number"),
-    "far": (feature({"type": "Polygon", "coordinates": [[[1e300, 0], *SQUARE]]}), "far off any slide"),
+    "text": (feature({"type": "Polygon", "coordinates": [[["0", "0"], *SQUARE]]}), "a coordinate is not a number"),
+    "far": (feature({"type": "Polygon", "coordinates": [[[1e300, 0], *SQUARE]]}), "far outside any slide"),
     "one number": (feature({"type": "Polygon", "coordinates": [[[1], *SQUARE]]}), "a vertex has no x and y"),
-    "other type": (feature({"type": "Circle", "coordinates": [1, 2]}), "its geometry is no readable Circle"),
+    "other type": (feature({"type": "Circle", "coordinates": [1, 2]}), "its geometry is not a readable Circle"),
     "no type": (feature({"coordinates": [[SQUARE]]}), "its geometry has no type"),
     "points only": (
         feature({"type": "GeometryCollection", "geometries": [{"type": "Point", "coordinates": [1, 2]}]}),
         "nothing in it has an area",
     ),
-    "no feature": (7, "it is no GeoJSON feature"),
+    "no feature": (7, "it is not a GeoJSON feature"),
 }
 
 
@@ -323,15 +323,15 @@ def test_a_bad_file_is_named_and_the_others_are_exported(folder: Path, name: str
 
 BAD_ANNOTATIONS = {
     "box only": (annotation(None, bbox=[130, 70, 60, 60]), "it has no outline, only a box"),
-    "flat list": (annotation(None, segmentation=rings_of(TWO)[0]), "its outline is no list of rings"),
-    "odd": (annotation(None, segmentation=[[1, 2, 3, 4, 5, 6, 7]]), "a ring is no x, y, x, y"),
+    "flat list": (annotation(None, segmentation=rings_of(TWO)[0]), "its outline is not a list of rings"),
+    "odd": (annotation(None, segmentation=[[1, 2, 3, 4, 5, 6, 7]]), "a ring is not x, y, x, y"),
     "nothing": (annotation(None, segmentation=[]), "it has no outline"),
-    "text": (annotation(None, segmentation="no"), "its outline is no list"),
+    "text": (annotation(None, segmentation="no"), "its outline is not a list"),
     "other image": (annotation(TWO, image=7), "the file lists no image for it"),
     "no image": (annotation(TWO, image=None), "the file lists no image for it"),
     "other class": (annotation(TWO, category_id=9), "the file has no category 9"),
     "box beside": (annotation(TWO, bbox=[0, 0, 5, 5]), "its outline lies beside its own box"),
-    "no record": ("nothing", "it is no record"),
+    "no record": ("nothing", "it is not a record"),
     "short runs": (annotation(None, segmentation={"size": [HEIGHT, WIDTH], "counts": [5, 6]}), "do not fill its image"),
     "negative runs": (
         annotation(None, segmentation={"size": [HEIGHT, WIDTH], "counts": [-5, HEIGHT * WIDTH + 5]}),
@@ -344,7 +344,7 @@ BAD_ANNOTATIONS = {
     "long text": (annotation(None, segmentation={"size": [HEIGHT, WIDTH], "counts": "o" * 99}), "damaged"),
     "nothing on": (
         annotation(None, segmentation={"size": [HEIGHT, WIDTH], "counts": [HEIGHT * WIDTH]}),
-        "its run lengths show nothing",
+        "its run lengths are empty",
     ),
 }
 
@@ -375,7 +375,7 @@ def test_images_that_contradict_themselves_are_refused_by_name(tmp_path: Path) -
     done = export(CocoFile(tmp_path / "coco.json"), tmp_path / "data")
     assert done.new == 1
     assert [note.why.split(" has no image")[-1] for note in done.refused] == [
-        "its image 2 stands in the file twice, with other facts",
+        "its image 2 is in the file twice, with different values",
         "its image 3 has no file_name",
         " gone.png",
     ]

@@ -224,7 +224,7 @@ def test_a_window_whose_answer_breaks_off_costs_itself_alone(tmp_path: Path, lab
     with connected(lab.cytomine.base_url, lab.alice.public_key, lab.alice.private_key):
         done = export(CytomineProject(lab.project), tmp_path)
     assert (done.new, len(done.refused)) == (1, 1)
-    assert "Core broke off its answer" in done.refused[0].why
+    assert "Core's answer was cut short" in done.refused[0].why
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -246,7 +246,7 @@ def test_a_core_that_goes_away_leaves_what_was_exported(tmp_path: Path, lab: Lab
     with connected(lab.cytomine.base_url, lab.alice.public_key, lab.alice.private_key):
         source = CytomineProject(lab.project)
         lab.cytomine.faults.add(Fault("drop", skip=2, times=None))  # after the list and one window
-        with pytest.raises(SourceGone, match="Core does not answer any more"):
+        with pytest.raises(SourceGone, match="Core has stopped answering"):
             export(source, tmp_path)
     assert len(open_dataset(tmp_path).items) == 1
 
@@ -306,7 +306,7 @@ def test_outlines_are_painted_where_they_are() -> None:
 
 
 def test_damage_is_named(tmp_path: Path, tiles: Path) -> None:
-    with pytest.raises(BrokenDataset, match=r"is no dataset: items.jsonl is missing"):
+    with pytest.raises(BrokenDataset, match=r"is not a dataset: items.jsonl is missing"):
         open_dataset(tmp_path)
     export(TilesFolder(tiles), tmp_path, Choice(per_slide=2))
     dataset = open_dataset(tmp_path)
@@ -340,7 +340,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost(tmp_path: Path, tiles: Path, mo
     lost.unlink()
     kept = open_dataset(tmp_path).items
     monkeypatch.setattr("training.dataset.ledger.Ledger._intact", filling(lost.with_name(f"{lost.name}.part"), full))
-    with pytest.raises(NoSpace, match=r"The disk is full while writing .* it goes on from here"):
+    with pytest.raises(NoSpace, match=r"The disk is full while writing .* it resumes from here"):
         export(TilesFolder(tiles), tmp_path, Choice(per_slide=1))
     monkeypatch.undo()
     assert [item.id for item in open_dataset(tmp_path).items] == [item.id for item in kept]

@@ -45,7 +45,7 @@ def test_a_training_is_stopped_and_goes_on(dataset: Dataset, tmp_path: Path) -> 
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    assert "Stopped. What is finished is kept: the same command goes on from here." in errors
+    assert "Stopped. What is finished is kept: the same command resumes from here." in errors
     assert "Traceback" not in errors
     again = started(*arguments, "--epochs", "1")
     output, errors = again.communicate(timeout=240)
@@ -85,6 +85,6 @@ def test_an_evaluation_is_stopped_and_keeps_what_it_found(dataset: Dataset, tmp_
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    assert errors.splitlines()[-1] == "Stopped. What is finished is kept: the same command goes on from here."
+    assert errors.splitlines()[-1] == "Stopped. What is finished is kept: the same command resumes from here."
     assert "Traceback" not in errors
     assert some()

@@ -152,7 +152,7 @@ def test_a_journal_names_what_was_outlined(tmp_path: Path) -> None:
     file.write_text('{"annotation_id": 7, "time": "now"}\n{"annotation_id": 9}\n')
     assert named_in_journal(file) == {7, 9}
     file.write_text("no journal\n")
-    with pytest.raises(BrokenSource, match="is no journal"):
+    with pytest.raises(BrokenSource, match="is not a journal"):
         named_in_journal(file)
 
 
@@ -198,7 +198,7 @@ def test_what_is_not_shown_to_be_better_stays_out_and_weights_change_while_the_s
             assert first.returncode == 1, first.stdout + first.stderr
             assert "Learning from 1 objects, 1 of them new or corrected" in first.stdout
             assert "Nothing shows that the new weights are better" in first.stdout
-            assert "Nothing was packaged: the weights before stay." in first.stdout
+            assert "Nothing was packaged; the previous weights stay in use." in first.stdout
             assert in_use(tmp_path / "weights") is None
             put_to_use(other_weights(tmp_path), tmp_path)
             wait_for(url, "other")

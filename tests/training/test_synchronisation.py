@@ -147,7 +147,7 @@ def test_a_damaged_line_is_made_anew(place: Path) -> None:
     run(place)
     lines = (place / "data" / ITEMS).read_text().splitlines(keepends=True)
     (place / "data" / ITEMS).write_text(lines[0] + "nonsense\n" + lines[2] + lines[3])
-    with pytest.raises(BrokenDataset, match="Give the export again: it makes that object anew"):
+    with pytest.raises(BrokenDataset, match="Run the export again: it makes that object anew"):
         open_dataset(place / "data")
     done = run(place)
     assert (done.new, done.kept) == (1, 3)  # type: ignore[attr-defined]
@@ -240,7 +240,7 @@ def test_asap_groups_that_do_not_belong_are_cut_out(tmp_path: Path) -> None:
     write_asap(tmp_path / "tumor_001.xml", found)
     done = export(AsapFolder(tmp_path), tmp_path / "data")
     assert (done.new, done.left_out) == (3, 2)
-    assert [note.why for note in done.refused] == ["its type blob is none of ASAP's outlines"]
+    assert [note.why for note in done.refused] == ["its type blob is not one of ASAP's outlines"]
     items = {item.object_type: item for item in open_dataset(tmp_path / "data").items}
     assert set(items) == {"_0", "unclassified", "Tumor"}
     assert items["_0"].area_px0 == ONE.area - 100

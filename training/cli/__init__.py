@@ -28,7 +28,7 @@ class Commands(console.Group):
             ended = console.refusal(str(error))
             raise typer.Exit(WRONG_USAGE) if isinstance(error, StartupError) else ended from error
         except KeyboardInterrupt as stopped:
-            console.stderr().print("Stopped. What is finished is kept: the same command goes on from here.")
+            console.stderr().print("Stopped. What is finished is kept: the same command resumes from here.")
             raise typer.Exit(console.INTERRUPTED) from stopped
 
 
@@ -38,8 +38,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="Train models for the refine service: export, train, evaluate, package; `whole` does it all.",
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, or data or weights that are not there,"
-    " 3 some could not be read, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or missing data or weights, 3 some could not be read,"
+    " 130 interrupted.",
 )
 app.add_typer(export.app, name="export")
 app.command("train")(train.train)

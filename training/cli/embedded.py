@@ -55,7 +55,7 @@ def embedded(
     profile: Annotated[
         bool, typer.Option("--profile", help="Print where a step's time goes when training ends.")
     ] = False,
-    precision: Annotated[Precision, typer.Option(help="Of the computation; auto: bfloat16 on a GPU.")] = Precision.auto,
+    precision: Annotated[Precision, typer.Option(help="Precision; auto: bfloat16 on a GPU.")] = Precision.auto,
     device: Device = "auto",
     install: Annotated[
         Path | None, typer.Option(help="File to copy the checkpoint to, with its record as its card.")

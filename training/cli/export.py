@@ -152,7 +152,8 @@ def tell(done: Exported, out: Path) -> None:
     parts += [f"{len(done.gone)} gone (--prune removes them)"] if done.gone else []
     parts += [f"{len(done.taken_out)} taken out"] if done.taken_out else []
     if done.moved_from:
-        typer.echo(f"{done.source} lay in {done.moved_from} before; give --source if this is another one.", err=True)
+        told = f"{done.source} was in {done.moved_from} before; give --source if this is a different source."
+        typer.echo(told, err=True)
     typer.echo(f"{done.source}: {', '.join(parts)}")
     for kind, notes in (("not readable", done.refused), ("gone", done.gone), ("taken out", done.taken_out)):
         for note in notes[:_SHOWN]:
@@ -160,9 +161,9 @@ def tell(done: Exported, out: Path) -> None:
         if len(notes) > _SHOWN:
             typer.echo(f"  {kind}: {len(notes) - _SHOWN} more, all named in {done.file(out)}", err=True)
     if done.unsure:
-        typer.echo("  What is gone was not looked for: it is not known which slides could not be read.", err=True)
+        typer.echo("  Missing objects were not looked for: it is not known which slides could not be read.", err=True)
     if done.left_out:
-        typer.echo(f"  what was left out is named in {done.file(out)}", err=True)
+        typer.echo(f"  everything left out is listed in {done.file(out)}", err=True)
 
 
 def _end(*done: Exported) -> None:

@@ -83,7 +83,7 @@ def learn(
     about = About(name, licence, f"Learned from {len(lab.items)} objects that were accepted in Cytomine.")
     outcome = learn_from(lab, known, begun, recipe, about, out, machine(device, "auto"), typer.echo)
     if outcome.package is None:
-        typer.echo(f"{outcome.refused} Nothing was packaged: the weights before stay.")
+        typer.echo(f"{outcome.refused} Nothing was packaged; the previous weights stay in use.")
         raise typer.Exit(1)
     _hand_over(outcome.package, use)
 
@@ -123,9 +123,9 @@ def _hand_over(package: Path, put_to_use: bool) -> None:
     from app.segmenter.weights import use
     from app.settings import read_settings
 
-    typer.echo(f"{package}: better, and worse nowhere.")
+    typer.echo(f"{package}: better, and nowhere worse.")
     if put_to_use:
         kept = use(read_settings().weights.folder, package)
-        typer.echo(f"{kept} is put to use. `python -m app weights back` gives the ones before back.")
+        typer.echo(f"{kept} is now in use. `python -m app weights back` restores the previous weights.")
     else:
         typer.echo(f"Put it to use with `python -m app weights use {package}`.")

@@ -104,7 +104,7 @@ class Dataset:
                 raise BrokenDataset(f"The files of {item.id} in {self.folder} are not what was exported. {_REMEDY}")
 
 
-_REMEDY = "Delete its two files and give the export again: it makes only what is missing."
+_REMEDY = "Delete its two files and run the export again: it makes only what is missing."
 
 
 def open_dataset(folder: Path) -> Dataset:
@@ -119,7 +119,7 @@ def open_dataset(folder: Path) -> Dataset:
     """
     if not (folder / ITEMS).is_file():
         raise BrokenDataset(
-            f"{folder} is no dataset: {ITEMS} is missing. `python -m training export --help` makes one."
+            f"{folder} is not a dataset: {ITEMS} is missing. `python -m training export --help` makes one."
         )
     items = tuple(read_items(folder))
     if not items:
@@ -140,7 +140,7 @@ def read_items(folder: Path) -> Iterator[Item]:
         if isinstance(item, Damaged):
             raise BrokenDataset(
                 f"Line {item.number} of {folder / ITEMS} is damaged: {item.reason}."
-                " Give the export again: it makes that object anew."
+                " Run the export again: it makes that object anew."
             )
         found[item.identity] = item
     yield from found.values()

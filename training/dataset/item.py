@@ -75,7 +75,7 @@ def item_of(line: str) -> Item:
     item = Item(**{**values, "window": (x0, y0, side), "box": (left, top, right, bottom)})
     texts = (item.id, item.dataset, item.slide, item.annotation, item.object_type, item.sha256, item.source, item.key)
     if not all(isinstance(text, str) for text in texts):
-        raise TypeError("a name is no text")
+        raise TypeError("a name is not text")
     return item
 
 

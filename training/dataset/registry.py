@@ -47,7 +47,7 @@ def read_sources(folder: Path) -> dict[str, str]:
     except (ValueError, AttributeError, RecursionError) as error:
         raise BrokenDataset(
             f"{file} is damaged: {error}. Delete it, and name the source of each export with --source: the names"
-            ' stand in items.jsonl, after "source".'
+            ' are in items.jsonl, after "source".'
         ) from error
 
 

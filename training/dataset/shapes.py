@@ -44,7 +44,7 @@ def drawn(shape: BaseGeometry, width: int, height: int) -> Polygon | MultiPolygo
     """
     places = shapely.get_coordinates(shape)
     if not np.isfinite(places).all() or np.abs(places).max(initial=0) > _FARTHEST_PX0:
-        raise Unusable("its coordinates are no places on a slide")
+        raise Unusable("its coordinates do not lie on a slide")
     if len(places) > MOST_VERTICES:
         raise Unusable(f"it has more than {MOST_VERTICES:,} vertices")
     whole = _union(shape)
@@ -97,5 +97,5 @@ def number_of(value: object) -> float:
         It is none.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _FARTHEST_PX0:
-        raise Unusable("a coordinate is no number, or far off any slide")
+        raise Unusable("a coordinate is not a number, or lies far outside any slide")
     return float(value)

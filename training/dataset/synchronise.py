@@ -188,9 +188,9 @@ class Synchronisation:
             told = f"{item.slide}, {item.annotation}"
             if self._choice.prune:
                 self._ledger.take_out(item)
-                self._done.note("taken out", told, "its source has it no more, or not as it was")
+                self._done.note("taken out", told, "its source no longer has it, or not as it was")
             else:
-                self._done.note("gone", told, "its source has it no more, or not as it was")
+                self._done.note("gone", told, "its source no longer has it, or not as it was")
 
 
 def _told(slide: SourceSlide, each: SourceObject) -> str:

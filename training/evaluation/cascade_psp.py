@@ -83,7 +83,7 @@ def open_cascade_psp(weights: str, device: torch.device) -> CascadePsp:
     file = fetched(Path(weights)) if Path(weights).is_dir() else Path(weights)
     if not file.is_file():
         raise WeightsUnavailable(
-            f"There are no weights of CascadePSP at {file}: name a file, or a folder to fetch into."
+            f"There are no weights of CascadePSP at {file}: name a file, or a folder to download them to."
         )
     _fill(network, file)
     return CascadePsp(network.to(device), device, hashlib.sha256(file.read_bytes()).hexdigest())
@@ -121,9 +121,9 @@ def fetched(folder: Path, url: str = URL, md5: str = MD5) -> Path:
                     stream.write(piece)
         except httpx.HTTPError as error:
             part.unlink(missing_ok=True)
-            raise WeightsUnavailable(f"The weights of CascadePSP cannot be fetched from {url}: {error}.") from error
+            raise WeightsUnavailable(f"The weights of CascadePSP cannot be downloaded from {url}: {error}.") from error
         if digest.hexdigest() != md5:
             part.unlink()
-            raise WeightsCorrupt(f"{url} gave a file of md5 {digest.hexdigest()}, CascadePSP has {md5}: removed.")
+            raise WeightsCorrupt(f"{url} returned a file with md5 {digest.hexdigest()}, CascadePSP has {md5}: removed.")
         part.replace(target)
     return target

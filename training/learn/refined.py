@@ -66,4 +66,4 @@ def named_in_journal(file: Path) -> frozenset[int]:
         lines = file.read_text(encoding="utf-8").splitlines()
         return frozenset(int(json.loads(line)["annotation_id"]) for line in lines if line.strip())
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BrokenSource(f"{file} is no journal of the service: {error}.") from error
+        raise BrokenSource(f"{file} is not a journal of the service: {error}.") from error

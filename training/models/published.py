@@ -69,7 +69,7 @@ def pull_published(
     hub: str = HUB,
     progress: Progress | None = None,
 ) -> Path:
-    """Fetch weights by name into a folder; stopped at any moment, the next call goes on from there.
+    """Fetch weights by name into a folder; stopped at any moment, the next call resumes from there.
 
     Parameters
     ----------

@@ -116,7 +116,7 @@ def _refusal(folder: Path, mark: Path, needed: float, free: float) -> str | None
     if not os.access(folder, os.W_OK):
         return f"{folder} (REFINE_SEGMENTER__ENGINE_FOLDER) cannot be written"
     if mark.exists():
-        return f"an earlier start began to and has not ended well (without {mark} the next one tries again)"
+        return f"an earlier start began to measure and did not finish (delete {mark} to try again)"
     if free < needed:
         return f"it would take about {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free"
     return None
@@ -145,7 +145,7 @@ def _run(command: Sequence[str], most_s: float, mark: Path) -> str | None:
             mark.unlink(missing_ok=True)
             raise
     if child.returncode < 0:
-        return f"its process was ended by signal {-child.returncode}, as happens where memory is short"
+        return f"its process was ended by signal {-child.returncode}, which often means that memory ran out"
     if child.returncode:
         return (said.strip().splitlines() or [f"it ended with {child.returncode}"])[-1].rstrip(".")
     return None

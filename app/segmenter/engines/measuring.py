@@ -161,5 +161,5 @@ def _refusal(name: str, found: Agreement, most_loss: float) -> str | None:
     if name in ENGINES:
         return why_not_the_same(found)
     if name not in SMALLER:
-        return "other weights: never chosen by itself"
+        return "other weights: never chosen automatically"
     return None if found.iou >= 1 - most_loss else f"it loses {1 - found.iou:.3f}, and {most_loss:g} is allowed"

@@ -57,7 +57,7 @@ def read_card(checkpoint: Path) -> Card | None:
         return Card(said[0], said[1], said[2], judgement)
     except (OSError, ValueError, OverflowError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise WeightsCorrupt(f"{file} is no card of a checkpoint: {reason}.") from error
+        raise WeightsCorrupt(f"{file} is not the card of a checkpoint: {reason}.") from error
 
 
 def _content(file: Path) -> dict[str, Any]:
@@ -68,16 +68,16 @@ def _content(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(text)
     except ValueError as error:
-        raise ValueError("it is no JSON") from error
+        raise ValueError("it is not JSON") from error
     if not isinstance(content, dict):
-        raise ValueError("it is no JSON object")
+        raise ValueError("it is not a JSON object")
     return content
 
 
 def _text(content: dict[str, Any], member: str) -> str:
     text = content.get(member)
     if not isinstance(text, str) or not text.isprintable() or not 0 < len(text) <= _MOST_CHARACTERS:
-        raise ValueError(f"it lacks name, config or sha256 ({member} is no plain text)")
+        raise ValueError(f"it lacks name, config or sha256 ({member} is not plain text)")
     return text
 
 
@@ -135,7 +135,7 @@ def check_card(checkpoint: Path, card: Card, sha256: str) -> None:
     """
     if card.sha256 != sha256:
         raise WeightsCorrupt(
-            f"{checkpoint} has sha256 {sha256}, its card {card_of(checkpoint).name} says {card.sha256}.",
+            f"{checkpoint} has sha256 {sha256}, but its card {card_of(checkpoint).name} says {card.sha256}.",
             path=str(checkpoint),
             sha256=sha256,
             expected_sha256=card.sha256,

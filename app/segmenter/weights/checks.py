@@ -81,7 +81,7 @@ def check_file(path: Path, entry: WeightsEntry) -> str:
     size_bytes = _stat_size(path)
     if size_bytes != entry.size_bytes:
         raise WeightsCorrupt(
-            f"{path} has {size_bytes:,} bytes, {entry.name} has {entry.size_bytes:,}: {_remedy(entry)}.",
+            f"{path} has {size_bytes:,} bytes, but {entry.name} has {entry.size_bytes:,}: {_remedy(entry)}.",
             path=str(path),
             size_bytes=size_bytes,
             expected_bytes=entry.size_bytes,
@@ -89,7 +89,7 @@ def check_file(path: Path, entry: WeightsEntry) -> str:
     sha256 = file_sha256(path)
     if sha256 != entry.sha256:
         raise WeightsCorrupt(
-            f"{path} has sha256 {sha256}, {entry.name} has {entry.sha256}: {_remedy(entry)}.",
+            f"{path} has sha256 {sha256}, but {entry.name} has {entry.sha256}: {_remedy(entry)}.",
             path=str(path),
             sha256=sha256,
             expected_sha256=entry.sha256,

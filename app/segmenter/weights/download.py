@@ -34,7 +34,7 @@ def pull(
     """Fetch a checkpoint into a folder, unless it is there already.
 
     Whatever stops the pull (a signal, the network, a full disk), the bytes stay in ``<file>.part`` and the next pull
-    goes on from there. The final name appears only for a file of the right size and digest.
+    resumes from there. The final name appears only for a file of the right size and digest.
 
     Parameters
     ----------
@@ -110,7 +110,8 @@ def _fetch(client: httpx.Client, url: httpx.URL, entry: WeightsEntry, target: Pa
         if part.sha256 != entry.sha256:
             part.discard()
             raise WeightsCorrupt(
-                f"{source.shown(url)} gave a file of sha256 {part.sha256}, {entry.name} has {entry.sha256}: removed.",
+                f"{source.shown(url)} returned a file with sha256 {part.sha256}, but {entry.name} has"
+                f" {entry.sha256}; it was removed.",
                 url=source.shown(url),
                 sha256=part.sha256,
                 expected_sha256=entry.sha256,
@@ -191,8 +192,8 @@ class _Transfer:
             if self.part.size_bytes > self.entry.size_bytes:
                 self.part.discard()
                 raise WeightsCorrupt(
-                    f"{source.shown(self.url)} gives more than the {self.entry.size_bytes:,} bytes of "
-                    f"{self.entry.name}: removed.",
+                    f"{source.shown(self.url)} returned more than the {self.entry.size_bytes:,} bytes of "
+                    f"{self.entry.name}; it was removed.",
                     url=source.shown(self.url),
                     expected_bytes=self.entry.size_bytes,
                 )

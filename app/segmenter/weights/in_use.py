@@ -38,7 +38,7 @@ def use(folder: Path, checkpoint: Path) -> Path:
     Returns
     -------
     Path
-        What works from now on.
+        What is in use from now on.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def back(folder: Path) -> Path | None:
     """
     stack = _read(folder)
     if not stack:
-        raise WeightsUnavailable(f"No checkpoint was put to use in {folder}: there is none to go back from.")
+        raise WeightsUnavailable(f"No checkpoint was put to use in {folder}: there is nothing to go back from.")
     _write(folder, stack[:-1])
     return in_use(folder)
 
@@ -108,7 +108,7 @@ def _read(folder: Path) -> list[str]:
     try:
         names = json.loads(text)["stack"]
         if len(text) > _MOST_BYTES or not isinstance(names, list) or not all(_is_inside(name) for name in names):
-            raise ValueError("it names what is no file of this folder")
+            raise ValueError("it names a file that is not in this folder")
     except (ValueError, KeyError, TypeError) as error:
         raise WeightsCorrupt(f"{folder / FILE} is damaged ({error}): delete it to let the settings decide.") from error
     return list(names)

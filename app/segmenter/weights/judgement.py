@@ -60,13 +60,13 @@ def _calibration(content: object) -> Calibration | None:
         for name, weight in _object(given.get("weights"), "weights", set(SIGNS)).items()
     }
     if not any(weights.values()):
-        raise ValueError("weights weigh nothing")
+        raise ValueError("all weights are zero")
     return Calibration(tuple(weights.items()), _knots(given.get("map"), len(SIGNS) * _MOST_WEIGHT))
 
 
 def _knots(content: object, most: float) -> tuple[tuple[float, float], ...]:
     if not isinstance(content, list) or not 2 <= len(content) <= MOST_KNOTS:
-        raise ValueError(f"map is no list of 2 to {MOST_KNOTS} knots")
+        raise ValueError(f"map is not a list of 2 to {MOST_KNOTS} knots")
     knots = [_knot(each, most) for each in content]
     for (place, value), (next_place, next_value) in pairwise(knots):
         if not (place < next_place and value <= next_value):
@@ -76,13 +76,13 @@ def _knots(content: object, most: float) -> tuple[tuple[float, float], ...]:
 
 def _knot(content: object, most: float) -> tuple[float, float]:
     if not isinstance(content, list) or len(content) != 2:
-        raise ValueError("a knot of map is no pair of numbers")
+        raise ValueError("a knot of map is not a pair of numbers")
     return _number(content[0], "a knot's place", most), _number(content[1], "a knot's value", 1.0)
 
 
 def _object(content: object, name: str, members: set[str]) -> dict[str, Any]:
     if not isinstance(content, dict):
-        raise ValueError(f"{name} is no object")
+        raise ValueError(f"{name} is not an object")
     unknown = sorted(content.keys() - members)
     if unknown:
         raise ValueError(f"{name} has the unknown member {unknown[0][:40]!r}")
@@ -91,7 +91,7 @@ def _object(content: object, name: str, members: set[str]) -> dict[str, Any]:
 
 def _number(content: object, name: str, most: float) -> float:
     if isinstance(content, bool) or not isinstance(content, int | float):
-        raise ValueError(f"{name} is no number")
+        raise ValueError(f"{name} is not a number")
     if not 0 <= content <= most:  # neither is what is no number
         raise ValueError(f"{name} does not lie within 0 to {most:g}")
     return float(content)

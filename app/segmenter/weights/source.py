@@ -26,7 +26,7 @@ def source_url(entry: WeightsEntry, mirror: str | None) -> httpx.URL:
     try:
         url = httpx.URL(mirror.rstrip("/") + source.raw_path.decode("ascii"))
     except httpx.InvalidURL as error:
-        raise InvalidSettings(f"The mirror of the weights is no URL: {error}.") from error
+        raise InvalidSettings(f"The mirror of the weights is not a URL: {error}.") from error
     if url.scheme not in ("http", "https") or not url.host:
         raise InvalidSettings("The mirror of the weights must be a URL that starts with http:// or https://.")
     return url
@@ -87,13 +87,13 @@ def require_file(response: httpx.Response, entry: WeightsEntry, url: httpx.URL) 
         raise WeightsUnavailable(f"{shown(url)} {_meaning(status)} ({status}).", url=shown(url), status=status)
     if response.headers.get("Content-Type", "").startswith("text/html"):
         raise WeightsUnavailable(
-            f"{shown(url)} is answered by a web page: does a log-in page or a proxy stand in between?",
+            f"{shown(url)} returned a web page: is there a log-in page or a proxy in between?",
             url=shown(url),
         )
     announced = response.headers.get("Content-Length")
     if status == 200 and announced is not None and int(announced) != entry.size_bytes:
         raise WeightsCorrupt(
-            f"{shown(url)} has {int(announced):,} bytes, {entry.name} has {entry.size_bytes:,}: not fetched.",
+            f"{shown(url)} has {int(announced):,} bytes, {entry.name} has {entry.size_bytes:,}: not downloaded.",
             url=shown(url),
             size_bytes=int(announced),
             expected_bytes=entry.size_bytes,
@@ -106,13 +106,13 @@ def explain_failure(failure: httpx.RequestError | None, url: httpx.URL, done_byt
     if isinstance(failure, httpx.ConnectError | httpx.ConnectTimeout):
         return (
             f"Cannot reach {url.host} ({reason}). Offline? Set HTTPS_PROXY or REFINE_WEIGHTS__MIRROR, "
-            "or bring the file into the folder by hand."
+            "or copy the file into the folder yourself."
         )
     if isinstance(failure, httpx.ProxyError | httpx.TooManyRedirects | httpx.UnsupportedProtocol):
         return f"Cannot fetch {shown(url)}: {reason.rstrip('.')}."
     return (
         f"The connection to {url.host} broke ({reason.rstrip('.')}) at {megabytes(done_bytes)} of "
-        f"{megabytes(total_bytes)}; the next pull goes on from there."
+        f"{megabytes(total_bytes)}; the next pull resumes from there."
     )
 
 
@@ -120,7 +120,7 @@ def _meaning(status: int) -> str:
     if status in (404, 410):
         return "does not exist"
     if status in (401, 403):
-        return "is not given to us"
+        return "was refused"
     if status == 429 or status >= 500:
-        return "cannot be had now, try again later"
-    return "is answered in an unknown way"
+        return "is not available now, try again later"
+    return "gave an unexpected answer"

@@ -55,9 +55,11 @@ class Watch:
                 self._take(chosen)
                 self._sha256 = chosen.sha256
         except StartupError as error:
-            log.error("Other weights were put to use, but cannot be: %s The ones before work on.", error.detail)
+            log.error(
+                "Other weights were put to use, but cannot be loaded: %s The previous ones stay in use.", error.detail
+            )
         except Exception:
-            log.exception("Other weights were put to use, but cannot be. The ones before work on.")
+            log.exception("Other weights were put to use, but cannot be loaded. The previous ones stay in use.")
 
     def _work(self) -> None:
         while not self._closed.wait(self._settings.weights.watch_s):

@@ -17,7 +17,7 @@ Service = Annotated[
     str | None,
     typer.Option(
         envvar="CYTOMINE_REFINE_URL",
-        help="Base URL of the service with its prefix, to go around Core's addition.",
+        help="Base URL of the service with its prefix, to bypass the addition to Core.",
         rich_help_panel=_CONNECTION,
     ),
 ]
@@ -28,7 +28,7 @@ PrivateKey = Annotated[
     str,
     typer.Option(
         envvar="CYTOMINE_PRIVATE_KEY",
-        help="Your private API key; better kept in the environment.",
+        help="Your private API key; best set in the environment.",
         rich_help_panel=_CONNECTION,
     ),
 ]

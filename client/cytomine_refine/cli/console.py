@@ -16,7 +16,7 @@ FAILED = 1
 PARTLY = 3
 """Everything was tried, and some failed; each has said why."""
 INTERRUPTED = 130
-"""Stopped by Ctrl-C; the same command goes on from there."""
+"""Stopped by Ctrl-C; the same command resumes from there."""
 
 _WrongUsage: type[Exception] = typer.BadParameter.__bases__[0]
 """Of the click that this Typer uses or brings along."""

@@ -31,7 +31,7 @@ def check_writable(target: Path) -> None:
         if target.is_file() and not os.access(target, os.W_OK):
             raise PermissionError(13, os.strerror(13))
     except OSError as error:
-        raise refusal(f"{target} cannot be written ({error.strerror}): name another place.") from error
+        raise refusal(f"{target} cannot be written ({error.strerror}): choose another path.") from error
 
 
 def check_one_slide(outlines: Iterable[Outline], target: Path) -> None:
@@ -39,7 +39,7 @@ def check_one_slide(outlines: Iterable[Outline], target: Path) -> None:
     images = {outline.image_id for outline in outlines}
     if _is_file(target) and len(images) > 1:
         raise typer.BadParameter(
-            f"The annotations lie on {len(images)} images: give --geojson a folder, which gets a file for each."
+            f"The annotations lie on {len(images)} images: give --geojson a folder, and each gets a file of its own."
         )
 
 

@@ -31,11 +31,11 @@ def write_report(target: Path, run: Run, rows: Sequence[Row], slides: Collection
             advance()
     without = sum(1 for picture in pictures if picture.width and not picture.jpeg)
     if without:
-        stderr().print(f"{without} places without a picture: Cytomine gave none; their outlines are on the page.")
+        stderr().print(f"Cytomine sent no picture for {without} of them; the page shows their outlines.")
     title = f"Refined {what}"
     if any(row.outcome.startswith("would") for row in rows):
         title += " (dry run)"
     try:
         write_page(target, pictures, title=title, host=run.client.host)
     except OSError as error:
-        raise refusal(f"{target} cannot be written ({error.strerror}): name another place.") from error
+        raise refusal(f"{target} cannot be written ({error.strerror}): choose another path.") from error

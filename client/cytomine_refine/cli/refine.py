@@ -28,7 +28,7 @@ _LABELS: dict[Outcome, str] = {
     "would not change": "would not",
     "would be left": "would be left, doubtful",
     "failed": "failed",
-    "unknown": "to look at",
+    "unknown": "to check",
 }
 
 
@@ -55,7 +55,7 @@ Doubtful = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Compute everything, write nothing to Cytomine.")]
 Again = Annotated[
-    bool, typer.Option("--again", help="Include annotations that are done already, or were edited since.")
+    bool, typer.Option("--again", help="Also refine annotations that are done already or were edited since.")
 ]
 Jobs = Annotated[int, typer.Option(min=1, max=32, help="How many annotations to refine at a time.")]
 Report = Annotated[
@@ -174,8 +174,8 @@ def _sorted_out(run: Run, outlines: list[Outline], again: bool) -> tuple[list[Ou
         stderr().print(f"{len(done)} done already, according to {run.report}.")
     if edited:
         stderr().print(
-            f"{len(edited)} left alone: no longer as {run.report} has it: {shortened(edited)}."
-            " Look before you refine with --again."
+            f"{len(edited)} left alone because they no longer match {run.report}: {shortened(edited)}."
+            " Check them before you use --again."
         )
     rows = [replace(run.journal.last[outline.annotation_id], image=outline.image_id) for outline in done]
     return by_standing["to do"], rows
@@ -197,7 +197,7 @@ def _told(rows: list[Row]) -> str:
 def _left(rows: list[Row]) -> list[str]:
     """Name what was left because of doubt."""
     left = [row for row in rows if row.outcome in ("doubtful", "would be left")]
-    return [f"Left until somebody has looked (or repeat it with --doubtful write): {shortened(left)}"] if left else []
+    return [f"Left for you to check (--doubtful write stores them anyway): {shortened(left)}"] if left else []
 
 
 def _doubts(rows: list[Row]) -> list[str]:

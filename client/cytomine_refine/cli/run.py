@@ -73,9 +73,9 @@ class Run:
         told = told if self.report == _STDOUT else f"{told}; see {self.report}"
         (stderr() if self._to_stderr else stdout()).print(told)
         if self.batch.hopeless is not None:
-            raise refusal(f"{self.batch.hopeless} (the rest was not tried; the same command goes on from here)")
+            raise refusal(f"{self.batch.hopeless} (the rest was not tried; the same command resumes from here)")
         if self.interrupted():
-            stderr().print("Stopped; the same command goes on from here.")
+            stderr().print("Stopped; the same command resumes from here.")
             raise typer.Exit(INTERRUPTED)
         if any(row.outcome in {"failed", "unknown"} for row in self.rows):
             raise typer.Exit(PARTLY)

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from cytomine_refine import Proposal, Proposals, RefineClient, Slide, Wishes
     from cytomine_refine.journal import Row
 
-_LABELS = {"created": "annotations made", "there already": "there already", "failed": "failed", "unknown": "to look at"}
+_LABELS = {
+    "created": "annotations created",
+    "there already": "existed already",
+    "failed": "failed",
+    "unknown": "to check",
+}
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ def search(client: RefineClient, asked: Search) -> None:
         return
     with client:
         found = _looked(client, asked)
-    stderr().print(f"{_count(found)}; --accept makes annotations of them, with --term or the terms of the examples")
+    stderr().print(f"{_count(found)}; --accept turns them into annotations with the terms of --term or of the examples")
 
 
 def _looked(client: RefineClient, asked: Search) -> list[Proposal]:
@@ -75,12 +80,12 @@ def _looked(client: RefineClient, asked: Search) -> list[Proposal]:
                     if asked.as_json and not asked.accept:
                         stdout().print(json.dumps(asdict(each)))
         if proposals.ended and proposals.ended.stopped:
-            why = {"limit": "there are more: raise --limit", "deadline": "the time was up: take a smaller region"}
+            why = {"limit": "there are more: raise --limit", "deadline": "time ran out: choose a smaller region"}
             stderr().print(f"Not the whole region was searched; {why[proposals.ended.stopped]}.")
     except RefineFailed as failure:
         raise refusal(str(failure)) from failure
     except KeyboardInterrupt:
-        stderr().print("Stopped; nothing was made.")
+        stderr().print("Stopped; nothing was stored.")
         raise typer.Exit(INTERRUPTED) from None
     if asked.geojson:
         _write(asked.geojson, found, slide)
@@ -100,13 +105,13 @@ def _accept(run: Run, asked: Search) -> None:
 
     if choosing.begun(run.journal, asked.question) and not asked.again:
         todo = choosing.left(run.journal, asked.question)
-        stderr().print(f"Going on with {asked.report}: {len(todo)} of its proposals are no annotations yet.")
+        stderr().print(f"Resuming {asked.report}: {len(todo)} of its proposals are not annotations yet.")
     else:
         todo = choosing.chosen(_looked(run.client, asked), asked.terms, asked.question)
         run.journal.write_all(todo)
     run.watch("Making annotations", _shown(run.batch.accept(todo, asked.jobs, run.interrupted), asked), len(todo))
     counts = [(label, sum(row.outcome == outcome for row in run.rows)) for outcome, label in _LABELS.items()]
-    run.end(", ".join(f"{count} {label}" for label, count in counts if count) or "nothing to make")
+    run.end(", ".join(f"{count} {label}" for label, count in counts if count) or "nothing to store")
 
 
 def _shown(rows: Iterator[Row], asked: Search) -> Iterator[Row]:

@@ -114,7 +114,7 @@ def _region(region: int | None, box: tuple[float, float, float, float] | None) -
     if box is None:
         return region
     if box[0] >= box[2] or box[1] >= box[3]:
-        raise typer.BadParameter("--box wants X_MIN Y_MIN X_MAX Y_MAX: the smaller ones first.")
+        raise typer.BadParameter("--box takes X_MIN Y_MIN X_MAX Y_MAX, the smaller values first.")
     return box_wkt(*box)
 
 
@@ -131,5 +131,5 @@ def _shared_terms(exemplars: list[Outline]) -> tuple[int, ...]:
     """Give the terms that all examples have; refuses to choose where they differ."""
     (first, *others) = (set(each.terms) for each in exemplars)
     if any(terms != first for terms in others):
-        raise typer.BadParameter("The examples have different terms: say with --term which the new annotations get.")
+        raise typer.BadParameter("The examples have different terms: choose those of the new annotations with --term.")
     return tuple(sorted(first))

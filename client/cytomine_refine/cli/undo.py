@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cytomine_refine import Outline
     from cytomine_refine.journal import Outcome, Row
 
-_LABELS: dict[Outcome, str] = {"undone": "taken back", "failed": "failed", "unknown": "to look at"}
+_LABELS: dict[Outcome, str] = {"undone": "taken back", "failed": "failed", "unknown": "to check"}
 
 
 def undo(
@@ -43,7 +43,7 @@ def undo(
         run.watch("Taking back", run.batch.undo(todo, run.interrupted), len(todo))
         counts = Counter(row.outcome for row in run.rows)
         told = [f"{counts[outcome]} {label}" for outcome, label in _LABELS.items() if counts[outcome]]
-        run.end(", ".join(told) or "nothing to take back")
+        run.end(", ".join(told) or "nothing to undo")
 
 
 def _can_go_back(row: Row) -> bool:
@@ -55,5 +55,5 @@ def _as_refined(run: Run, outlines: list[Outline]) -> list[Outline]:
     standing = {each.annotation_id: run.journal.standing(each.annotation_id, each.location) for each in outlines}
     left = [outline for outline in outlines if standing[outline.annotation_id] != "done"]
     if left:
-        stderr().print(f"{len(left)} left alone: no longer as {run.report} has it: {shortened(left)}.")
+        stderr().print(f"{len(left)} left alone because they no longer match {run.report}: {shortened(left)}.")
     return [outline for outline in outlines if standing[outline.annotation_id] == "done"]

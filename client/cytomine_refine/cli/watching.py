@@ -26,7 +26,7 @@ class Interrupted:
         if self._pressed:
             raise KeyboardInterrupt
         self._pressed = True
-        stderr().print("Finishing what is under way ...")
+        stderr().print("Finishing the requests in progress ...")
 
 
 @contextmanager

@@ -50,7 +50,7 @@ class AsapFolder(AnnotatedFolder):
         """Go through the annotations."""
         root = read_xml(self.file(slide))
         if root.tag != "ASAP_Annotations":
-            raise BrokenSource(f"{slide.id} is no file of ASAP: it holds {root.tag}")
+            raise BrokenSource(f"{slide.id} is not an ASAP file: it holds {root.tag}")
         found = [
             _record(element, slide.id, f"annotation {number}")
             for number, element in enumerate(root.iter("Annotation"), start=1)
@@ -94,7 +94,7 @@ def _record(element: Element, slide: str, place: str) -> SourceObject | Passed |
     if kind in _WITHOUT_AREA:
         return Passed(what, f"a {kind} has no area")
     if kind not in _OUTLINES:
-        return Refused(what, f"its type {kind} is none of ASAP's outlines")
+        return Refused(what, f"its type {kind} is not one of ASAP's outlines")
     try:
         outline = Polygon(_ring(element, kind))
         drawn(outline, *_FAR)
@@ -129,4 +129,4 @@ def _number(text: str | None) -> float:
     try:
         return number_of(float((text or "").replace(",", ".")))
     except ValueError as error:
-        raise Unusable("a coordinate is no number, or far off any slide") from error
+        raise Unusable("a coordinate is not a number, or lies far outside any slide") from error

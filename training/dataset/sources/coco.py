@@ -50,9 +50,9 @@ class CocoFile:
         try:
             content = read_json(file)
         except BrokenSource as error:
-            raise BrokenSource(f"{file} is no COCO annotation file: {error}.") from error
+            raise BrokenSource(f"{file} is not a COCO annotation file: {error}.") from error
         if not isinstance(content, dict) or not isinstance(content.get("annotations"), list):
-            raise BrokenSource(f"{file} is no COCO annotation file: it has no list of annotations.")
+            raise BrokenSource(f"{file} is not a COCO annotation file: it has no list of annotations.")
         self._images, self._bad_images = _images(content.get("images"))
         self._categories = _categories(content.get("categories"))
         self._annotations: dict[str, list[tuple[int, dict[str, Any]]]] = {}
@@ -71,7 +71,7 @@ class CocoFile:
         elif isinstance(each, dict):
             self._lost.append(Refused(_what(number, each), "the file lists no image for it"))
         else:
-            self._lost.append(Refused(f"annotation {number}", "it is no record"))
+            self._lost.append(Refused(f"annotation {number}", "it is not a record"))
 
     @property
     def name(self) -> str:
@@ -100,7 +100,7 @@ class CocoFile:
         for number, each in self._annotations[slide.id]:
             what = f"{slide.id}, {_what(number, each)}"
             if each.get("iscrowd"):
-                yield Passed(what, "it is a crowd, no single object")
+                yield Passed(what, "it is a crowd, not a single object")
                 continue
             try:
                 shape = _shape(each.get("segmentation"), slide)
@@ -164,7 +164,7 @@ def _images(found: Any) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
         if number is None:
             continue
         if named.setdefault(number, each) != each:
-            bad[number] = "stands in the file twice, with other facts"
+            bad[number] = "is in the file twice, with different values"
         if not isinstance(each.get("file_name"), str) or not each["file_name"]:
             bad[number] = "has no file_name"
     return {number: each for number, each in named.items() if number not in bad}, bad
@@ -180,18 +180,18 @@ def _shape(segmentation: Any, slide: SourceSlide) -> BaseGeometry:
     if isinstance(segmentation, dict):
         polygons = trace_polygons(mask_of_runs(segmentation, slide.width, slide.height))
         if not polygons:
-            raise Unusable("its run lengths show nothing")
+            raise Unusable("its run lengths are empty")
         return shapely.MultiPolygon(polygons)
     if not isinstance(segmentation, list) or not segmentation:
-        raise Unusable("it has no outline, only a box" if segmentation in (None, []) else "its outline is no list")
+        raise Unusable("it has no outline, only a box" if segmentation in (None, []) else "its outline is not a list")
     return shapely.MultiPolygon([shapely.Polygon(_ring(ring)) for ring in segmentation])
 
 
 def _ring(values: Any) -> npt.NDArray[np.float64]:
     if not isinstance(values, list):
-        raise Unusable("its outline is no list of rings")
+        raise Unusable("its outline is not a list of rings")
     if len(values) < 6 or len(values) % 2:
-        raise Unusable("a ring is no x, y, x, y ... of three vertices or more")
+        raise Unusable("a ring is not x, y, x, y ... with three vertices or more")
     return np.array([number_of(value) for value in values], np.float64).reshape(-1, 2)
 
 
@@ -200,7 +200,7 @@ def _check_box(box: Any, shape: BaseGeometry) -> None:
     if box is None:
         return
     if not isinstance(box, list) or len(box) != 4:
-        raise Unusable("its box is no x, y, width, height")
+        raise Unusable("its box is not x, y, width, height")
     left, top, width, height = (number_of(value) for value in box)
     x_min, y_min, x_max, y_max = shape.bounds
     if x_min > left + width or x_max < left or y_min > top + height or y_max < top:

@@ -183,7 +183,7 @@ def connected(host: str, public_key: str, private_key: str) -> Iterator[None]:
             yield
     except requests.RequestException as error:
         raise BrokenSource(
-            f"{host} cannot be reached: check --host (CYTOMINE_HOST), and that it is running."
+            f"{host} cannot be reached: check --host (CYTOMINE_HOST) and whether it is running."
         ) from error
 
 
@@ -203,8 +203,8 @@ def _answered(ask: Callable[[], Any]) -> Any:
         try:
             requests.get(f"{_reached[-1]}/server/ping", timeout=_REACH_S)
         except requests.RequestException:
-            raise SourceGone(f"Core does not answer any more: {type(error).__name__}.") from error
-        raise BrokenSource(f"Core broke off its answer: {type(error).__name__}") from error
+            raise SourceGone(f"Core has stopped answering: {type(error).__name__}.") from error
+        raise BrokenSource(f"Core's answer was cut short: {type(error).__name__}") from error
 
 
 def _fetched(collection: Any, filter_name: str, number: int) -> Sequence[Any]:

@@ -66,13 +66,13 @@ def _features(file: Path) -> list[Any]:
 def _record(feature: Any, slide: str, place: str) -> SourceObject | Passed | Refused:
     """Read a feature, or a geometry that stands for itself."""
     if not isinstance(feature, dict):
-        return Refused(f"{slide}, {place}", "it is no GeoJSON feature")
+        return Refused(f"{slide}, {place}", "it is not a GeoJSON feature")
     name = _name(feature)
     what = f"{slide}, {place}" + (f" ({name})" if name else "")
     properties = feature.get("properties")
     properties = properties if isinstance(properties, dict) else {}
     if properties.get("objectType") == "root":
-        return Passed(what, "it stands for the whole image")
+        return Passed(what, "it represents the whole image")
     geometry = feature if "coordinates" in feature or "geometries" in feature else feature.get("geometry")
     if not isinstance(geometry, dict):
         return Refused(what, "it has no geometry")
@@ -106,7 +106,7 @@ def _geometry(geometry: dict[str, Any], depth: int = 0) -> BaseGeometry:
         if polygons:
             return MultiPolygon(polygons)
         raise Unusable("nothing in it has an area")
-    raise Unusable(f"its geometry is no readable {kind}" if isinstance(kind, str) else "its geometry has no type")
+    raise Unusable(f"its geometry is not a readable {kind}" if isinstance(kind, str) else "its geometry has no type")
 
 
 def _polygon(rings: Any) -> Polygon:

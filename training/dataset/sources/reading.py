@@ -31,11 +31,11 @@ def read_json(file: Path) -> Any:
     try:
         return json.loads(_unpacked(file).decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise BrokenSource(f"{file.name} is no UTF-8 text") from error
+        raise BrokenSource(f"{file.name} is not UTF-8 text") from error
     except RecursionError as error:
         raise BrokenSource(f"{file.name} is nested too deeply") from error
     except ValueError as error:
-        raise BrokenSource(f"{file.name} is no readable JSON: {error}") from error
+        raise BrokenSource(f"{file.name} is not readable JSON: {error}") from error
 
 
 def read_xml(file: Path) -> Element:
@@ -51,7 +51,7 @@ def read_xml(file: Path) -> Element:
     except DefusedXmlException as error:
         raise BrokenSource(f"{file.name} declares types or entities, which no annotation file needs") from error
     except (ParseError, ValueError, LookupError, RecursionError) as error:
-        raise BrokenSource(f"{file.name} is no readable XML: {error}") from error
+        raise BrokenSource(f"{file.name} is not readable XML: {error}") from error
 
 
 def _unpacked(file: Path) -> bytes:

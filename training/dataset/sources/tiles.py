@@ -127,7 +127,7 @@ def labels_of(file: Path) -> npt.NDArray[np.int32]:
     except (OSError, cv2.error):
         labels = None
     if labels is None or labels.ndim != 2 or labels.dtype.kind != "u":
-        raise BrokenSource(f"the mask {file.name} is damaged, or no plane of whole numbers")
+        raise BrokenSource(f"the mask {file.name} is damaged, or not a plane of whole numbers")
     return labels.astype(np.int32)
 
 
