@@ -11,7 +11,7 @@ window    pixels of the array just read               its top left, y down
 model     pixels of the square the masks live in      as the window
 ========  ==========================================  =============================
 
-The flip is ``y_slide = height - y_platform``, without a half pixel: windows are asked for by whole level-0 pixels, so
+The flip is ``y_slide = height - y_platform``, without a half pixel: windows are requested in whole level-0 pixels, so
 the half pixel of PIMS' annotation endpoints does not occur here (decision 0001).
 """
 
@@ -37,7 +37,7 @@ G = TypeVar("G", bound=BaseGeometry)
 
 @dataclass(frozen=True, slots=True)
 class Roi:
-    """A box of the slide frame, level-0 pixels: what the user asked for."""
+    """The requested box, slide frame, level-0 pixels."""
 
     x_min: float
     y_min: float
@@ -60,7 +60,7 @@ class Roi:
         return max(self.width, self.height)
 
     def clipped(self, slide_width: int, slide_height: int) -> Roi:
-        """Give the part inside the slide; its extents are not positive where there is none."""
+        """Return the part inside the slide; its extents are not positive if there is none."""
         return Roi(
             max(self.x_min, 0.0),
             max(self.y_min, 0.0),
@@ -69,7 +69,7 @@ class Roi:
         )
 
     def around(self, points: Iterable[tuple[float, float]]) -> Roi:
-        """Give the smallest box that holds this one and some points of the slide frame."""
+        """Return the smallest box that contains this one and the given points, slide frame."""
         xs, ys = zip((self.x_min, self.y_min), (self.x_max, self.y_max), *points, strict=True)
         return Roi(min(xs), min(ys), max(xs), max(ys))
 
@@ -79,14 +79,14 @@ class Roi:
 
 
 def flip_y(y: float, slide_height: int) -> float:
-    """Turn a platform y into a slide y, and the other way round."""
+    """Convert a platform y into a slide y, or the reverse."""
     return slide_height - y
 
 
 def flip_geometry(geometry: G, slide_height: int) -> G:
-    """Turn a geometry of the platform frame into the slide frame, and the other way round.
+    """Convert a geometry from the platform frame to the slide frame, or the reverse.
 
-    Rings change their orientation; neither frame gives it a meaning.
+    Rings change their orientation, which has no meaning in either frame.
     """
 
     def flip(xy: FloatXY) -> FloatXY:

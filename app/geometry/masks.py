@@ -1,7 +1,7 @@
 """Masks: from the model's raw values to a clean shape, always in the model frame.
 
 The steps are the thesis' (section 5.7.1): opening, closing, then only components of at least a tenth of the largest.
-The sizes of the two kernels, 10 and 20 px, are in its author's code alone (``src/utils/postprocess.py`` of
+The sizes of the two kernels, 10 and 20 px, are only in its author's code (``src/utils/postprocess.py`` of
 Cytomine-sam). They run at the model's scale, whatever the size of the object (decision 0003).
 """
 
@@ -39,14 +39,14 @@ class Mask:
 
 @dataclass(frozen=True, slots=True)
 class Masks:
-    """What the decoder makes of one object: three proposals, and the mask that it gives where it is to give one."""
+    """The decoder's masks of one object: three proposals, and the mask of the single-mask token."""
 
     logits: npt.NDArray[np.float32]
     """(k, h, w) float32: raw values of the proposals over the whole window; above 0 is object."""
     scores: npt.NDArray[np.float32]
     """(k,) float32: the model's own estimate of each proposal's IoU."""
     single: Mask | None = None
-    """Of the single-mask token, which SAM is trained to answer clear prompts with; None where a model has none."""
+    """Of the single-mask token, which SAM is trained to use for unambiguous prompts; None if the model has none."""
 
     @property
     def best(self) -> int:
@@ -54,13 +54,13 @@ class Masks:
         return int(np.argmax(self.scores))
 
     def named(self, wanted: Proposal) -> Taken:
-        """Tell which mask a wish means; a model without a single-mask token gives its best proposal."""
+        """Return the mask to use; a model without a single-mask token uses its best proposal."""
         if wanted == "best" or (wanted == "single" and self.single is None):
             return self.best  # type: ignore[return-value]  # there are three
         return wanted
 
     def of(self, taken: Taken) -> Mask:
-        """Give a mask by its name."""
+        """Return a mask by its name."""
         if taken == "single":
             assert self.single is not None  # noqa: S101  `named` never names one that is not there
             return self.single
@@ -113,7 +113,7 @@ def clean_mask(mask: BoolMask) -> BoolMask:
     Returns
     -------
     (h, w) bool
-        Empty only if `mask` is: an object too thin for the opening goes without it.
+        Empty only if `mask` is: an object too thin for the opening is not opened.
     """
     raw = mask.view(np.uint8)
     left, top, width, height = cv2.boundingRect(raw)
@@ -149,10 +149,10 @@ def _kernel(size: int) -> tuple[_Bytes, tuple[int, int], tuple[int, int]]:
 
 
 def without_spurs(mask: BoolMask, shown: npt.NDArray[np.float64] | None = None) -> BoolMask:
-    """Cut off what hangs on an object by a narrow neck: a neighbour's edge, nuclei that touch it.
+    """Remove parts joined to an object by a narrow neck, such as a neighbour's edge or nuclei that touch it.
 
     An opening with a disc, whose radius is `SPUR_SHARE` of the largest disc's that the mask holds. The array's own
-    edges cut nothing off: the object may go on there.
+    edges remove nothing: the object may continue there.
 
     Parameters
     ----------

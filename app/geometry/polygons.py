@@ -1,4 +1,4 @@
-"""Polygons: valid shapes inside the slide, whatever geometry comes in."""
+"""Polygons: valid shapes inside the slide, from any geometry."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MAX_REPAIRED_VERTICES = 300
 
 
 def clip_to_slide(shape: BaseGeometry, slide_width: int, slide_height: int) -> Polygon | MultiPolygon | None:
-    """Cut away what lies outside the slide, and put the coordinates on their final steps.
+    """Clip a shape to the slide, and round its coordinates to multiples of `COORDINATE_STEP_PX0`.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def clip_to_slide(shape: BaseGeometry, slide_width: int, slide_height: int) -> P
 
 
 def iou(first: BaseGeometry, second: BaseGeometry) -> float:
-    """Area of the intersection over area of the union; 0 where both are empty."""
+    """Area of the intersection over area of the union; 0 if both are empty."""
     common = float(shapely.intersection(first, second).area)
     union = float(first.area) + float(second.area) - common
     return common / union if union > 0 else 0.0
@@ -47,8 +47,8 @@ def iou(first: BaseGeometry, second: BaseGeometry) -> float:
 def polygonal(shape: BaseGeometry) -> Polygon | MultiPolygon | None:
     """Keep the areas of any geometry, as one valid Polygon or MultiPolygon; None if it has no area.
 
-    A shape that crosses itself is repaired. Where that could take minutes, because each of its many edges may cross
-    all others, its convex hull stands for it.
+    A shape that crosses itself is repaired. If that could take minutes, because each of its many edges may cross
+    all others, its convex hull is used instead.
     """
     if not shape.is_valid and shapely.get_num_coordinates(shape) > _MAX_REPAIRED_VERTICES:
         shape = shape.convex_hull
@@ -61,7 +61,7 @@ def polygonal(shape: BaseGeometry) -> Polygon | MultiPolygon | None:
 
 
 def largest_polygon(shape: BaseGeometry) -> Polygon:
-    """Give the largest part of a Polygon or MultiPolygon."""
+    """Return the largest part of a Polygon or MultiPolygon."""
     return max(_polygons(shape), key=lambda part: float(part.area))
 
 

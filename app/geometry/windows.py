@@ -1,4 +1,4 @@
-"""Windows: which square of the slide the model sees, and where its pixels lie."""
+"""Windows: the square of the slide that the model sees, and the place of its pixels."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import numpy.typing as npt
 from app.geometry.frames import Roi, SlideXY, WindowXY
 
 CONTEXT_FACTOR = 2.0
-"""Side of the window over the longer side of the box. Section 3.1.3 of the thesis speaks of "a dezoom factor"; that it
-is 2 is in its author's code alone (``src/utils/extract_img.py`` of Cytomine-sam)."""
+"""Side of the window over the longer side of the box. Section 3.1.3 of the thesis mentions "a dezoom factor"; only its
+author's code says that it is 2 (``src/utils/extract_img.py`` of Cytomine-sam)."""
 
 MODEL_SIDE_PX = 1024
 """Side of the model frame, in which masks are cleaned and outlined; source: the input size of SAM 2.1."""
 
 REUSE_SCALE = (0.8, 1.01)
 REUSE_SHIFT = 0.05
-"""A window serves another box if its side is so many times the side of that box' own window, and their centres are at
-most so far apart, over the longer side of the box; source: ``python -m bench.reuse``, decision 0016."""
+"""A window serves another box if the ratio of its side to that of the box's own window is within `REUSE_SCALE`, and the
+distance of their centres, over the box's longer side, is at most `REUSE_SHIFT`; source: ``python -m bench.reuse``, decision 0016."""
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Whole level-0 pixels inside a slide: what the image server can be asked for."""
+    """Whole level-0 pixels inside a slide, as the image server can return them."""
 
     left: int
     top: int
@@ -35,7 +35,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A square of whole level-0 pixels, slide frame. It may reach past a slide that is too narrow for it."""
+    """A square of whole level-0 pixels, slide frame. It may extend beyond a slide that is too narrow for it."""
 
     x0: int
     y0: int
@@ -77,13 +77,13 @@ class WindowGrid:
         return WindowXY((points - (self.x0, self.y0)) / (self.dx, self.dy))
 
     def resized(self, shape: tuple[int, int], new_shape: tuple[int, int]) -> WindowGrid:
-        """Give the grid of the same area drawn with `new_shape` (rows, columns) instead of `shape`."""
+        """Return the grid of the same area with `new_shape` (rows, columns) instead of `shape`."""
         return WindowGrid(self.x0, self.y0, self.dx * shape[1] / new_shape[1], self.dy * shape[0] / new_shape[0])
 
 
 @dataclass(frozen=True, slots=True)
 class WindowImage:
-    """Pixels that never travel without their place."""
+    """Pixels, always together with their place."""
 
     pixels: npt.NDArray[np.uint8]
     """(h, w, 3) uint8, RGB."""
@@ -93,8 +93,8 @@ class WindowImage:
 def plan_window(roi: Roi, slide_width: int, slide_height: int) -> Window:
     """Choose the square that the model sees around a box.
 
-    Its side is `CONTEXT_FACTOR` times the longer side of the box. It is centred on the box, then moved to lie on the
-    slide; where the slide is narrower than the square, the square covers it from edge to edge.
+    Its side is `CONTEXT_FACTOR` times the longer side of the box. It is centred on the box, then moved onto the
+    slide; if the slide is narrower than the square, the square covers it from edge to edge.
 
     Parameters
     ----------
@@ -115,21 +115,21 @@ def plan_window(roi: Roi, slide_width: int, slide_height: int) -> Window:
 
 
 def window_at(x0: int, y0: int, side: int, slide_width: int, slide_height: int) -> Window:
-    """Give the square at a place, which must touch the slide."""
+    """Return the square at a place, which must overlap the slide."""
     left, top = max(x0, 0), max(y0, 0)
     region = Region(left, top, min(x0 + side, slide_width) - left, min(y0 + side, slide_height) - top)
     return Window(x0, y0, side, region)
 
 
 def serves(window: Window, own: Window, roi: Roi) -> bool:
-    """Tell whether a window that was planned for another box is as good for this one as its own.
+    """Whether a window planned for another box is as good for this one as its own.
 
     Parameters
     ----------
     window : Window
-        Of another box of the same slide.
+        Of another box on the same slide.
     own : Window
-        What `plan_window` gives for the box.
+        The result of `plan_window` for the box.
     roi : Roi
         The box, slide frame.
     """

@@ -1,6 +1,6 @@
-"""The doors of the use cases: what they need from the platform, the image server and the model.
+"""The ports of the use cases: what they need from the platform, the image server and the model.
 
-The rooms satisfy these Protocols by shape; ``app.main`` plugs them in. Values that cross a door are frozen.
+Other packages implement these Protocols; ``app.main`` connects them. Values that cross a port are frozen.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Slide:
     """Level-0 pixels."""
     height: int
     path: str
-    """What the image server calls its file."""
+    """The image server's name for its file."""
     bits_per_sample: int = 8
     has_planes: bool = False
     """Whether it has several channels, depths or times."""
     has_channels: bool = False
-    """Whether it has several channels; the colours of one RGB channel are none."""
+    """Whether it has several channels; the colours of an RGB channel do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Plane:
     """One plane of a slide that has several, by the image server's indices."""
 
     channel: int | None = None
-    """None where there is one only: of an RGB slide, the image server would take a number for one of the colours."""
+    """None if there is only one: for an RGB slide, the image server would take a number as one of the colours."""
     z: int = 0
     t: int = 0
 
@@ -66,7 +66,7 @@ class Annotation:
     updated: str | None
     """The platform's time of the last change; opaque, only compared."""
     record: dict[str, object] = field(repr=False)
-    """Everything the platform said of it; opaque, handed back when the location is written."""
+    """The platform's whole record; opaque, sent back when the location is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,9 @@ class PointAnnotation:
     """The owner."""
     term_ids: frozenset[int]
     is_bare: bool
-    """Whether the list that it comes from is understood, and shows nothing that hangs on it but terms."""
+    """Whether the list could be understood and shows nothing attached to the point except terms."""
     domain: str
-    """The platform's class of the annotation, needed to ask for what else it carries."""
+    """The platform's class of the annotation, needed to ask what else is attached to it."""
     updated: str | None = None
     """The platform's time of the last change; opaque, only compared."""
     slice_id: int | None = None
@@ -92,24 +92,24 @@ class PointAnnotation:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the platform made of a new location."""
+    """How the platform stored a new location."""
 
     location: str
-    """WKT, platform frame, as stored; empty if the platform did not tell."""
+    """WKT, platform frame, as stored; empty if the platform did not say."""
     command: int | None
     """The handle of the platform's undo."""
 
 
 @dataclass(frozen=True, slots=True)
 class BearerToken:
-    """A token of the platform, as its user sent it."""
+    """A Cytomine token, as its user sent it."""
 
     text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKeys:
-    """A user's keys of the platform."""
+    """A user's API keys."""
 
     public: str
     private: str = field(repr=False)
@@ -120,7 +120,7 @@ Credentials = BearerToken | ApiKeys
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The user who asks, and what the platform knows them by."""
+    """The user who makes a request, with the credentials for the platform."""
 
     user_id: int
     credentials: Credentials
@@ -130,11 +130,11 @@ class Identities(Protocol):
     """The platform's users. Every method may raise the leaves of `PlatformError`."""
 
     def identify(self, credentials: Credentials) -> Caller:
-        """Tell whose credentials these are."""
+        """Say whose credentials these are."""
         ...
 
     def keys_of(self, public_key: str) -> ApiKeys | None:
-        """Look the keys of a user up, with the service account's rights; None where nobody has this key."""
+        """Look up a user's keys with the service account's rights; None if nobody has this key."""
         ...
 
 
@@ -142,7 +142,7 @@ class SlideGateway(Protocol):
     """The platform's Core. Every method may raise the leaves of `PlatformError`."""
 
     def caller(self) -> int | None:
-        """Tell who asks, by id; None where a service account acts for somebody unknown."""
+        """Return the caller's id; None if a service account acts for an unknown user."""
         ...
 
     def annotation(self, annotation_id: int) -> Annotation:
@@ -150,11 +150,11 @@ class SlideGateway(Protocol):
         ...
 
     def slide(self, slide_id: int) -> Slide:
-        """Read a slide; raises `SlideNotFound`, or `SlideNotReadable` where size or file are missing."""
+        """Read a slide; raises `SlideNotFound`, or `SlideNotReadable` if its size or file is missing."""
         ...
 
     def plane(self, slide: Slide, slice_id: int | None) -> Plane:
-        """Tell which plane of the slide an annotation lies on."""
+        """Return the plane of the slide on which an annotation lies."""
         ...
 
     def points_in(self, slide: Slide, user_id: int, roi: Roi) -> Sequence[PointAnnotation]:
@@ -162,14 +162,14 @@ class SlideGateway(Protocol):
         ...
 
     def is_plain(self, point: PointAnnotation) -> bool:
-        """Whether a point is there and nothing hangs on it that the list of points does not show.
+        """Whether a point exists and nothing is attached to it that the list of points does not show.
 
-        What is not understood is something.
+        Anything that cannot be understood counts as attached.
         """
         ...
 
     def is_as_read(self, slide: Slide, point: PointAnnotation) -> bool:
-        """Whether a point is there as it was listed, and still plain."""
+        """Whether a point is still as it was listed, and plain."""
         ...
 
     def store_location(self, annotation: Annotation, location: str) -> Stored:
@@ -177,11 +177,11 @@ class SlideGateway(Protocol):
         ...
 
     def delete(self, annotation_id: int) -> int | None:
-        """Delete an annotation; gives the handle of the platform's undo."""
+        """Delete an annotation; returns the handle of the platform's undo."""
         ...
 
     def put_property(self, annotation_id: int, key: str, value: str) -> int | None:
-        """Hang a text on an annotation, in place of what hangs there under the key; gives the handle of the undo."""
+        """Set a property of an annotation, replacing one with the same key; returns the handle of the undo."""
         ...
 
 
@@ -190,13 +190,13 @@ class Embedding(Protocol):
 
     @property
     def nbytes(self) -> int:
-        """How much memory it takes."""
+        """Its memory, bytes."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedWindow:
-    """A window as the decoder needs it."""
+    """An encoded window with everything the decoder needs."""
 
     window: Window
     embedding: Embedding
@@ -204,32 +204,32 @@ class EncodedWindow:
     shape: tuple[int, int]
     """(rows, columns) of the array that was encoded."""
     glance: Glance | None = None
-    """At its pixels; None where they were not looked at."""
+    """A summary of its pixels; None if they were not examined."""
 
 
 class EmbeddingStore(Protocol):
-    """Embeddings that outlive the process, and that other replicas made. It never fails: what it lost was not there."""
+    """Embeddings that outlive the process or come from other replicas. It never fails: a lost one is just not there."""
 
     def windows(self, slide: Slide, plane: Plane) -> Sequence[Window]:
-        """List the windows of a slide that are here."""
+        """List the stored windows of a slide."""
         ...
 
     def read(self, slide: Slide, plane: Plane, window: Window) -> EncodedWindow | None:
-        """Give a window back, if it is still here."""
+        """Return a window, if it is still stored."""
         ...
 
     def write(self, slide: Slide, plane: Plane, encoded: EncodedWindow) -> None:
-        """Keep a window; it is here some time after this call."""
+        """Store a window; it is available some time after this call."""
         ...
 
     def close(self) -> None:
-        """Finish what is being written."""
+        """Finish pending writes."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """Which model gave a result."""
+    """The model that gave a result."""
 
     name: str
     origin: str
@@ -238,7 +238,7 @@ class ModelInfo:
     precision: str
     device: str
     engine: str = "torch"
-    """What runs the encoder."""
+    """The software that runs the encoder."""
     judgement: Judgement = UNJUDGED
     """How to judge its masks."""
 
@@ -252,13 +252,13 @@ class Claim:
     """Who waits for the model, how urgently, and for how long."""
 
     user: Hashable = None
-    """Users take turns; None is one more of them."""
+    """Users take turns; None counts as one user."""
     ahead: bool = False
     """Work ahead of a click, done while no click waits."""
     deadline: float = math.inf
-    """On the monotonic clock, seconds: a result after it is worth nothing."""
+    """Monotonic clock, seconds: a later result is useless."""
     given_up: Callable[[], bool] = _stays
-    """Whether nobody waits any more, for instance because the client went away."""
+    """Whether nobody waits any more, for example because the client has left."""
 
     @property
     def stands(self) -> bool:
@@ -266,7 +266,7 @@ class Claim:
         return time.monotonic() <= self.deadline and not self.given_up()
 
     def check(self) -> None:
-        """Raise `CallerGone` or `ModelBusy` once the result is not wanted any more."""
+        """Raise `CallerGone` or `ModelBusy` if the result is no longer wanted."""
         if self.given_up():
             raise CallerGone("The caller went away; nothing was written.")
         if time.monotonic() > self.deadline:
@@ -277,15 +277,15 @@ class WindowReader(Protocol):
     """The image server, seen through `app.imagery`."""
 
     def read(self, slide: Slide, plane: Plane, window: Window, side_px: int, claim: Claim = Claim()) -> WindowImage:
-        """Read a window as an RGB square of at most about `side_px`; the claim tells how long it may take."""
+        """Read a window as an RGB square of at most about `side_px`; the claim limits the time."""
         ...
 
 
 class CropReader(WindowReader, Protocol):
-    """Pixels that came with the request: one window, which lies where it was cut."""
+    """Pixels that came with the request: a single window at its place on the slide."""
 
     def plan(self, roi: Roi, slide_width: int, slide_height: int) -> Window:
-        """Give the window, whatever the box."""
+        """Return that window for any box."""
         ...
 
 
@@ -296,21 +296,21 @@ class QueueLoad:
     waiting: int
     running: int
     oldest_s: float
-    """How long the first in line has waited."""
+    """Waiting time of the first request in the queue, seconds."""
     device_bytes: int = 0
-    """Memory taken on a GPU."""
+    """GPU memory in use."""
     windows: int = 0
-    """Encoded since the start."""
+    """Windows encoded since the start."""
     batches: int = 0
-    """In which they were encoded."""
+    """Batches encoded since the start."""
 
 
 class Segmenter(Protocol):
-    """The model. It keeps no current image: any number of requests may meet in it."""
+    """The model. It keeps no current image, so any number of requests may use it at once."""
 
     @property
     def info(self) -> ModelInfo:
-        """Which model runs here."""
+        """The model that runs here."""
         ...
 
     @property
@@ -320,14 +320,14 @@ class Segmenter(Protocol):
 
     @property
     def load(self) -> QueueLoad:
-        """How long the line in front of the encoder is."""
+        """The state of the encoder's queue."""
         ...
 
     def place(self, claim: Claim) -> AbstractContextManager[Callable[[WindowImage], Embedding]]:
-        """Take a place in the encoder's line before the window is read, since reading is not free either.
+        """Take a place in the encoder's queue before the window is read, because reading also costs time.
 
-        Gives what encodes the window when the claim's turn comes. Both raise the leaves of `ModelError`; leaving the
-        block gives back a place that was not used.
+        Returns a function that encodes the window when it is the claim's turn. Both raise the leaves of `ModelError`;
+        leaving the block releases an unused place.
         """
         ...
 
@@ -340,17 +340,17 @@ class Segmenter(Protocol):
         ...
 
     def decode_each(self, embedding: Embedding, prompts: Sequence[Prompts]) -> list[Masks]:
-        """Decode several objects of one window, each by its own prompts; raises the leaves of `ModelError`."""
+        """Decode several objects in one window, each with its own prompts; raises the leaves of `ModelError`."""
         ...
 
     def features(self, embedding: Embedding) -> npt.NDArray[np.float32]:
-        """Give what the encoder saw, to compare places by: (c, h, w) float32 over the whole window."""
+        """Return the encoder's features for comparing places: (c, h, w) float32 over the whole window."""
         ...
 
     def warm_up(self) -> None:
-        """Run once, so that the first user does not wait for what is made lazily."""
+        """Run once, so that the first user does not wait for lazy initialisation."""
         ...
 
     def close(self) -> None:
-        """End what runs in the background."""
+        """Stop background work."""
         ...

@@ -1,7 +1,7 @@
 """Refine an annotation in place, as a transaction: read, compute, re-read and compare, write, delete the points.
 
-Nothing is deleted before the new location is stored. Whatever line is the last one that runs, the user has either the
-old shape with all points, or the new shape with some of them left.
+Nothing is deleted before the new location is stored. Whichever line runs last, the user has either the old shape with
+all points, or the new shape with some of them left.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Doubtful = Literal["write", "preview", "refuse"]
 
 @dataclass(frozen=True, slots=True)
 class RefineOptions:
-    """What the caller may choose."""
+    """The caller's options."""
 
     keep_points: bool = False
     points: PointsMode = "auto"
@@ -51,7 +51,7 @@ class RefineOptions:
 
     @property
     def wish(self) -> Wish:
-        """How the object is to be outlined; whoever is shown a preview is shown what else there is."""
+        """How to outline the object; a preview also shows the other proposals."""
         shown: dict[Doubtful, Literal["never", "if doubtful"]] = {"preview": "if doubtful"}
         return Wish(
             OutlineOptions(self.holes, self.parts, self.outline, self.detail),
@@ -82,31 +82,31 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class RefineAnnotation:
-    """The verb, with the rooms it needs."""
+    """The use case, with the ports it needs."""
 
     gateway: SlideGateway
     segment: SegmentRoi
     max_points: int
     claim: Claim = Claim()
     background_term: int | None = None
-    """Points of this term show what is not the object."""
+    """Points with this term mark background."""
     records: SlideRecords = field(default_factory=SlideRecords)
 
     def __call__(self, annotation_id: int, options: RefineOptions) -> Refinement:
         """Refine one annotation.
 
-        Nothing is written after the claim's deadline, or once it was given up: whoever asked may be drawing again.
+        Nothing is written after the claim's deadline, or once it was given up: the user may be drawing again.
 
         Raises
         ------
         NotRefinable
-            Nothing was touched.
+            Nothing was changed.
         DoubtfulOutline
             The outline is doubtful, and the options refuse such outlines.
         AnnotationChanged
             Somebody edited or deleted it meanwhile; their work stands.
         ModelBusy, CallerGone
-            It took longer than the deadline, or nobody waits any more; nothing was touched.
+            It took longer than the deadline, or nobody waits any more; nothing was changed.
         PlatformError, ModelError
             The old shape and all points stand, unless the fact `written` says otherwise: see `WriteBack.store`.
         """

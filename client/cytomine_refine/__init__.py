@@ -1,4 +1,4 @@
-"""A small client for scripts: refine annotations in Cytomine, and find others like them, with one's own rights."""
+"""A small client for scripts: refine annotations in Cytomine and find similar objects, with your own rights."""
 
 from cytomine_refine.answers import Refined, RefineFailed
 from cytomine_refine.auth import ApiKeyAuth

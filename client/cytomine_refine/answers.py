@@ -1,4 +1,4 @@
-"""What comes back: an outline, or the reason why there is none."""
+"""Answers: an outline, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class RefineFailed(Exception):
     Attributes
     ----------
     status : int
-        HTTP status; 0 where no answer came.
+        HTTP status; 0 if there was no answer.
     title, detail : str
         What the problem says.
     written : bool or None
         Whether the outline was changed nevertheless; None if that is not known, so check it before you repeat.
     retry_after_s : float or None
-        Set where the other side was busy and has done nothing.
+        Set if the server was busy and did nothing.
     hopeless : bool
-        Whether any other request would fail alike: nobody listens there, or the keys are wrong.
+        Whether every other request would also fail: the server cannot be reached, or the keys are wrong.
     """
 
     def __init__(
@@ -62,32 +62,32 @@ class RefineFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Refined:
-    """What became of one annotation."""
+    """The result of refining one annotation."""
 
     annotation_id: int
     image_id: int | None
-    """None where the service was asked itself and does not tell."""
+    """None if the service was called directly and does not say."""
     changed: bool
     score: float
     """Predicted IoU."""
     location: str
-    """WKT, platform frame (origin bottom left, level-0 pixels); with a dry run, as it would be."""
+    """WKT, platform frame (origin bottom left, level-0 pixels); with a dry run, the outline that would be stored."""
     previous_location: str
     points_used: tuple[int, ...]
     points_deleted: tuple[int, ...]
     commands: tuple[int, ...]
-    """Handles of Core's undo, in the order made: the outline's first, then one for each deleted point."""
+    """Handles of Core's undo, in order: that of the outline, then one for each deleted point."""
     doubts: tuple[str, ...]
-    """Why somebody should look at the outline."""
+    """Reasons to check the outline."""
     total_ms: float
     confidence: float = 0.0
     """How sure the service is, 0 to 1."""
     doubtful: bool = False
-    """Whether somebody should look before it is written."""
+    """Whether to check the outline before it is written."""
     preview: str | None = None
-    """Where nothing was written: what `RefineClient.accept` writes."""
+    """If nothing was written: the text that `RefineClient.accept` takes."""
     proposal: str | int | None = None
-    """The mask that was taken."""
+    """The mask that was used."""
     proposals: tuple[Mapping[str, Any], ...] = ()
     """All three, with a preview: index, score, area_px0, geometry."""
     box: tuple[float, ...] | None = None
@@ -160,7 +160,9 @@ def problem_in(body: Any) -> RefineFailed:
     """Read a problem that came in the middle of an answer; nothing was written."""
     told = body if isinstance(body, dict) else {}
     status = told.get("status") if isinstance(told.get("status"), int) else 0
-    return RefineFailed(status or 0, str(told.get("title") or "The search broke off"), str(told.get("detail") or ""))
+    return RefineFailed(
+        status or 0, str(told.get("title") or "The search stopped early"), str(told.get("detail") or "")
+    )
 
 
 def object_in(answer: httpx.Response) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Requests signed with a user's API keys, no two of them alike."""
+"""Requests signed with a user's API keys, each different from the others."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from cytomine_refine.signing import SignatureForm, sign, signed_text
 class ApiKeyAuth(httpx.Auth):
     """Signs requests with a user's API keys.
 
-    A signature counts once at the service, dates have whole seconds, and 2026 signs neither path nor body: so the
-    content type of a body carries a number that no other has, and its digest is signed too (decision 0026).
+    The service accepts a signature once, dates have whole seconds, and 2026 signs neither path nor body. So the
+    content type of a body contains a unique number, and the body's digest is signed, too (decision 0026).
 
     Parameters
     ----------
+    public_key, private_key : str
+        The keys on your account page in Cytomine.
     form : 'full' or 'short'
-        What is signed: 2025.1 or 2026.
+        Form of the signed text: ``full`` for Cytomine 2025.1, ``short`` for 2026.
     """
 
     requires_request_body = True

@@ -1,4 +1,4 @@
-"""Refine annotations over HTTP, with one's own API keys or a bearer token."""
+"""Refine annotations over HTTP, with your own API keys or a bearer token."""
 
 from __future__ import annotations
 
@@ -26,18 +26,20 @@ _EVERY_VERTEX = 100_000
 
 
 class RefineClient:
-    """Refines annotations through Core's addition, or at the service directly. Safe to share between threads.
+    """Refines annotations through the addition to Core, or at the service directly. Safe to share between threads.
 
     Parameters
     ----------
     host : str
         Base URL of Cytomine.
     auth : httpx.Auth
-        `ApiKeyAuth`, or a bearer token's.
+        `ApiKeyAuth`, or an `httpx.Auth` that sends a bearer token.
     service_url : str, optional
-        The service with its prefix, such as ``http://localhost:6000/sam``: skips Core's addition.
+        The service with its prefix, such as ``http://localhost:6000/sam``, to bypass the addition to Core.
     attempts : int
-        How often a busy service (429 or 503, nothing was done) is asked.
+        How often to try if the service is busy (429 or 503, nothing was done).
+    timeout_s : float
+        Longest wait for an answer, in seconds.
 
     Raises
     ------
@@ -70,7 +72,7 @@ class RefineClient:
         self._wire.close()
 
     def refine(self, annotation_id: int, **options: Unpack[Options]) -> Refined:
-        """Refine one annotation, or see what that would give.
+        """Refine one annotation, or preview the result with `dry_run`.
 
         Parameters
         ----------
@@ -80,7 +82,7 @@ class RefineClient:
         Raises
         ------
         RefineFailed
-            Its `written` tells whether the outline was changed all the same.
+            Its `written` says whether the outline was changed nevertheless.
         """
         body = body_of(options, to_core=not self._wire.service_url)
         return self._refined(annotation_id, body, writes=not options.get("dry_run"))
@@ -96,7 +98,7 @@ class RefineClient:
         Raises
         ------
         RefineFailed
-            Also, with status 409, where it is no longer valid.
+            Also, with status 409, if the preview is no longer valid.
         """
         keep = "keep_points" if self._wire.service_url else "keepPoints"
         return self._refined(annotation_id, {"preview": preview, keep: keep_points}, writes=True)
@@ -109,21 +111,21 @@ class RefineClient:
         return Refined.of(annotation_id, self._wire.ask("POST", url, writes=writes, json=body), writes=writes)
 
     def propose(self, image_id: int, region: str | int | None = None, **wishes: Unpack[Wishes]) -> Proposals:
-        """Search a region for objects, all of them or those that are like some annotations; nothing is written.
+        """Search a region for all objects, or for those similar to given annotations; nothing is written.
 
-        Leave the loop, or close what is given, and the search ends, too.
+        The search ends if you leave the loop or close the result.
 
         Parameters
         ----------
         region : str or int, optional
-            WKT in the platform frame, or the id of an annotation; else the whole image.
+            WKT in the platform frame, or the id of an annotation; by default the whole image.
         **wishes
             Those of `Wishes`.
 
         Raises
         ------
         RefineFailed
-            From the loop.
+            While you iterate.
         """
         if region is None:
             slide = self.slide(image_id)
@@ -136,23 +138,23 @@ class RefineClient:
         return Proposals(image_id, self._wire.lines(url, body))
 
     def accept_proposal(self, proposal: Proposal, terms: Sequence[int] = ()) -> Outline:
-        """Make an annotation of a proposal; as `draw`."""
+        """Store a proposal as an annotation; see `draw`."""
         return self.draw(proposal.image_id, proposal.location, terms)
 
     def draw(self, image_id: int, location: str, terms: Sequence[int] = ()) -> Outline:
-        """Make an annotation, through Core and by its rules; gives it as Core has stored it.
+        """Create an annotation through Core, with its rules; returns it as Core has stored it.
 
         Parameters
         ----------
         location : str
             WKT, platform frame.
         terms : sequence of int
-            Ids.
+            Ids of its terms.
 
         Raises
         ------
         RefineFailed
-            With `written` None the answer was lost: look with `drawn_at` before you draw it again.
+            If `written` is None, the answer was lost: check with `drawn_at` before you draw it again.
         """
         body = {"image": image_id, "location": location, "term": list(terms)}
         url = f"{self._wire.host}/api/annotation.json"
@@ -170,12 +172,12 @@ class RefineClient:
         self._wire.ask("DELETE", f"{self._wire.host}/api/annotation/{annotation_id}.json", writes=True)
 
     def crop(self, image_id: int, box: str, longest_side_px: int) -> bytes:
-        """Give a part of an image as JPEG.
+        """Return a part of an image as JPEG.
 
         Parameters
         ----------
         box : str
-            WKT, platform frame; within the image.
+            WKT, platform frame; must lie within the image.
 
         Raises
         ------
@@ -189,14 +191,14 @@ class RefineClient:
         return answer.content
 
     def undo(self, refined: Refined | Row) -> None:
-        """Take a refine back: all of its commands, the last one first, so that its points return too.
+        """Undo a refine: all of its commands, the last one first, so that its points return, too.
 
-        Core restores what was there before the refine, whatever was done to the annotation since.
+        Core restores the state before the refine, even if the annotation was changed since.
 
         Raises
         ------
         RefineFailed
-            Also where Core takes nothing back: somebody else has refined, or it was taken back before.
+            Also if Core undoes nothing: somebody else refined, or the refine was undone before.
         """
         urls = [f"{self._wire.host}/api/command/{command}/undo.json" for command in reversed(refined.commands)]
         answers = [self._wire.ask("GET", url, writes=True) for url in urls]
@@ -212,7 +214,7 @@ class RefineClient:
         return _read(Slide.of, self._wire.ask("GET", f"{self._wire.host}/api/imageinstance/{image_id}.json"))
 
     def annotations(self, **filters: object) -> Iterator[int]:
-        """List the ids of the user annotations that have an area; as `outlines`."""
+        """List the ids of the user annotations that have an area; see `outlines`."""
         return (outline.annotation_id for outline in self.outlines(**filters))
 
     def outlines(self, **filters: object) -> Iterator[Outline]:
@@ -221,7 +223,7 @@ class RefineClient:
         Parameters
         ----------
         **filters
-            As Core's ``annotation.json`` takes them: ``project``, ``image``, ``term``, ``user``, ...
+            Those of Core's ``annotation.json``: ``project``, ``image``, ``term``, ``user``, ...
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""What a caller may choose of a refine, and how it is sent."""
+"""The options of a refine, and how they are sent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Click(TypedDict):
 
 
 class Options(TypedDict, total=False):
-    """Options of a refine; docs/clicks.md tells what they do."""
+    """Options of a refine; docs/clicks.md explains them."""
 
     keep_points: bool
     points: Literal["auto", "all", "ignore"]
@@ -30,14 +30,14 @@ class Options(TypedDict, total=False):
     holes: Literal["fill", "keep"]
     parts: Literal["all", "largest"]
     box: Sequence[float] | None
-    """The first box, x_min, y_min, x_max, y_max; else the annotation's envelope."""
+    """The first box, x_min, y_min, x_max, y_max; by default the annotation's envelope."""
     clicks: Sequence[Click]
     proposal: Literal["best", "single", 0, 1, 2] | None
     detail: int | None
     """Most vertices."""
     outline: Literal["smooth", "thesis"]
     doubtful: Literal["write", "preview", "refuse"] | None
-    """What to do with a doubtful outline; by default what the operator chose."""
+    """What to do with a doubtful outline; by default the operator's choice."""
 
 
 def body_of(options: Options, *, to_core: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What Core has: the outline of an annotation, and the slide that it lies on."""
+"""What Core stores: the outline of an annotation, and its slide."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """An annotation's outline as Core has it now."""
+    """An annotation's present outline in Core."""
 
     annotation_id: int
     image_id: int
     location: str
     """WKT, platform frame (origin bottom left, level-0 pixels)."""
     terms: tuple[int, ...] = ()
-    """Ids; only where one annotation was looked up."""
+    """Ids; only if a single annotation was looked up."""
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> Self:
@@ -47,6 +47,6 @@ class Slide:
 
     @property
     def stem(self) -> str:
-        """The name without its suffix, fit to be a file's name."""
+        """The name without its suffix, usable as a file name."""
         stem = PurePath(self.name.replace("\\", "/")).stem
         return "".join(sign if sign.isprintable() and sign != ":" else "_" for sign in stem) or f"image-{self.id}"

@@ -1,4 +1,4 @@
-"""Objects that the service proposes in a region: what is asked, and the proposals as they come."""
+"""Objects that the service proposes in a region: the query, and the proposals as they arrive."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Wishes(TypedDict, total=False):
     """Options of a search."""
 
     like: Sequence[int]
-    """Annotations of the same image: only what is like them is proposed."""
+    """Annotations on the same image: only objects similar to them are proposed."""
     unlike: Sequence[int]
     """Counter-examples."""
     limit: int
@@ -35,7 +35,7 @@ class Wishes(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An outline that somebody may accept; nothing is written yet."""
+    """An outline that you may accept; nothing is written yet."""
 
     image_id: int
     number: int
@@ -44,9 +44,9 @@ class Proposal:
     score: float
     """Predicted IoU."""
     confidence: float | None
-    """None where the checkpoint has no calibration."""
+    """None if the checkpoint has no calibration."""
     likeness: float | None
-    """How like the exemplars it is, 0 to 1; None without exemplars."""
+    """Similarity to the exemplars, 0 to 1; None without exemplars."""
     area_px0: float
     tile: int
     """Number of the tile in which it was found, from 1."""
@@ -55,7 +55,7 @@ class Proposal:
 
     @classmethod
     def of(cls, image_id: int, line: Mapping[str, Any]) -> Self:
-        """Read a line of the service's; raises `RefineFailed`."""
+        """Read a line from the service; raises `RefineFailed`."""
         try:
             told = line["properties"]
             return cls(
@@ -80,16 +80,16 @@ class Ended:
 
     proposals: int
     tiles: int
-    """How many were searched."""
+    """Number of tiles searched."""
     stopped: str | None
-    """``limit`` or ``deadline`` where it ended early."""
+    """``limit`` or ``deadline`` if it ended early."""
     timings_ms: Mapping[str, float]
 
 
 class Proposals:
-    """Proposals as they come, the best first within each tile; leaving the loop early ends the search.
+    """Proposals as they arrive, the best first within each tile; leaving the loop early ends the search.
 
-    Also a context manager: leaving it closes the connection. After the last proposal `ended` is set.
+    Also a context manager: leaving it closes the connection. After the last proposal, `ended` is set.
     """
 
     def __init__(self, image_id: int, lines: Iterator[str]) -> None:
@@ -100,11 +100,11 @@ class Proposals:
         return self
 
     def __next__(self) -> Proposal:
-        """Wait for the next proposal; raises `RefineFailed`, also where the search broke off."""
+        """Wait for the next proposal; raises `RefineFailed`, also if the search stopped early."""
         while self.ended is None:
             line = next(self._lines, None)
             if line is None:
-                raise RefineFailed(0, "The search broke off", "the connection was closed before it had ended")
+                raise RefineFailed(0, "The search stopped early", "the connection was closed before its end")
             if not line.strip():
                 continue
             told = _read_line(line)

@@ -98,6 +98,28 @@ def test_help_lists_every_key(viewer: Viewer) -> None:
 
 
 @pytest.mark.parametrize("viewer", [PHONE], indirect=True, ids=["390 px"])
+def test_a_long_name_of_a_slide_leaves_the_help_where_it_is(viewer: Viewer, stage: Stage) -> None:
+    stage.clear()
+    name = "TCGA-A1-A0SB-01Z-00-DX1 (second look, rescanned at 40x).svs"
+    rename(stage, name)
+    try:
+        viewer.open(at=stage.gland().shape)
+        expect(viewer.page.locator("#slide-name")).to_have_text(name)
+        shown = [viewer.page.locator(f"#{each}-button").bounding_box() for each in ("slides", "help")]
+        assert all(shown)
+        first, last = (box for box in shown if box)
+        assert abs(first["y"] + first["height"] / 2 - last["y"] - last["height"] / 2) < 2
+        assert last["x"] + last["width"] <= 391
+    finally:
+        rename(stage, stage.image.name)
+
+
+def rename(stage: Stage, name: str) -> None:
+    with stage.cytomine.store.transaction(write=True) as database:
+        database.execute("UPDATE images SET filename = ? WHERE id = ?", (name, stage.image.id))
+
+
+@pytest.mark.parametrize("viewer", [PHONE], indirect=True, ids=["390 px"])
 def test_a_phone(viewer: Viewer, stage: Stage) -> None:
     stage.clear()
     sample = stage.gland()

@@ -82,7 +82,9 @@ def test_the_room_that_is_asked_for_is_about_what_a_training_writes(dataset: Dat
 def test_results_that_have_no_place(command: str, tiles: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     line = line_of(2, command, tiles, tmp_path / "file" / "out")
-    assert line == f"error: {tmp_path / 'file'} is not a folder, so nothing can be written to {tmp_path / 'file' / 'out'}."
+    assert (
+        line == f"error: {tmp_path / 'file'} is not a folder, so nothing can be written to {tmp_path / 'file' / 'out'}."
+    )
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="an administrator may write anywhere")
