@@ -20,7 +20,8 @@ MODEL_SIDE_PX = 1024
 REUSE_SCALE = (0.8, 1.01)
 REUSE_SHIFT = 0.05
 """A window serves another box if the ratio of its side to that of the box's own window is within `REUSE_SCALE`, and the
-distance of their centres, over the box's longer side, is at most `REUSE_SHIFT`; source: ``python -m bench.reuse``, decision 0016."""
+distance of their centres, over the box's longer side, is at most `REUSE_SHIFT`; source: ``python -m bench.reuse``,
+decision 0016."""
 
 
 @dataclass(frozen=True, slots=True)
