@@ -72,12 +72,12 @@ def test_an_annotation_may_be_the_region() -> None:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        (body(line(1)), "broke off"),
+        (body(line(1)), "stopped early"),
         (
             body(line(1), {"done": False, "problem": {"status": 504, "title": "Too slow", "detail": "a tile"}}),
             "504 Too",
         ),
-        (body(line(1), {"done": False}), "broke off"),
+        (body(line(1), {"done": False}), "stopped early"),
         (body(line(1)) + b"<html>", "not an answer from the refine service"),
         (body(line(1), [1]), "not an answer from the refine service"),
         (body(line(1), line(2, tile=None)), "not an answer from the refine service"),

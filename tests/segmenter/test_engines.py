@@ -243,7 +243,7 @@ def test_without_torch_and_traces_the_service_says_what_to_do(tmp_path: Path) ->
     }
     look = "import sys; sys.modules['torch'] = None; import app.main; app.main.create_app()"
     done = subprocess.run([sys.executable, "-c", look], env=environment, capture_output=True, text=True, check=False)
-    assert "InvalidSettings: This image has no torch" in done.stderr
+    assert "InvalidSettings: torch is not installed here" in done.stderr
 
 
 @pytest.mark.long
