@@ -44,6 +44,7 @@ SHIPPED = {
 }
 """Folder of each distribution, and files that its wheel must hold."""
 DIGEST = re.compile(r"^\S+@sha256:[0-9a-f]{64}$")
+PINNED = "make release-check BASE_IMAGE=python@sha256:... (shown by docker buildx imagetools inspect)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ def main(arguments: list[str]) -> int:
     base = parser.parse_args(arguments).base
     version = version_of(ROOT)
     found = [verdict for check in CHECKS for verdict in check(ROOT, version)]
-    pinned = "" if DIGEST.match(base) else "name it with its digest: make release-check BASE_IMAGE=python@sha256:..."
+    pinned = "" if DIGEST.match(base) else f"name it with its digest: {PINNED}"
     found.append(Verdict("base image", pinned))
     for verdict in found:
         print(f"{'FIX' if verdict.fault else 'ok '}  {verdict.about}{': ' + verdict.fault if verdict.fault else ''}")

@@ -27,7 +27,7 @@ class Stretch:
         return f"values from {self.low:g} to {self.high:g} are shown as 0 to {_WHITE}"
 
     def applied(self, values: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
-        """Stretch values; what is no number becomes black."""
+        """Stretch values; NaN becomes black."""
         span = self.high - self.low
         with np.errstate(all="ignore"):
             scaled = (values.astype(np.float64) - self.low) * (_WHITE / span if span > 0 else 0)

@@ -34,7 +34,7 @@ def check_out(out: Path, needed: int = SMALL_RESULTS) -> None:
     Raises
     ------
     InvalidSettings
-        It is no folder, or nothing may be written there.
+        It is not a folder, or nothing may be written there.
     NoSpace
         The disk has fewer bytes left.
     """

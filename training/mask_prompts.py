@@ -83,7 +83,7 @@ def mask_prompts_of(checkpoint: Path) -> MaskPrompts:
         The card says something that is of no use.
     """
     file = card_of(checkpoint)
-    if read_card(checkpoint) is None:  # refuses what is no card
+    if read_card(checkpoint) is None:  # refuses anything but a card
         return UNTOLD
     try:
         return read_mask_prompts(json.loads(file.read_text(encoding="utf-8")).get(CARD_MEMBER))

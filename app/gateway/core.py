@@ -279,7 +279,7 @@ def _kind(record: Mapping[str, Any]) -> str:
 
 
 def _handle(answer: Mapping[str, Any]) -> int | None:
-    """Read the handle of a command; what is no number is none."""
+    """Read the handle of a command; None if it is not a number."""
     found = answer.get("command")
     return found if type(found) is int else None
 

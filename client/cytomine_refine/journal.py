@@ -25,7 +25,7 @@ Outcome = Literal[
     "unknown", "chosen", "created", "there already",
 ]  # fmt: skip
 """unchanged: nothing was found; doubtful: left as it was until somebody looks; would ...: a dry run; unknown: no answer
-came back, look before you repeat it; chosen: a proposal that is to become an annotation; created: it has."""
+came back, check it before you repeat; chosen: a proposal that is to become an annotation; created: it has."""
 _OUTCOMES: dict[str, Outcome] = {outcome: outcome for outcome in get_args(Outcome)}
 Standing = Literal["to do", "done", "edited since"]
 

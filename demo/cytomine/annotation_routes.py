@@ -13,7 +13,7 @@ from demo.cytomine.desk import Desk, Visit
 from demo.cytomine.refusals import NotFound, Refusal, Unreadable, WrongArgument
 
 Id = Annotated[int, Path(alias="id")]
-"""The number in a path; Core refuses what is no number under this name."""
+"""The number in a path; Core refuses anything but a number, and says so under this name."""
 
 
 def annotation_router(desk: Desk) -> APIRouter:

@@ -26,7 +26,7 @@ def read_question(query: Iterable[str], content_type: str, body: bytes) -> dict[
     Raises
     ------
     Problem
-        The body is no JSON or too long, or something is no option, given twice, or in the query.
+        The body is not JSON or too long, or an option is unknown, given twice, or in the query.
     """
     question = read_object(content_type, body)
     for name in question:

@@ -35,7 +35,7 @@ def read_options(query: Iterable[tuple[str, str]], content_type: str, body: byte
     Raises
     ------
     Problem
-        The body is no JSON or too long, or something is no option, no value for it, or given twice.
+        The body is not JSON or too long, or an option is unknown, has a wrong value or is given twice.
     """
     given = read_object(content_type, body)
     chosen: dict[str, Any] = {}

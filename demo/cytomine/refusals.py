@@ -65,7 +65,7 @@ class _Outside(_Uniform):
 
 
 class Unreadable(_Uniform):
-    """400: the body is no JSON of the form that is wanted."""
+    """400: the body is not JSON of the expected form."""
 
     def __init__(self) -> None:
         super().__init__("The body cannot be parsed, is the body content in the good format?")

@@ -45,7 +45,7 @@ def samples_of(page: tifffile.TiffPage, name: str) -> Samples:
     Raises
     ------
     NotASlide
-        In a way that no reader here knows.
+        In an unsupported way.
     """
     if page.dtype is None:
         raise NotASlide(f"{name} has values of an unsupported kind.")

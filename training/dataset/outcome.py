@@ -22,7 +22,7 @@ class Choice:
     edges: bool = False
     """Also objects that a tile's edge may have cut; the edges of whole slides cut nothing."""
     per_slide: int | None = None
-    """At most so many objects of a slide, drawn evenly; None: all."""
+    """Most objects of a slide, drawn evenly; None: all."""
     seed: int = 0
     prune: bool = False
     """Take out what is gone from the source."""

@@ -60,7 +60,7 @@ def named_in_journal(file: Path) -> frozenset[int]:
     Raises
     ------
     BrokenSource
-        The file cannot be read, or is no journal.
+        The file cannot be read, or is not a journal.
     """
     try:
         lines = file.read_text(encoding="utf-8").splitlines()

@@ -87,7 +87,7 @@ def difference(these: Sequence[BoolMask], those: Sequence[BoolMask]) -> Agreemen
 
 def why_not_the_same(found: Agreement) -> str | None:
     """Tell why an engine of the same weights must not stand for the reference, or None if it may."""
-    if not found.iou >= LEAST_IOU:  # nor where it is no number
+    if not found.iou >= LEAST_IOU:  # NaN is refused, too
         return f"its masks have a mean IoU of {found.iou:.4f} with the reference's, not {LEAST_IOU}"
     if not found.low_iou >= LEAST_LOW_IOU:
         return f"one mask in twenty has an IoU below {found.low_iou:.4f} with the reference's, not {LEAST_LOW_IOU}"

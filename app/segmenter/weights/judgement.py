@@ -92,6 +92,6 @@ def _object(content: object, name: str, members: set[str]) -> dict[str, Any]:
 def _number(content: object, name: str, most: float) -> float:
     if isinstance(content, bool) or not isinstance(content, int | float):
         raise ValueError(f"{name} is not a number")
-    if not 0 <= content <= most:  # neither is what is no number
+    if not 0 <= content <= most:  # this also refuses NaN
         raise ValueError(f"{name} does not lie within 0 to {most:g}")
     return float(content)

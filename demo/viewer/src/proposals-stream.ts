@@ -4,7 +4,7 @@ import { Problem } from './api';
 
 /**
  * Give the values of an answer as they arrive. Whoever stops listening closes the connection. An answer that breaks off, or
- * has a line that is no JSON, is a `Problem`: nothing was written by what is read here.
+ * has a line that is not JSON, is a `Problem`: nothing was written by what is read here.
  */
 export async function* valuesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<unknown> {
   for await (const line of linesOf(body)) if (line.trim()) yield valueOf(line);
