@@ -11,8 +11,8 @@ export const some = (count: number, one: string): string => `${count.toLocaleStr
 /** Kind, title and detail once a batch is through. */
 export function batchEnd(stored: number, refused: readonly Item[]): [Kind, string, string] {
   const title = `${some(stored, 'annotation')} added`;
-  if (!refused.length) return ['success', title, 'Press Z to take all of them back.'];
-  return ['warning', title, sentences(`Cytomine refused ${refused.length}`, refused[0]!.why ?? '', 'Press Z to take the others back.')];
+  if (!refused.length) return ['success', title, 'Press Z to undo all of them.'];
+  return ['warning', title, sentences(`Cytomine refused ${refused.length}`, refused[0]!.why ?? '', 'Press Z to undo the others.')];
 }
 
 export const batchStep = {

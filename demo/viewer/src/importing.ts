@@ -26,7 +26,7 @@ export const isGeoJson = ({ name }: File): boolean => /\.(geo)?json$/i.test(name
 export async function importFile(bench: Workbench, file: File): Promise<void> {
   const { image, accepts } = bench;
   if (!image) return;
-  if (accepts.current) throw new Problem('Another batch is not through', 'Wait until it is through, or skip the rest of it, and import then.', 409);
+  if (accepts.current) throw new Problem('Another batch is not finished', 'Wait until it is finished, or skip the rest, then import.', 409);
   if (file.size > MOST_BYTES) throw new Problem('The file is too large', `This page reads up to ${MOST_BYTES / 1024 ** 2} MiB.`, 413);
   const read = readGeoJson(await file.text(), image);
   await bench.settled();

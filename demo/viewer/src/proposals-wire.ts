@@ -82,7 +82,7 @@ export async function propose(
     const { tile = 0, tiles = 0 } = line.properties ?? {};
     if (proposal) told(proposal, { tile, tiles });
   }
-  throw new Problem('The search broke off', 'The answer has no end.');
+  throw new Problem('The search broke off', 'The answer was incomplete.');
 }
 
 /** Nothing is written by a search, whatever the way of asking says of lost answers. */

@@ -81,7 +81,7 @@ export function reviewDialog(bench: Workbench): void {
     file.value = '';
     if (!chosenFile) return;
     report = factsOfReport(await chosenFile.text(), bench.image!.id);
-    if (!report.length) complain(new Problem('Nothing to review in this file', 'It needs a column “annotation” with numbers of annotations.'));
+    if (!report.length) complain(new Problem('Nothing to review in this file', 'It needs a column “annotation” with annotation ids.'));
     show();
   }
 

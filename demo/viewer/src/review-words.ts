@@ -15,7 +15,7 @@ export function itemText({ confidence, isDoubtful, before }: Item, name: string,
 /** What a rejection does to the current item. */
 export const rejectWord = ({ before }: Item): string => (before === null ? 'Delete' : 'Restore');
 export const rejectTitle = ({ before }: Item): string =>
-  before === null ? 'Reject: delete the annotation (Delete)' : 'Reject: put the shape before the refine back (Delete)';
+  before === null ? 'Reject: delete the annotation (Delete)' : 'Reject: restore the shape before the refine (Delete)';
 
 export function endText(list: List): string {
   const { all, by } = progressOf(list);

@@ -11,7 +11,7 @@ import { sentences } from './words';
 /** How far a search is, or how it ended. */
 export function searchText({ isAsking, isOld, picking, problem, ended, set, progress }: Similar): string {
   const found = some(set.all.length, 'proposal');
-  if (picking) return `Click annotations that are ${picking > 0 ? '' : 'not '}such objects; again to take one away.`;
+  if (picking) return `Click annotations that are ${picking > 0 ? '' : 'not '}such objects; click again to remove one.`;
   if (isAsking && progress.tiles < 2) return set.all.length ? `${found} so far.` : 'Looking…';
   if (isAsking) return `Part ${progress.tile} of ${progress.tiles}, ${found} so far.`;
   if (problem) return sentences(problem.title, problem.detail, set.all.length ? 'What was found before is shown.' : '');

@@ -164,7 +164,7 @@ describe('a batch', () => {
     expect(batchEnd(4, some.items.filter(({ state }) => state === 'refused'))).toEqual([
       'warning',
       '4 annotations added',
-      'Cytomine refused 1. Invalid geometry. Press Z to take the others back.',
+      'Cytomine refused 1. Invalid geometry. Press Z to undo the others.',
     ]);
   });
 
