@@ -105,7 +105,7 @@ def test_what_somebody_has_edited_since_is_left_alone_until_asked(lab: Lab, tmp_
     asked = ("--annotation", str(annotation))
     refined(lab, tmp_path, *asked)
     edited = edit(lab, annotation)
-    assert f"1 left alone: no longer as refined.csv has it: {annotation}" in refined(lab, tmp_path, *asked)
+    assert f"1 left alone, changed since refined.csv was written: {annotation}" in refined(lab, tmp_path, *asked)
     assert lab.location(annotation) == edited
     refined(lab, tmp_path, *asked, "--again")
     assert lab.location(annotation) != edited
@@ -215,7 +215,7 @@ def test_a_batch_is_taken_back_points_included(lab: Lab, tmp_path: Path) -> None
     done = app(lab, tmp_path, "undo", "refined.csv")
     assert done.returncode == 0, done.stderr
     assert "1 taken back" in done.stdout
-    assert f"1 left alone: no longer as refined.csv has it: {edited}" in done.stderr
+    assert f"1 left alone, changed since refined.csv was written: {edited}" in done.stderr
     assert lab.location(took) == boxes[took]
     assert lab.location(point) is not None
     assert lab.location(edited) == by_hand

@@ -89,7 +89,7 @@ def test_accepted_once_resumed_and_taken_back(lab: Lab, tmp_path: Path) -> None:
     lab.cytomine.store.set_location(edited, shapely.box(10, 10, 90, 90).wkt)
     back = app(lab, tmp_path, "undo", "similar.csv")
     assert back.returncode == 0, back.stderr
-    assert f"1 left alone: no longer as similar.csv has it: {edited}" in back.stderr
+    assert f"1 left alone, changed since similar.csv was written: {edited}" in back.stderr
     assert set(drawn(lab)) == {exemplar, edited}
 
 
@@ -104,7 +104,7 @@ def test_an_interrupted_accept_goes_on_where_it_stopped(lab: Lab, tmp_path: Path
     searches = len([path for path in lab.requests("POST") if path.endswith("/sam/propose")])
     done = app(lab, tmp_path, *command, "--json")
     assert done.returncode == 0, done.stderr
-    assert f"Going on with made.csv: {len(chosen)} of its" in done.stderr
+    assert f"Resuming made.csv: {len(chosen)} of its" in done.stderr
     assert {json.loads(line)["annotation"] for line in done.stdout.splitlines()} == set(drawn(lab))
     assert len([path for path in lab.requests("POST") if path.endswith("/sam/propose")]) == searches
 

@@ -174,7 +174,7 @@ def _sorted_out(run: Run, outlines: list[Outline], again: bool) -> tuple[list[Ou
         stderr().print(f"{len(done)} done already, according to {run.report}.")
     if edited:
         stderr().print(
-            f"{len(edited)} left alone because they no longer match {run.report}: {shortened(edited)}."
+            f"{len(edited)} left alone, changed since {run.report} was written: {shortened(edited)}."
             " Check them before you use --again."
         )
     rows = [replace(run.journal.last[outline.annotation_id], image=outline.image_id) for outline in done]

@@ -55,5 +55,5 @@ def _as_refined(run: Run, outlines: list[Outline]) -> list[Outline]:
     standing = {each.annotation_id: run.journal.standing(each.annotation_id, each.location) for each in outlines}
     left = [outline for outline in outlines if standing[outline.annotation_id] != "done"]
     if left:
-        stderr().print(f"{len(left)} left alone because they no longer match {run.report}: {shortened(left)}.")
+        stderr().print(f"{len(left)} left alone, changed since {run.report} was written: {shortened(left)}.")
     return [outline for outline in outlines if standing[outline.annotation_id] == "done"]
