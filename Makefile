@@ -79,7 +79,7 @@ image: ## Build the image (ENGINE=docker, TAG=refine:cpu, TORCH_INDEX_URL=PyTorc
 	    $(if $(BASE_IMAGE),--build-arg BASE_IMAGE="$(BASE_IMAGE)") \
 	    --build-arg REVISION="$$(git rev-parse HEAD)" -t "$(TAG)" .
 
-image-demo: $(LIGHT) viewer ## Build the demo's image (ENGINE=docker): docker run --rm -p 127.0.0.1:6001:6001 refine:demo
+image-demo: $(READY) viewer ## Build the demo's image (ENGINE=docker): docker run --rm -p 127.0.0.1:6001:6001 refine:demo
 	REFINE_SEGMENTER__ENGINE_FOLDER=out/engines REFINE_SEGMENTER__DEVICE=cpu REFINE_SEGMENTER__DEMO_MODEL=true \
 	    $(PY) -m app engines --no-int8
 	$(ENGINE) build --target demo --build-arg TORCH=none --build-arg EXTRAS=openvino,demo -t refine:demo .

@@ -73,6 +73,10 @@ def test_each_target_installs_what_is_still_missing(tmp_path: Path) -> None:
     install = 'echo "${EXTRAS-everything}" >> notes; mkdir -p $VENV/bin; cp /bin/true $VENV/bin/python\n'
     (tmp_path / "scripts" / "install.sh").write_text(install)
 
+    planned = subprocess.run(["make", "-n", "image-demo"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert "sh scripts/install.sh" in planned.stdout  # converting a model needs more than showing one
+    assert "EXTRAS=demo,tissue" not in planned.stdout
+
     assert installed_by("demo") == ["demo,tissue"]
     assert installed_by("demo") == []
     assert installed_by("install") == ["everything"]
