@@ -32,18 +32,18 @@ QUESTIONS = ("encode", "steps", "request", "click", "crowd", "startup")
 
 def main(
     config: Annotated[
-        str, typer.Option(help="Model config; its weights are random, but for the embedded model.")
+        str, typer.Option(help="Model config; the weights are random, except for the embedded model.")
     ] = "sam2.1_hiera_b+",
     engine: Annotated[
         str,
-        typer.Option(
-            help="What runs the model of the service.", show_default="openvino-float32, on a GPU cuda-bfloat16"
-        ),
+        typer.Option(help="Engine of the service's model.", show_default="openvino-float32, on a GPU cuda-bfloat16"),
     ] = "",
     quick: Annotated[bool, typer.Option(help="Fewer runs.")] = False,
     only: Annotated[list[str] | None, typer.Option(help=f"Questions: {', '.join(QUESTIONS)}.")] = None,
-    folder: Annotated[Path, typer.Option(help="Keeps slide, weights and compiled engines.")] = Path("out/bench"),
-    out: Annotated[Path, typer.Option(help="Where the results go.")] = Path("bench/results"),
+    folder: Annotated[Path, typer.Option(help="Folder that keeps slide, weights and compiled engines.")] = Path(
+        "out/bench"
+    ),
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("bench/results"),
 ) -> None:
     """Measure the service beside the thesis' pipeline, and write a page with plots for each question."""
     check_names(only or (), QUESTIONS, "--only")

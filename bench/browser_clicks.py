@@ -62,11 +62,13 @@ class Spent:
 
 
 def main(
-    clicks: Annotated[int, typer.Option(help="How many.")] = 100,
-    config: Annotated[str, typer.Option(help="Model config with random weights; without, the embedded model.")] = "",
-    engine: Annotated[str, typer.Option(help="What runs it.")] = "openvino-float32",
-    folder: Annotated[Path, typer.Option(help="Keeps slide, weights and compiled engines.")] = Path("out/bench"),
-    out: Annotated[Path, typer.Option(help="Where the results go.")] = Path("bench/results"),
+    clicks: Annotated[int, typer.Option(help="How many clicks.")] = 100,
+    config: Annotated[str, typer.Option(help="Model config with random weights; default: the embedded model.")] = "",
+    engine: Annotated[str, typer.Option(help="Engine of the model.")] = "openvino-float32",
+    folder: Annotated[Path, typer.Option(help="Folder that keeps slide, weights and compiled engines.")] = Path(
+        "out/bench"
+    ),
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("bench/results"),
 ) -> None:
     """Measure and write a page."""
     with _settings(config, engine, folder) as settings, _demo(folder, settings) as (address, sample, height):

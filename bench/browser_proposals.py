@@ -76,9 +76,9 @@ def _row(name: str, all_ms: list[float]) -> Row:
 
 
 def main(
-    count: Annotated[int, typer.Option(help="Proposals.")] = 10_000,
-    folder: Annotated[Path, typer.Option(help="Keeps the slide.")] = Path("out/bench"),
-    out: Annotated[Path, typer.Option(help="Where the results go.")] = Path("bench/results"),
+    count: Annotated[int, typer.Option(help="How many proposals.")] = 10_000,
+    folder: Annotated[Path, typer.Option(help="Folder that keeps the slide.")] = Path("out/bench"),
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("bench/results"),
 ) -> None:
     """Measure and write a page."""
     if not (VIEWER / "index.html").is_file():

@@ -101,13 +101,15 @@ def summaries(found: Sequence[Corrected]) -> list[Summary]:
 
 def main(
     data: Annotated[Path, typer.Argument(help="Folder with tiles and their masks.", exists=True)],
-    all_tiles: Annotated[bool, typer.Option("--all", help="Also tiles that the model was trained on.")] = False,
-    most: Annotated[int, typer.Option(min=1, help="Objects of a type, at most.")] = 300,
-    engine: Annotated[str, typer.Option(help="What runs the model.")] = "openvino-float32",
-    checkpoint: Annotated[Path | None, typer.Option(help="Default: the embedded model.", exists=True)] = None,
-    config: Annotated[str | None, typer.Option(help="Of the checkpoint; default: its card's.")] = None,
-    folder: Annotated[Path, typer.Option(help="Keeps compiled engines.")] = Path("out/bench/engines"),
-    out: Annotated[Path, typer.Option(help="Where the results go.")] = Path("bench/results"),
+    all_tiles: Annotated[bool, typer.Option("--all", help="Also use tiles that the model was trained on.")] = False,
+    most: Annotated[int, typer.Option(min=1, help="Most objects of each type.")] = 300,
+    engine: Annotated[str, typer.Option(help="Engine of the model.")] = "openvino-float32",
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Checkpoint; default: the embedded model.", exists=True)
+    ] = None,
+    config: Annotated[str | None, typer.Option(help="Config of the checkpoint; default: its card's.")] = None,
+    folder: Annotated[Path, typer.Option(help="Folder that keeps compiled engines.")] = Path("out/bench/engines"),
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("bench/results"),
 ) -> None:
     """Correct real objects by clicks in every way that they can be shown to the model."""
     logging.getLogger("app").setLevel(logging.ERROR)

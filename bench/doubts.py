@@ -175,10 +175,14 @@ def _row(name: str, some: Sequence[Outcome]) -> dict[str, Any]:
 
 def main(
     data: Annotated[Path, typer.Argument(help="Folder with tiles/, slides/ and manifest.csv.", exists=True)],
-    checkpoint: Annotated[Path | None, typer.Option(help="Default: the embedded model.", exists=True)] = None,
-    objects: Annotated[int, typer.Option(min=1, help="Real objects.")] = 500,
-    empty: Annotated[int, typer.Option(min=2, help="Windows of glass; half as many of stroma and out of focus.")] = 200,
-    out: Annotated[Path, typer.Option(help="Where the results go.")] = Path("bench/results"),
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Checkpoint; default: the embedded model.", exists=True)
+    ] = None,
+    objects: Annotated[int, typer.Option(min=1, help="How many real objects.")] = 500,
+    empty: Annotated[
+        int, typer.Option(min=2, help="How many windows of glass; half as many of stroma and blur.")
+    ] = 200,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("bench/results"),
 ) -> None:
     """Ask whether doubt is told where it is due."""
     logging.getLogger("app").setLevel(logging.ERROR)

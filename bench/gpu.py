@@ -198,12 +198,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", default="sam2.1_hiera_b+", help="its weights are random, but for `embedded`")
+    parser.add_argument(
+        "--config", default="sam2.1_hiera_b+", help="model config; the weights are random, except for `embedded`"
+    )
     parser.add_argument("--device", default="auto", help="where the model runs: auto, cuda or cpu")
-    parser.add_argument("--runs", type=int, default=40, help="of everything that is timed")
-    parser.add_argument("--threads", type=int, default=16, help="that ask at the same time")
-    parser.add_argument("--seconds", type=float, default=240.0, help="no section begins later than that")
-    parser.add_argument("--compiling", action="store_true", help="measure compiled-bfloat16, too: minutes more")
+    parser.add_argument("--runs", type=int, default=40, help="how often everything is timed")
+    parser.add_argument("--threads", type=int, default=16, help="how many requests at a time")
+    parser.add_argument("--seconds", type=float, default=240.0, help="latest start of a section")
+    parser.add_argument("--compiling", action="store_true", help="also measure compiled-bfloat16, which takes minutes")
     parser.add_argument("--out", type=Path, default=Path("out/gpu"), help="folder of the page")
     return parser.parse_args(arguments)
 

@@ -218,16 +218,18 @@ def outlined(case: Case, before: Served, engine: Served, after: Served, thesis: 
 
 def main(
     data: Annotated[Path, typer.Argument(help="Folder with tiles and their masks.", exists=True)],
-    all_tiles: Annotated[bool, typer.Option("--all", help="Also tiles that the model was trained on.")] = False,
+    all_tiles: Annotated[bool, typer.Option("--all", help="Also use tiles that the model was trained on.")] = False,
     engine: Annotated[
         str, typer.Option(help=f"What is served: {', '.join((*ENGINES, *SMALLER))}.")
     ] = "openvino-float32",
-    checkpoint: Annotated[Path | None, typer.Option(help="Default: the embedded model.", exists=True)] = None,
-    config: Annotated[str | None, typer.Option(help="Of the checkpoint; default: its card's.")] = None,
-    most: Annotated[int, typer.Option(min=1, help="Objects of a type, at most.")] = 300,
-    reference: Annotated[bool, typer.Option(help="Run the thesis' pipeline, too.")] = True,
-    folder: Annotated[Path, typer.Option(help="Keeps compiled engines.")] = Path("out/bench/engines"),
-    out: Annotated[Path, typer.Option(help="Where the results go.")] = Path("bench/results"),
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Checkpoint; default: the embedded model.", exists=True)
+    ] = None,
+    config: Annotated[str | None, typer.Option(help="Config of the checkpoint; default: its card's.")] = None,
+    most: Annotated[int, typer.Option(min=1, help="Most objects of each type.")] = 300,
+    reference: Annotated[bool, typer.Option(help="Also run the thesis' pipeline.")] = True,
+    folder: Annotated[Path, typer.Option(help="Folder that keeps compiled engines.")] = Path("out/bench/engines"),
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("bench/results"),
 ) -> None:
     """Compare the outlines of real objects before and after all that makes a refine fast."""
     logging.getLogger("app").setLevel(logging.ERROR)

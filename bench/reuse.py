@@ -57,10 +57,10 @@ class Case:
 
 def main(
     data: Annotated[Path, typer.Argument(help="Folder of tiles with masks.", exists=True)],
-    all_tiles: Annotated[bool, typer.Option("--all", help="Also tiles that the model was trained on.")] = False,
-    each: Annotated[int, typer.Option(help="Objects of a type, at most.")] = 150,
-    out: Annotated[Path, typer.Option(help="Where the table goes.")] = Path("bench/results"),
-    curve: Annotated[Path, typer.Option(help="Where the curve goes.")] = Path("docs/images/reuse.png"),
+    all_tiles: Annotated[bool, typer.Option("--all", help="Also use tiles that the model was trained on.")] = False,
+    each: Annotated[int, typer.Option(help="Most objects of each type.")] = 150,
+    out: Annotated[Path, typer.Option(help="Folder for the table.")] = Path("bench/results"),
+    curve: Annotated[Path, typer.Option(help="File for the curve.")] = Path("docs/images/reuse.png"),
 ) -> None:
     """Measure the IoU that is lost with windows of other boxes, with the configured model."""
     source = TilesFolder(data)

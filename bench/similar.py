@@ -92,14 +92,16 @@ def timed(data: Path, segmenter: Segmenter) -> Found:
 
 def main(
     data: Annotated[Path, typer.Argument(help="Folder with tiles, slides and their masks.", exists=True)],
-    all_tiles: Annotated[bool, typer.Option("--all", help="Also fields that the model was trained on.")] = False,
-    draws: Annotated[int, typer.Option(min=1, help="Of exemplars, for each field.")] = 3,
-    engine: Annotated[str, typer.Option(help="What runs the model.")] = "openvino-float32",
-    device: Annotated[str, typer.Option(help="Where it runs.")] = "cpu",
-    checkpoint: Annotated[Path | None, typer.Option(help="Default: the embedded model.", exists=True)] = None,
-    config: Annotated[str | None, typer.Option(help="Of the checkpoint; default: its card's.")] = None,
-    folder: Annotated[Path, typer.Option(help="Keeps compiled engines.")] = Path("out/bench/engines"),
-    out: Annotated[Path, typer.Option(help="Where the results go.")] = Path("bench/results"),
+    all_tiles: Annotated[bool, typer.Option("--all", help="Also use fields that the model was trained on.")] = False,
+    draws: Annotated[int, typer.Option(min=1, help="How many draws of exemplars for each field.")] = 3,
+    engine: Annotated[str, typer.Option(help="Engine of the model.")] = "openvino-float32",
+    device: Annotated[str, typer.Option(help="Device of the model.")] = "cpu",
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="Checkpoint; default: the embedded model.", exists=True)
+    ] = None,
+    config: Annotated[str | None, typer.Option(help="Config of the checkpoint; default: its card's.")] = None,
+    folder: Annotated[Path, typer.Option(help="Folder that keeps compiled engines.")] = Path("out/bench/engines"),
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("bench/results"),
 ) -> None:
     """Find the others from three, and compare with boxes and with the automatic mode."""
     logging.getLogger("app").setLevel(logging.ERROR)

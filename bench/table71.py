@@ -52,11 +52,13 @@ TOTAL = "Total"
 
 
 def main(
-    config: Annotated[str, typer.Option(help="Model config; random weights but for `embedded`.")] = "sam2.1_hiera_b+",
-    engine: Annotated[str, typer.Option(help="What runs the model.")] = "torch-float32",
-    runs: Annotated[int, typer.Option(min=1, help="Annotations.")] = RUNS,
-    folder: Annotated[Path, typer.Option(help="Keeps slide, weights and engines.")] = Path("out/bench"),
-    out: Annotated[Path, typer.Option(help="Where the results go.")] = Path("bench/results"),
+    config: Annotated[
+        str, typer.Option(help="Model config; random weights, except for `embedded`.")
+    ] = "sam2.1_hiera_b+",
+    engine: Annotated[str, typer.Option(help="Engine of the model.")] = "torch-float32",
+    runs: Annotated[int, typer.Option(min=1, help="How many annotations.")] = RUNS,
+    folder: Annotated[Path, typer.Option(help="Folder for slide, weights and engines.")] = Path("out/bench"),
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("bench/results"),
 ) -> None:
     """Measure every row of the thesis' table 7.1."""
     logging.getLogger("app").setLevel(logging.ERROR)

@@ -118,7 +118,7 @@ def allow_list(addresses: Iterable[str]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0 is written or as it should be, 1 not as it should be, 2 not possible."""
+    """Run the command; 0: written or up to date, 1: out of date, 2: not possible."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "compose", help="Output of docker compose config --format json: a file, or - for the standard input."
@@ -126,7 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, help="The deployment folder, which has docker-compose.yml.")
     parser.add_argument("--core", default="core", help="Name of Core's service (default: %(default)s).")
     parser.add_argument("--nginx", default="nginx", help="Name of nginx' service (default: %(default)s).")
-    parser.add_argument("--check", action="store_true", help="Only say whether both files are as they should be.")
+    parser.add_argument("--check", action="store_true", help="Only say whether both files are up to date.")
     asked = parser.parse_args(arguments)
     try:
         doors = doors_of(_read(asked.compose), asked.core, asked.nginx)
@@ -154,7 +154,7 @@ def _read(name: str) -> Mapping[str, Any]:
 def _report(folder: Path, files: Mapping[Path, str]) -> int:
     fit = {file: (folder / file).is_file() and (folder / file).read_text() == text for file, text in files.items()}
     for file, fits in fit.items():
-        print(f"{'as it should be    ' if fits else 'not as it should be'}  {folder / file}")
+        print(f"{'up to date ' if fits else 'out of date'}  {folder / file}")
     return 0 if all(fit.values()) else 1
 
 

@@ -166,8 +166,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("patch", type=Path, help="Folder of the patch, such as nginx or core-patch/ce-2025.1.")
     parser.add_argument("tree", type=Path, help="The tree to change.")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--check", action="store_true", help="Only say whether it is applied, and whether it could be.")
-    what.add_argument("--undo", action="store_true", help="Take the patch out again.")
+    what.add_argument("--check", action="store_true", help="Only say whether it is applied or could be.")
+    what.add_argument("--undo", action="store_true", help="Remove the patch.")
     asked = parser.parse_args(arguments)
     try:
         steps = steps_of(asked.patch, asked.tree)

@@ -194,7 +194,7 @@ def _refine(stage: Stage, numbers: Iterable[int], report: Path) -> None:
 
 def main(
     names: Annotated[list[str] | None, typer.Argument(help=f"Of: {', '.join(SCENES)}. Default: all.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the pictures.")] = IMAGES,
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = IMAGES,
 ) -> None:
     """Make screenshots of the viewer."""
     if unknown := set(names or ()) - set(SCENES):

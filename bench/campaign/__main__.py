@@ -30,10 +30,10 @@ _FAMILIES = {
 
 def main(
     runs: Annotated[int, typer.Option(min=1, help="How many trials.")] = 1000,
-    seed: Annotated[int, typer.Option(help="The same seed makes the same trials.")] = 1,
-    first: Annotated[int, typer.Option(min=0, help="Number of the first trial, to play a breach again.")] = 0,
-    replicas: Annotated[int, typer.Option(min=1, max=4, help="Services that share nothing but Core.")] = 2,
-    folder: Annotated[Path, typer.Option(help="Database, slide, logs and the figures.")] = Path("out/campaign"),
+    seed: Annotated[int, typer.Option(help="Seed; the same seed gives the same trials.")] = 1,
+    first: Annotated[int, typer.Option(min=0, help="Number of the first trial, to repeat a breach.")] = 0,
+    replicas: Annotated[int, typer.Option(min=1, max=4, help="How many services share nothing but Core.")] = 2,
+    folder: Annotated[Path, typer.Option(help="Folder for database, slide, logs and figures.")] = Path("out/campaign"),
 ) -> None:
     """Let people refine while everything around them goes wrong, and judge what is left."""
     stderr = Console(stderr=True)

@@ -48,26 +48,26 @@ class Deployment(StrEnum):
 @app.command()
 def run(
     target: Annotated[Deployment, typer.Option(help="Plain uvicorn, or Ray Serve.")] = Deployment.PLAIN,
-    replicas: Annotated[int, typer.Option(min=1, help="Of the model, on Ray Serve.")] = 1,
-    rate: Annotated[float, typer.Option(min=0, help="Sessions that begin in a second: an open load.")] = 0.3,
-    users: Annotated[int, typer.Option(min=0, help="People who are there from the start and stay.")] = 0,
-    seconds: Annotated[float, typer.Option(min=3, max=3600, help="How long boxes are drawn.")] = 30.0,
-    pace: Annotated[
-        float, typer.Option(min=0, help="All thinking times are multiplied by it; 0: nobody thinks.")
-    ] = 1.0,
-    boxes: Annotated[float, typer.Option(min=1, help="Of a session, on average; with users they go on.")] = 8.0,
-    prefetched: Annotated[float, typer.Option(min=0, max=1, help="Share of the boxes that are prepared.")] = 0.9,
+    replicas: Annotated[int, typer.Option(min=1, help="Replicas of the model, on Ray Serve.")] = 1,
+    rate: Annotated[float, typer.Option(min=0, help="Sessions that begin per second (open load).")] = 0.3,
+    users: Annotated[int, typer.Option(min=0, help="People who stay from start to end.")] = 0,
+    seconds: Annotated[float, typer.Option(min=3, max=3600, help="How long people draw boxes, in seconds.")] = 30.0,
+    pace: Annotated[float, typer.Option(min=0, help="Factor for all thinking times; 0: nobody thinks.")] = 1.0,
+    boxes: Annotated[float, typer.Option(min=1, help="Mean number of boxes in a session; unlimited with users.")] = 8.0,
+    prefetched: Annotated[float, typer.Option(min=0, max=1, help="Share of boxes encoded ahead.")] = 0.9,
     again: Annotated[float, typer.Option(min=0, max=0.95, help="Chance of another point and refine.")] = 0.4,
-    slides: Annotated[int, typer.Option(min=1, max=10_000, help="Slides that people look at.")] = 24,
+    slides: Annotated[int, typer.Option(min=1, max=10_000, help="How many slides people look at.")] = 24,
     zipf: Annotated[float, typer.Option(min=0, max=5, help="Exponent of the slides' popularity.")] = 0.8,
-    encode_ms: Annotated[float, typer.Option(help="Of the simulated encoder; negative: the embedded model.")] = 200.0,
-    embedding_share: Annotated[float, typer.Option(min=0.001, max=4, help="Of Hiera-B+'s 16 MiB.")] = 1.0,
+    encode_ms: Annotated[float, typer.Option(help="Time of the simulated encoder; negative: embedded model.")] = 200.0,
+    embedding_share: Annotated[
+        float, typer.Option(min=0.001, max=4, help="Size of an embedding, as a share of Hiera-B+'s 16 MiB.")
+    ] = 1.0,
     side: Annotated[
-        int, typer.Option(min=32, max=1024, help="Of the windows that the simulated model reads, px.")
+        int, typer.Option(min=32, max=1024, help="Side of the windows that the simulated model reads, px.")
     ] = 1024,
-    processes: Annotated[int, typer.Option(min=1, max=16, help="Of the generator.")] = 1,
-    seed: Annotated[int, typer.Option(help="Another seed is another crowd.")] = 0,
-    folder: Annotated[Path, typer.Option(help="Keeps the slide.")] = Path("out/load"),
+    processes: Annotated[int, typer.Option(min=1, max=16, help="Processes of the load generator.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed; another seed gives another crowd.")] = 0,
+    folder: Annotated[Path, typer.Option(help="Folder that keeps the slide.")] = Path("out/load"),
 ) -> None:
     """Let one crowd loose on one deployment."""
     _quiet()
@@ -95,10 +95,12 @@ def run(
 
 @app.command(name="capacity")
 def all_questions(
-    quick: Annotated[bool, typer.Option(help="Minutes in place of half an hour.")] = False,
-    folder: Annotated[Path, typer.Option(help="Keeps the slide.")] = Path("out/load"),
-    docs: Annotated[Path | None, typer.Option(help="Its capacity.md and images are brought up to date.")] = None,
-    out: Annotated[Path, typer.Option(help="For the page; has results of `python -m bench`.")] = Path("bench/results"),
+    quick: Annotated[bool, typer.Option(help="Take minutes instead of half an hour.")] = False,
+    folder: Annotated[Path, typer.Option(help="Folder that keeps the slide.")] = Path("out/load"),
+    docs: Annotated[Path | None, typer.Option(help="Folder whose capacity.md and images are updated.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the page, with the results of `python -m bench`.")] = Path(
+        "bench/results"
+    ),
 ) -> None:
     """Ask every question, and write a page."""
     _quiet()

@@ -114,7 +114,7 @@ def test_a_confidence_that_cannot_be_measured_is_told_and_not_invented(dataset: 
     found = measured(open_model("embedded"), [(dataset, some)], CPU, seed=0)
     assert isinstance(found, str)
     assert on_a_card(found) == {"uncalibrated": found}
-    assert told(found).startswith("The confidence of the new weights is uncalibrated. A calibration needs objects of 4")
+    assert told(found).startswith("The confidence of the new weights is uncalibrated. A calibration needs objects on")
 
 
 def in_odd_stain(image: np.ndarray) -> np.ndarray:

@@ -137,8 +137,8 @@ def judged(found: Sequence[Sample]) -> Judged:
     slides = sorted({sample.slide for sample in found})
     if len(slides) < LEAST_SLIDES:
         raise BrokenDataset(
-            f"A calibration needs objects of {LEAST_SLIDES} slides at least, to be checked on slides that it was not"
-            f" fitted on; there are {len(slides)}."
+            f"A calibration needs objects on at least {LEAST_SLIDES} slides, so that it can be checked on slides that"
+            f" were not used for the fit; there are {len(slides)}."
         )
     masks = tuple(_compared(kind, [s for s in found if s.kind == kind]) for kind in get_args(PromptKind))
     rules: dict[PromptKind, Rule] = {

@@ -15,8 +15,8 @@ def which_mask(judged: Judged) -> Table:
         if n
     ]
     note = (
-        "Mean IoU, every dataset alike; in brackets the standard error of the difference. The single mask is taken"
-        " where it is better by more than that; the card tells the service."
+        "Mean IoU with equal weight for each dataset; in brackets the standard error of the difference. The single mask"
+        " is used if it is better by more than that; the card tells the service."
     )
     return Table("Which mask", note, ("Prompts", "n", "best of three", "single mask against it", "taken"), tuple(rows))
 

@@ -134,8 +134,8 @@ def _loosened(summary: Summary, model: str) -> Table:
         for recipe in LOOSE_RECIPES
     ]
     note = (
-        "Mean IoU. What a sloppy box costs, and what a point is worth then. Boxes of one kind are the same boxes."
-        " The window stays twice the object; the service would take twice the box."
+        "Mean IoU: the cost of a loose box, and the benefit of a point with it. Rows of one kind use the same boxes."
+        " The window stays twice the object; the service would use twice the box."
     )
     return Table("Loose boxes", note, ("Prompts", *map(_name, groups)), tuple(rows))
 
@@ -188,8 +188,8 @@ def _postprocessing(summary: Summary, model: str) -> Table:
             cells += [_cell(mean(summary, model, prompt, ALL_OBJECTS, metric))]
         rows.append((_LABELS[metric], *cells))
     note = (
-        "Opening, closing, and the components that matter, as the service does it. The author measured shapes by the"
-        " first outline of a mask alone, with a coarser polygon; the text speaks of the whole mask. Both are here."
+        "Opening, closing and selection of components, as in the service. The author measured shapes only on the first"
+        " outline of a mask, with a coarser polygon; the text refers to the whole mask. Both are shown."
     )
     head = ("Metric", "box", "box (post-pro)", TYPES, f"{TYPES} (post-pro)")
     return Table("Post-processing (as the thesis' table 5.9)", note, head, tuple(rows))
@@ -205,7 +205,7 @@ def _recirculation(summary: Summary, model: str) -> Table:
         rows.append((_label(metric), *cells))
     head = ("Metric", *(name for prompt in RECIRCULATED for name in (prompt, f"{prompt}, recirculated")))
     note = (
-        f"The first mask given back as a mask prompt beside the others, in the values that the checkpoint knows. {_RAW}"
+        f"The first mask, used as a mask prompt beside the others, with the values that the checkpoint learned. {_RAW}"
     )
     return Table("Recirculation (method of the thesis' table 5.13)", note, head, tuple(rows))
 
@@ -216,7 +216,7 @@ def _shift(summary: Summary, model: str) -> Table:
         names = ("loose mask", "scribble mask", "all", "all, scribble")
         rows.append((_label(metric), *(_cell(mean(summary, model, name, ALL_OBJECTS, metric)) for name in names)))
     head = ("Metric", "mask only: loose dilation", "scribble", "all prompts: loose dilation", "scribble")
-    note = f"How well the model bears another kind of mask prompt than it was trained on. {_RAW}"
+    note = f"How well the model handles mask prompts of another kind than those of its training. {_RAW}"
     return Table(
         "Shift of the mask prompts (method of the thesis' tables 5.16 and 5.17, one point of each kind)",
         note,
