@@ -18,7 +18,7 @@ SIZES = (0.1, 2.0)
 LEAST_CONTRAST = 20.0
 """Grey levels; see `Sight`. Glass has at most 9, the palest of 504 real objects had 36."""
 MOST_SOFTNESS = 0.80
-SOFT, LEAST_SHARPNESS = 0.70, 0.13
+SOFT, LEAST_SHARPNESS = 0.68, 0.13
 """A window that is softer than the first is out of focus; one that is softer than the second, if its edges are less
 steep than the third, too. See `Sight`; source of all of these: ``python -m bench.doubts``, and decision 0034."""
 

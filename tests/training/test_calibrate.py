@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from app.geometry.choices import PromptKind
 from app.geometry.judgement import SIGNS, Judgement
+from app.geometry.masks import Mask
 from app.geometry.signs import Signs
 from app.segmenter.weights import choose
 from app.segmenter.weights.choice import EMBEDDED_MODEL
@@ -23,7 +24,7 @@ from app.settings import SegmenterSettings, Settings
 from training.cli import app
 from training.dataset import Dataset
 from training.errors import BrokenDataset
-from training.evaluation.calibrate import LEAST_SLIDES, RECIPES, Sample, judged
+from training.evaluation.calibrate import LEAST_SLIDES, RECIPES, Sample, _as_outlined, judged
 from training.evaluation.cards import left_out
 from training.evaluation.monotone import calibration_error, fit, isotonic, reliability
 from training.evaluation.whole import unseen
@@ -42,6 +43,14 @@ def sample(
     return Sample(
         dataset, f"{dataset}/{slide}", kind, {"best": iou, "single": iou + gain}, {"best": signs, "single": signs}
     )
+
+
+def test_masks_are_measured_without_their_spurs_as_the_service_outlines_them() -> None:
+    rows, columns = np.mgrid[:256, :256]
+    disc, spur = np.hypot(rows - 128, columns - 100) < 60, (abs(rows - 128) < 4) & (columns > 100) & (columns < 220)
+    mask = Mask(np.where(disc | spur, 5, -5).astype(np.float32), 0.9)
+    assert not _as_outlined(mask, np.empty((0, 2)))[:, 720:].any()
+    assert _as_outlined(mask, np.array([[800.0, 514.0]]))[:, 720:].any()  # somebody has clicked on it
 
 
 @given(st.lists(st.tuples(shares, st.floats(0.01, 10)), min_size=1, max_size=30))

@@ -12,7 +12,7 @@ MODEL = ModelInfo("lab", "configured", "0" * 64, "float32", "cpu")
 DEMO = ModelInfo("embedded", "embedded", "0" * 64, "float32", "cpu")
 SURE, UNSURE = Confidence(0.9, calibrated=True), Confidence(0.5, calibrated=True)
 CLEAR, GLASS = Sight(120, 0.4, 0.3), Sight(4, 0.9, 0.95)
-SOFT, VERY_SOFT = Sight(120, 0.1, 0.75), Sight(120, 0.4, 0.85)
+SOFT, VERY_SOFT = Sight(120, 0.1, 0.69), Sight(120, 0.4, 0.85)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from rich.progress import track
 
 from app.geometry.choices import PromptKind
 from app.geometry.judgement import SIGNS, Judgement, Rule
-from app.geometry.masks import clean_mask, mask_in_model_frame
+from app.geometry.masks import BoolMask, Mask, clean_mask, mask_in_model_frame, without_spurs
 from app.geometry.prompts import PointLabel, prompt_kind
 from app.geometry.signs import Signs, signs_of
 from training import prompts
@@ -117,13 +117,18 @@ def samples(dataset: Dataset, items: Sequence[Item], model: Model, seed: int) ->
             kind = prompt_kind([PointLabel(int(label)) for label in given.labels])
             taken = {rule: masks.named(rule) for rule in get_args(Rule)}
             iou = {
-                rule: overlap(clean_mask(mask_in_model_frame(masks.of(name).logits)), truth)["iou"]
+                rule: overlap(_as_outlined(masks.of(name), given.points[given.labels == 1]), truth)["iou"]
                 for rule, name in taken.items()
             }
             found.append(
                 Sample(item.dataset, item.slide, kind, iou, {rule: signs_of(masks, taken[rule]) for rule in taken})
             )
     return found
+
+
+def _as_outlined(mask: Mask, shown: Floats) -> BoolMask:
+    """Clean a mask as the service does before it draws a smooth outline; `shown` are the points on the object."""
+    return clean_mask(without_spurs(mask_in_model_frame(mask.logits), shown))
 
 
 def judged(found: Sequence[Sample]) -> Judged:
