@@ -111,8 +111,8 @@ test-browser: $(READY) viewer ## Drive the demo's viewer in Chromium, with a scr
 demo: $(LIGHT) viewer ## Embedded Cytomine and service; refines a sample (ONCE=1 stops then, PORT=, SLIDE=file)
 	$(PY) -m demo --port $(PORT) $(if $(ONCE),--once) $(if $(SLIDE),--slide "$(SLIDE)")
 
-bench: $(if $(GPU),,$(READY)) ## Measure the service beside the thesis' pipeline (QUICK=1 in minutes, CONFIG=, BENCH_ENGINE=); GPU=1: the model alone
-	$(if $(GPU),$(if $(wildcard $(PY)),$(PY),$(PYTHON)) -m bench.gpu --config "$(CONFIG)",$(PY) -m bench $(if $(QUICK),--quick) --config "$(CONFIG)" --engine "$(BENCH_ENGINE)")
+bench: $(if $(GPU),,$(READY)) ## Measure the service beside the thesis' pipeline (QUICK=1 in minutes, CONFIG=, BENCH_ENGINE=); GPU=1 [ARGS=--compiling]: the model alone
+	$(if $(GPU),$(if $(wildcard $(PY)),$(PY),$(PYTHON)) -m bench.gpu --config "$(CONFIG)" $(ARGS),$(PY) -m bench $(if $(QUICK),--quick) --config "$(CONFIG)" --engine "$(BENCH_ENGINE)")
 
 campaign: $(READY) ## Refine while everything goes wrong at random, and judge what is left (RUNS=1000, SEED=1)
 	$(PY) -m bench.campaign --runs $(RUNS) --seed $(SEED)

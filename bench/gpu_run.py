@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from app.segmenter.engines.measuring import warmed
 from app.segmenter.engines.names import EngineName
@@ -33,21 +35,42 @@ class Run:
     """On the monotonic clock: no section begins later."""
     compiling: bool
     found: dict[str, Any] = field(default_factory=dict)
+    _open: dict[EngineName, Sam2Segmenter] = field(default_factory=dict)
+    """The one that was asked for last: loading and recording it take seconds, and compiling more."""
 
     @contextmanager
     def opened(self, engine: EngineName) -> Iterator[Sam2Segmenter]:
-        """Load an engine, warm."""
-        chosen = {"device": self.device, "engine": engine, "engine_folder": self.folder / "engines", "max_waiting": 999}
-        settings = SegmenterSettings.model_validate(chosen)
-        with closing(load_segmenter(settings, self.weights, compiling=self.compiling)) as segmenter:
-            warmed(segmenter)
-            yield segmenter
+        """Load an engine, warm, unless it is the one that was asked for before."""
+        if engine not in self._open:
+            self.close()
+            self._open[engine] = self.load(engine)
+            warmed(self._open[engine])
+        yield self._open[engine]
 
-    def section(self, name: str, ask: Callable[[], Any]) -> None:
+    def load(self, engine: EngineName) -> Sam2Segmenter:
+        """Load an engine."""
+        chosen = {"device": self.device, "engine": engine, "engine_folder": self.folder / "engines", "max_waiting": 999}
+        return load_segmenter(SegmenterSettings.model_validate(chosen), self.weights, compiling=self.compiling)
+
+    def close(self) -> None:
+        """End the engine that is open, and give its memory back: the next one is charged for its own alone."""
+        for segmenter in self._open.values():
+            segmenter.close()
+        self._open.clear()
+        gc.collect()
+        if self.device.startswith("cuda"):
+            torch.cuda.empty_cache()
+
+    def answer(self, section: str) -> Any:
+        """Give what a section found; None where it failed, or was left out."""
+        answer = self.found.get(section, {}).get("answer")
+        return None if isinstance(answer, str) else answer
+
+    def section(self, name: str, ask: Callable[[], Any], *, at_any_time: bool = False) -> None:
         """Answer a question, unless the time is over, and write down what is known by now."""
         start = time.monotonic()
         try:
-            answer = ask() if start < self.until else "left out: the time was over"
+            answer = ask() if at_any_time or start < self.until else "left out: the time was over"
         except Exception as error:  # one that fails costs the others nothing
             answer = f"failed: {type(error).__name__}: {error}"
         self.found[name] = {"seconds": round(time.monotonic() - start, 1), "answer": answer}

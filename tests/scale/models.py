@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -39,6 +40,7 @@ class TimedSegmenter(DarkSegmenter):
         if settings.segmenter.config == "broken":
             raise ValueError("no such weights")
         self._encode_s = encode_s
+        self._gate = _gate(settings)
         self._sha256 = settings.segmenter.sha256 or OLD
         self._queue: EncoderQueue[WindowImage, StampedEmbedding] = EncoderQueue(
             self._encode, batch=batch, max_waiting=settings.segmenter.max_waiting
@@ -67,7 +69,24 @@ class TimedSegmenter(DarkSegmenter):
 
     def _encode(self, images: list[WindowImage]) -> list[StampedEmbedding]:
         time.sleep(self._encode_s)
+        while self._gate.exists():
+            time.sleep(0.02)
         return [StampedEmbedding(np.array(each.pixels[..., 0] < 128), self._sha256, os.getpid()) for each in images]
+
+
+@contextmanager
+def held(settings: Settings) -> Iterator[None]:
+    """Let no encoder of these settings finish meanwhile, in whatever process it is."""
+    gate = _gate(settings)
+    gate.touch()
+    try:
+        yield
+    finally:
+        gate.unlink()
+
+
+def _gate(settings: Settings) -> Path:
+    return settings.segmenter.engine_folder / "held"
 
 
 quick = partial(TimedSegmenter, encode_s=0.02)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Sized
+
 import ray
+
+from tests.waiting import until
 
 
 def replicas(kind: str, service: str = "") -> dict[str, object]:
@@ -19,3 +23,9 @@ def replicas(kind: str, service: str = "") -> dict[str, object]:
 def kill(actor: object) -> None:
     """End a process at once, whatever it is doing."""
     ray.kill(actor, no_restart=True)
+
+
+def more(lists: Sequence[Sized], by: int = 2) -> None:
+    """Wait until each list has grown: everybody has begun and finished something meanwhile."""
+    wanted = [len(each) + by for each in lists]
+    until(lambda: all(len(each) >= least for each, least in zip(lists, wanted, strict=True)))

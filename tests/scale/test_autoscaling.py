@@ -72,14 +72,16 @@ def test_lines_that_grow_bring_replicas_and_quiet_ends_them() -> None:
     assert sorted(encoded) == list(range(len(encoded)))
 
 
-def test_the_router_is_built_on_parts_of_the_version_that_was_tested() -> None:
-    """`SameEdge` overrides a method that Ray does not promise to keep; another version may go without it, unseen."""
+def test_what_ray_does_not_promise_to_keep_is_as_in_the_version_that_was_tested() -> None:
+    """`SameEdge` overrides a method that another version may go without, unseen; `RaySegmenter` calls one."""
     from ray.serve._private.common import StreamingHTTPRequest
     from ray.serve.experimental.consistent_hash_router import ConsistentHashRouter
+    from ray.serve.handle import DeploymentResponse
     from ray.serve.request_router import PendingRequest
 
     assert version("ray").startswith("2.60.")
     assert "_routing_key" in vars(ConsistentHashRouter)
+    assert "_to_object_ref_sync" in vars(DeploymentResponse)
     request = StreamingHTTPRequest({"type": "http", "path": "/sam/annotations/7/refine"}, proxy_actor_name="proxy")
     router = object.__new__(SameEdge)
     assert router._routing_key(PendingRequest(args=[request], kwargs={}, metadata=None)) == "annotation 7"

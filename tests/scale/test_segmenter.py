@@ -19,18 +19,21 @@ from app.usecases.ports import Claim, QueueLoad
 from scale.segmenter import RaySegmenter
 from tests import ray_lab
 from tests.contract.test_segmenter import box, window
-from tests.lab import long_on_ray
-from tests.scale.models import NEW, OLD
-from tests.scale.replicas import kill, replicas
+from tests.scale.models import NEW, OLD, held
+from tests.scale.replicas import kill, more, replicas
 from tests.waiting import until
-
-SETTINGS = Settings(segmenter=SegmenterSettings(device="cpu", max_waiting=8, demo_model=True))
 
 
 @pytest.fixture(scope="module")
-def pair() -> Iterator[RaySegmenter]:
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    folder = tmp_path_factory.mktemp("engines")
+    return Settings(segmenter=SegmenterSettings(device="cpu", max_waiting=8, engine_folder=folder, demo_model=True))
+
+
+@pytest.fixture(scope="module")
+def pair(settings: Settings) -> Iterator[RaySegmenter]:
     """Two replicas that take a fifth of a second for a window."""
-    with ray_lab.segmenter("tests.scale.models:fixed", SETTINGS, replicas=2) as segmenter:
+    with ray_lab.segmenter("tests.scale.models:fixed", settings, replicas=2) as segmenter:
         yield segmenter
 
 
@@ -39,9 +42,10 @@ def made_by(segmenter: RaySegmenter, number: int = 0) -> int:
     return ray.get(embedding.at).embedding.process
 
 
-def at_work(segmenter: RaySegmenter) -> bool:
-    """Whether a replica encodes at this moment."""
-    return any(about.load.running for about in segmenter._model.broadcast("about").results(timeout_s=5))
+def line(segmenter: RaySegmenter) -> tuple[int, int]:
+    """Count the windows that wait at a replica, and those that are encoded."""
+    loads = [about.load for about in segmenter._model.broadcast("about").results(timeout_s=30)]
+    return sum(load.waiting for load in loads), sum(load.running for load in loads)
 
 
 def of_the_dead(value: object) -> ray.ObjectRef:
@@ -102,18 +106,21 @@ def test_a_lost_embedding_is_made_again_once(pair: RaySegmenter, monkeypatch: py
     assert pair.decode(lost, box(100, 100)).logits.tobytes() == expected.logits.tobytes()
 
 
-def test_a_window_that_is_being_encoded_is_finished_though_it_was_given_up(pair: RaySegmenter) -> None:
+def test_a_window_that_is_being_encoded_is_finished_though_it_was_given_up(
+    pair: RaySegmenter, settings: Settings
+) -> None:
     given_up = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        encoding = pool.submit(pair.encode, window(10, 10), Claim(given_up=given_up.is_set))
-        until(lambda: encoding.done() or at_work(pair))
-        given_up.set()
+        with held(settings):
+            encoding = pool.submit(pair.encode, window(10, 10), Claim(given_up=given_up.is_set))
+            until(lambda: line(pair) == (0, 1))
+            given_up.set()
         assert encoding.result().nbytes > 0
     with pytest.raises(CallerGone):
         pair.encode(window(10, 10), Claim(given_up=given_up.is_set))
 
 
-def test_users_take_turns_at_each_replica(pair: RaySegmenter) -> None:
+def test_users_take_turns_at_each_replica(pair: RaySegmenter, settings: Settings) -> None:
     """One user fills both lines; another who comes last is served long before the first one's last."""
     done: list[str] = []
 
@@ -121,39 +128,44 @@ def test_users_take_turns_at_each_replica(pair: RaySegmenter) -> None:
         pair.encode(window(10, 10), Claim(user))
         done.append(user)
 
-    with ThreadPoolExecutor(13) as pool:
+    with ThreadPoolExecutor(13) as pool, held(settings):
         for _ in range(12):
             pool.submit(encode, "greedy")
-        time.sleep(0.1)
+        until(lambda: line(pair) == (10, 2))
         pool.submit(encode, "modest")
+        until(lambda: line(pair) == (11, 2))
+    assert len(done) == 13
     assert done.index("modest") <= 6
 
 
-@long_on_ray
-def test_a_replica_that_dies_is_replaced_and_nobody_notices() -> None:
+@pytest.mark.long
+def test_a_replica_that_dies_is_replaced_and_nobody_notices(settings: Settings) -> None:
     with (
-        ray_lab.segmenter("tests.scale.models:fixed", SETTINGS, "dying", replicas=2) as segmenter,
+        ray_lab.segmenter("tests.scale.models:fixed", settings, "dying", replicas=2) as segmenter,
         ThreadPoolExecutor(6) as pool,
     ):
         kept = segmenter.encode(window(100, 100), Claim())
         expected = segmenter.decode(kept, box(100, 100))
         names = set(replicas("model", "dying"))
-        over = time.monotonic() + 6
+        over, done = threading.Event(), []
 
-        def work(number: int) -> int:
-            done = 0
-            while time.monotonic() < over:
-                made = segmenter.encode(window(100, 100), Claim(number, deadline=time.monotonic() + 30))
+        def work(number: int) -> None:
+            while not over.is_set():
+                made = segmenter.encode(window(100, 100), Claim(number))
                 assert segmenter.decode(made, box(100, 100)).logits.tobytes() == expected.logits.tobytes()
-                done += 1
-            return done
+                done.append(number)
 
         futures = [pool.submit(work, number) for number in range(6)]
-        time.sleep(1)
-        victim = next(iter(names))
-        kill(replicas("model", "dying")[victim])
-        assert sum(future.result() for future in futures) > 20
-        until(lambda: len(set(replicas("model", "dying")) - {victim}) >= len(names))
+        try:
+            more([done], 6)
+            victim = next(iter(names))
+            kill(replicas("model", "dying")[victim])
+            until(lambda: len(set(replicas("model", "dying")) - {victim}) >= len(names))
+            more([done], 12)
+        finally:
+            over.set()
+        for future in futures:
+            future.result()  # an error of any is one of the test
         assert segmenter.decode(kept, box(100, 100)).logits.tobytes() == expected.logits.tobytes()
 
 
@@ -168,7 +180,7 @@ def declared(**weights: str) -> dict[str, object]:
     }
 
 
-@long_on_ray
+@pytest.mark.long
 def test_weights_are_swapped_under_load_without_an_error() -> None:
     """An answer comes from the old weights or the new ones, says which, and never from a mixture."""
     ray_lab.base_url()
@@ -176,34 +188,35 @@ def test_weights_are_swapped_under_load_without_an_error() -> None:
     segmenter = RaySegmenter(serve.get_deployment_handle("model", "swapped"), 45.0, lambda: QueueLoad(0, 0, 0.0))
     processes = set(replicas("model", "swapped"))
     kept, over = segmenter.encode(window(100, 100), Claim()), threading.Event()
+    seen: list[list[str]] = [[] for _ in range(4)]
 
-    def work(number: int) -> list[str]:
-        seen = []
+    def work(number: int) -> None:
         while not over.is_set():
             made = segmenter.encode(window(100, 100), Claim(number))
             segmenter.decode(made, box(100, 100))
-            seen.append(segmenter.info.sha256)
+            seen[number].append(segmenter.info.sha256)
             segmenter.decode(kept, box(100, 100))
-        return seen
 
     with ThreadPoolExecutor(4) as pool:
         futures = [pool.submit(work, number) for number in range(4)]
         try:
-            time.sleep(1)
+            more(seen)
             ray_lab.declare(declared(sha256=NEW))
             until(lambda: {segmenter.encode(window(9, 9), Claim()).info.sha256 for _ in range(8)} == {NEW})
             ray_lab.declare(declared(sha256=NEW, config="broken"))  # cannot be loaded: those before stay
-            time.sleep(3)
+            time.sleep(3)  # the time that loading takes, and some
+            more(seen)
         finally:
             over.set()
         for future in futures:
-            seen = future.result()
-            assert (seen[0], seen[-1], set(seen)) == (OLD, NEW, {OLD, NEW})
+            future.result()
+    for mine in seen:
+        assert (mine[0], mine[-1], set(mine)) == (OLD, NEW, {OLD, NEW})
     assert set(replicas("model", "swapped")) == processes  # none was started anew
     ray_lab.declare()
 
 
-@long_on_ray
+@pytest.mark.long
 def test_a_model_that_cannot_be_started_is_told() -> None:
     broken = Settings(segmenter=SegmenterSettings(config="broken", demo_model=True))
     with (

@@ -28,9 +28,9 @@ from app.settings import Settings
 from demo.cytomine.faults import Fault
 from demo.cytomine.server import EmbeddedCytomine
 from tests import ray_lab
-from tests.lab import BOX, DISC, DISC_RADIUS, DISC_X, DISC_Y, HEADERS, SECRET, Lab, long_on_ray, settings_for, settle
-from tests.scale.models import NEW, OLD
-from tests.scale.replicas import kill, replicas
+from tests.lab import BOX, DISC, DISC_RADIUS, DISC_X, DISC_Y, HEADERS, SECRET, Lab, settings_for, settle
+from tests.scale.models import NEW, OLD, held
+from tests.scale.replicas import kill, more, replicas
 from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,13 +44,13 @@ def cytomine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedCytom
         yield embedded
 
 
-def impatient(cytomine: EmbeddedCytomine, waiting: int = 32) -> Settings:
+def impatient(cytomine: EmbeddedCytomine, **segmenter: object) -> Settings:
     """Give settings in which every box is encoded by itself."""
     settings = settings_for(cytomine, max_in_flight=64)
     return settings.model_copy(
         update={
             "refine": settings.refine.model_copy(update={"reuse_windows": False}),
-            "segmenter": settings.segmenter.model_copy(update={"max_waiting": waiting}),
+            "segmenter": settings.segmenter.model_copy(update=segmenter),
         }
     )
 
@@ -117,6 +117,8 @@ def test_no_secret_no_work_under_the_path_of_a_service(lab: Lab) -> None:
 
 @pytest.mark.long
 def test_one_page_has_the_figures_of_all_replicas(lab: Lab) -> None:
+    assert lab.refine(lab.draw(BOX)).status_code == 200
+
     def seen() -> dict[str, set[str]]:
         page = httpx.get(f"{lab.service_url}/metrics", trust_env=False).text
         samples = [sample for family in text_string_to_metric_families(page) for sample in family.samples]
@@ -133,18 +135,21 @@ def test_one_page_has_the_figures_of_all_replicas(lab: Lab) -> None:
     assert "refine_queue_waiting" not in found["ingress"]  # it would count twice
 
 
-@long_on_ray
-def test_too_many_are_told_when_to_come_back(cytomine: EmbeddedCytomine) -> None:
-    url = ray_lab.new_url()
-    with ray_lab.serving(impatient(cytomine, waiting=2), url, replicas=2, factory=FIXED):
+@pytest.mark.long
+def test_too_many_are_told_when_to_come_back(cytomine: EmbeddedCytomine, tmp_path: Path) -> None:
+    url, settings = ray_lab.new_url(), impatient(cytomine, max_waiting=2, engine_folder=tmp_path)
+    with ray_lab.serving(settings, url, replicas=2, factory=FIXED):
         lab = settle(cytomine, "busy", url)
-        drawn = [draw(lab, number) for number in range(24)]
+        drawn = [draw(lab, number) for number in range(12)]
         lab.cytomine.faults.clear()
-        with ThreadPoolExecutor(24) as pool:
-            answers = list(pool.map(lambda each: lab.refine(each.annotation), drawn))
+        with ThreadPoolExecutor(12) as pool:
+            with held(settings):  # until all have come: each replica has one at work and two in line
+                asked = [pool.submit(lab.refine, each.annotation) for each in drawn]
+                until(lambda: sum(each.done() for each in asked) >= 12 - 2 * (1 + 2))
+            answers = [each.result() for each in asked]
         statuses = Counter(answer.status_code for answer in answers)
         assert set(statuses) == {200, 503}
-        assert statuses[200] >= 6  # both replicas' lines were used
+        assert statuses[200] > 1 + 2  # both replicas' lines were used
         for answer in answers:
             if answer.status_code == 503:
                 assert int(answer.headers["Retry-After"]) >= 1
@@ -152,22 +157,21 @@ def test_too_many_are_told_when_to_come_back(cytomine: EmbeddedCytomine) -> None
         assert_nothing_half_done(lab, drawn)
 
 
-@long_on_ray
+@pytest.mark.long
 def test_replicas_die_under_load_and_nothing_is_half_done(lab: Lab, record_property: pytest.RecordProperty) -> None:
     name = lab.service_url.rpartition("/")[2]
     edges, models = replicas("ingress", name), replicas("model", name)
-    start = time.monotonic()
-    over = start + 12
+    start, over = time.monotonic(), threading.Event()
     guard, drawn, seen = threading.Lock(), [], []
     lab.cytomine.faults.clear()
 
     def person(number: int) -> None:
-        while time.monotonic() < over:
+        while not over.is_set():
             with guard:
                 mine = draw(lab, len(drawn))
                 drawn.append(mine)
             try:
-                status = lab.refine(mine.annotation, timeout_s=20).status_code
+                status = lab.refine(mine.annotation).status_code
             except httpx.TransportError:
                 status = 0
             with guard:
@@ -177,16 +181,21 @@ def test_replicas_die_under_load_and_nothing_is_half_done(lab: Lab, record_prope
 
     with ThreadPoolExecutor(6) as pool:
         people = [pool.submit(person, number) for number in range(6)]
-        time.sleep(2)
-        kill(next(iter(models.values())))
-        time.sleep(3)
-        assert {status for _, status in seen} == {200}  # of the model's replica nobody noticed anything
-        killed = time.monotonic() - start
-        kill(next(iter(edges.values())))
+        try:
+            more([seen], 6)
+            kill(next(iter(models.values())))
+            more([seen], 18)  # each of the six was asked for by then, and asked again
+            assert {status for _, status in seen} == {200}  # of the model's replica nobody noticed anything
+            killed = time.monotonic() - start
+            kill(next(iter(edges.values())))
+            until(lambda: any(status != 200 for _, status in seen))
+            away = len(seen)
+            until(lambda: any(status == 200 for _, status in seen[away:]))
+        finally:
+            over.set()
         for each in people:
             each.result()
-    until(lambda: is_ready(lab.service_url))
-    again = min((at for at, status in seen if status == 200 and at > killed + 0.5), default=float("inf")) - killed
+    again = next(at for at, status in seen[away:] if status == 200) - killed
     statuses = Counter(status for _, status in seen)
     record_property("statuses", dict(statuses))
     record_property("seconds without an edge", again)
@@ -196,7 +205,7 @@ def test_replicas_die_under_load_and_nothing_is_half_done(lab: Lab, record_prope
     assert_nothing_half_done(lab, drawn)
 
 
-@long_on_ray
+@pytest.mark.long
 def test_what_has_begun_is_finished_before_the_end(cytomine: EmbeddedCytomine) -> None:
     url = ray_lab.new_url()
     with ThreadPoolExecutor(2) as pool:
@@ -206,13 +215,14 @@ def test_what_has_begun_is_finished_before_the_end(cytomine: EmbeddedCytomine) -
             lab.cytomine.faults.clear()
             lab.cytomine.faults.add(Fault("slow", path="/window", seconds=1.0, times=None))
             answers = [pool.submit(lab.refine, each.annotation) for each in drawn]
-            until(lambda: lab.requests("GET"))
+            asked = {f"/api/annotation/{each.annotation}.json" for each in drawn}
+            until(lambda: asked <= set(lab.requests("GET")))
         assert [answer.result().status_code for answer in answers] == [200, 200]
     assert lab.location(drawn[0].annotation) != drawn[0].box
     assert_nothing_half_done(lab, drawn)
 
 
-@long_on_ray
+@pytest.mark.long
 def test_edges_share_what_one_of_them_has_encoded(cytomine: EmbeddedCytomine) -> None:
     url = ray_lab.new_url()
     with ray_lab.serving(impatient(cytomine), url, factory=FIXED, ingresses=2):
@@ -231,7 +241,7 @@ def test_edges_share_what_one_of_them_has_encoded(cytomine: EmbeddedCytomine) ->
         until(lambda: lab.refine(number, dry_run=True).status_code == 200)
 
 
-@long_on_ray
+@pytest.mark.long
 def test_the_file_for_serve_deploy_runs_and_swaps_weights_while_people_refine(cytomine: EmbeddedCytomine) -> None:
     ray_lab.declare(of_the_file(cytomine, sha256=OLD))
     url = f"{ray_lab.base_url()}/from-the-file"
@@ -239,26 +249,27 @@ def test_the_file_for_serve_deploy_runs_and_swaps_weights_while_people_refine(cy
     lab, over = settle(cytomine, "file", url), threading.Event()
     numbers = itertools.count()  # boxes that nobody drew before: windows at hand are decoded by their own weights
 
-    def person(_: int) -> list[tuple[int, str]]:
-        seen = []
+    seen: list[list[tuple[int, str]]] = [[] for _ in range(3)]
+
+    def person(number: int) -> None:
         while not over.is_set():
             answer = lab.refine(draw(lab, next(numbers)).annotation)
-            seen.append((answer.status_code, answer.json().get("model", {}).get("checkpoint_sha256", "")))
-        return seen
+            seen[number].append((answer.status_code, answer.json().get("model", {}).get("checkpoint_sha256", "")))
 
     with ThreadPoolExecutor(3) as pool:
         people = [pool.submit(person, number) for number in range(3)]
         try:
-            time.sleep(1)
+            more(seen, 1)
             ray_lab.declare(of_the_file(cytomine, sha256=NEW))
             until(lambda: {sha256_of(lab, next(numbers)) for _ in range(8)} == {NEW})  # both replicas
-            time.sleep(3)
+            more(seen)
         finally:
             over.set()
         for each in people:
-            seen = each.result()
-            assert {status for status, _ in seen} == {200}
-            assert (seen[0][1], seen[-1][1], {sha256 for _, sha256 in seen}) == (OLD, NEW, {OLD, NEW})
+            each.result()
+    for mine in seen:
+        assert {status for status, _ in mine} == {200}
+        assert (mine[0][1], mine[-1][1], {sha256 for _, sha256 in mine}) == (OLD, NEW, {OLD, NEW})
     ray_lab.declare()
 
 
@@ -286,7 +297,7 @@ def sha256_of(lab: Lab, number: int) -> str:
     return str(lab.refine(draw(lab, number).annotation, dry_run=True).json()["model"]["checkpoint_sha256"])
 
 
-@long_on_ray
+@pytest.mark.long
 def test_the_command_ends_everything_that_it_started(cytomine: EmbeddedCytomine, tmp_path: Path) -> None:
     temporary = Path(tempfile.mkdtemp())  # the paths of Ray's sockets must be short
     account = cytomine.store.add_user("refine-service")
