@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis.extra import numpy as hnp
 
-from app.geometry.masks import Mask, Masks, clean_mask, large_components, mask_in_model_frame, without_spurs
+from app.geometry.masks import (
+    SPUR_SHARE,
+    Mask,
+    Masks,
+    clean_mask,
+    large_components,
+    mask_in_model_frame,
+    without_spurs,
+)
 
 
 def square(x: int, y: int, width: int, height: int, side: int = 1024) -> np.ndarray:
@@ -154,3 +162,14 @@ def test_nothing_is_added_and_something_is_left(mask: np.ndarray) -> None:
     found = without_spurs(mask)
     assert not (found & ~mask).any()
     assert found.any() == mask.any()
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_spurs_are_those_of_the_whole_window(seed: int) -> None:
+    """The boxes that are looked at are large enough: an opening of the whole window gives the same."""
+    field = cv2.GaussianBlur(np.random.default_rng(seed).normal(size=(256, 256)), (0, 0), 4 + seed % 5)
+    mask = (drawn((100, 80, 40)) & (field > -field.std())) | (field > 2 * field.std())  # a torn object and specks
+    depth = cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    radius = SPUR_SHARE * float(depth.max())
+    away = cv2.distanceTransform((depth <= radius).view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    assert (without_spurs(mask) == (mask & (away <= radius))).all()
