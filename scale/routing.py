@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
 from ray.serve.experimental.consistent_hash_router import ConsistentHashRouter
-from ray.serve.request_router import PendingRequest
+from ray.serve.request_router import PendingRequest, RunningReplica
 
 _ANNOTATION = re.compile(r"/annotations/(\d+)/refine$")
 
@@ -16,14 +17,27 @@ _ANNOTATION = re.compile(r"/annotations/(\d+)/refine$")
 class SameEdge(ConsistentHashRouter):
     """Sends requests for one annotation to one edge, where they meet: equal ones are joined, others take turns.
 
-    Requests without an annotation are spread evenly.
+    Requests without an annotation are spread evenly, and go to another edge where theirs does not answer at once; the
+    others wait for it, however busy it is.
     """
 
+    async def choose_replicas(
+        self, candidate_replicas: list[RunningReplica], pending_request: PendingRequest | None = None
+    ) -> list[list[RunningReplica]]:
+        """Rank the edges that a request may go to."""
+        ranks: list[list[RunningReplica]] = await super().choose_replicas(candidate_replicas, pending_request)
+        return ranks[:1] if _annotation(pending_request) else ranks
+
     def _routing_key(self, pending_request: PendingRequest | None) -> str | None:
-        request = pending_request.args[0] if pending_request and pending_request.args else None
-        annotation = annotation_of(getattr(request, "asgi_scope", {}))
+        annotation = _annotation(pending_request)
         key: str | None = f"annotation {annotation}" if annotation else super()._routing_key(pending_request)
         return key
+
+
+def _annotation(pending_request: PendingRequest | None) -> str | None:
+    sent = pending_request.args[0] if pending_request and pending_request.args else None
+    request = pickle.loads(sent) if isinstance(sent, bytes) else None  # noqa: S301  this process, the proxy, wrote it
+    return annotation_of(getattr(request, "asgi_scope", {}))
 
 
 def annotation_of(scope: Mapping[str, Any]) -> str | None:

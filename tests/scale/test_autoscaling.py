@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,10 @@ from itertools import count
 
 import pytest
 from ray import serve
+from ray.serve._private.proxy_request_response import ASGIProxyRequest
+from ray.serve.experimental.consistent_hash_router import ConsistentHashRouter
+from ray.serve.handle import DeploymentResponse
+from ray.serve.request_router import PendingRequest, RunningReplica
 from ray.serve.schema import ReplicaState
 
 from app.settings import SegmenterSettings, Settings
@@ -74,14 +79,29 @@ def test_lines_that_grow_bring_replicas_and_quiet_ends_them() -> None:
 
 def test_what_ray_does_not_promise_to_keep_is_as_in_the_version_that_was_tested() -> None:
     """`SameEdge` overrides a method that another version may go without, unseen; `RaySegmenter` calls one."""
-    from ray.serve._private.common import StreamingHTTPRequest
-    from ray.serve.experimental.consistent_hash_router import ConsistentHashRouter
-    from ray.serve.handle import DeploymentResponse
-    from ray.serve.request_router import PendingRequest
-
     assert version("ray").startswith("2.60.")
     assert "_routing_key" in vars(ConsistentHashRouter)
     assert "_to_object_ref_sync" in vars(DeploymentResponse)
-    request = StreamingHTTPRequest({"type": "http", "path": "/sam/annotations/7/refine"}, proxy_actor_name="proxy")
     router = object.__new__(SameEdge)
-    assert router._routing_key(PendingRequest(args=[request], kwargs={}, metadata=None)) == "annotation 7"
+    assert router._routing_key(asking("/sam/annotations/7/refine")) == "annotation 7"
+
+
+def test_only_requests_without_an_annotation_go_elsewhere_when_their_edge_is_busy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def ranked(*_: object) -> list[list[str]]:
+        return [["this edge"], ["another"]]
+
+    monkeypatch.setattr(ConsistentHashRouter, "choose_replicas", ranked)
+
+    async def ranks(path: str) -> list[list[RunningReplica]]:
+        return await object.__new__(SameEdge).choose_replicas([], asking(path))
+
+    assert asyncio.run(ranks("/sam/annotations/7/refine")) == [["this edge"]]
+    assert asyncio.run(ranks("/health")) == [["this edge"], ["another"]]
+
+
+def asking(path: str) -> PendingRequest:
+    """Give a request to the router as the proxy does."""
+    request = ASGIProxyRequest({"type": "http", "path": path}, receive=None, send=None)
+    return PendingRequest(args=[request.serialized_replica_arg("proxy")], kwargs={}, metadata=None)
