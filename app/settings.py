@@ -126,7 +126,10 @@ class SegmenterSettings(_Group):
     )
     threads: int = Field(0, ge=0, le=256, description="CPU threads of one encoder call; 0 divides the cores evenly.")
     concurrency: int = Field(
-        0, ge=0, le=16, description="Windows encoded side by side; 0 means one for every 16 cores."
+        0,
+        ge=0,
+        le=16,
+        description="Windows encoded side by side; 0 means one for every 16 cores, more for a small model.",
     )
     batch: int = Field(8, ge=1, le=64, description="Most windows encoded together in one batch on a GPU.")
     max_waiting: int = Field(

@@ -6,6 +6,7 @@ It is taken once, when the window is encoded, and kept beside the embedding: eve
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -71,12 +72,19 @@ def sight_of(glance: Glance, box: npt.NDArray[np.float64]) -> Sight:
     """
     (left, top), (right, bottom) = _whole(box)
     smooth = cv2.GaussianBlur(glance.pixels, (0, 0), _NOISE_PX)[top:bottom, left:right].reshape(-1, 3)
-    low, high = np.percentile(smooth, [2, 98], axis=0)
-    contrast = float((high - low).max())
+    contrast = float((_percentile(smooth, 98) - _percentile(smooth, 2)).max())
     grey = cv2.cvtColor(glance.pixels, cv2.COLOR_RGB2GRAY).astype(np.float32)
     across, down = (cv2.Sobel(grey, cv2.CV_32F, dx, 1 - dx) / 8 for dx in (1, 0))
-    steep = np.percentile(np.hypot(across, down)[top:bottom, left:right], 95)
-    return Sight(contrast, float(steep) / max(contrast, 1.0), glance.softness)
+    steep = float(_percentile(np.hypot(across, down)[top:bottom, left:right].reshape(-1, 1), 95)[0])
+    return Sight(contrast, steep / max(contrast, 1.0), glance.softness)
+
+
+def _percentile(values: npt.NDArray[Any], percent: float) -> npt.NDArray[np.float64]:
+    """Give each column's percentile as NumPy does, which takes five times as long for so few."""
+    ordered = np.sort(values, axis=0).astype(np.float64)
+    at = percent / 100 * (len(ordered) - 1)
+    low = int(at)
+    return np.asarray(ordered[low] + (at - low) * (ordered[min(low + 1, len(ordered) - 1)] - ordered[low]))
 
 
 def _blurred(grey: npt.NDArray[np.float32], blur_px: float) -> npt.NDArray[np.float32]:

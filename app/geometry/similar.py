@@ -25,6 +25,7 @@ from app.geometry.signs import Signs, signs_of
 
 _MOST_CONTRAST = 1.2
 """More tells no more."""
+EVERYWHERE = WindowXY(np.array([[-np.inf, -np.inf], [np.inf, np.inf]]))
 _COVERED = 0.5
 """Share of a place from which a mask covers it."""
 
@@ -39,6 +40,8 @@ class SimilarRules:
     """Distance of places that are prompted, over the exemplars' longer side."""
     blur: float = 0.15
     """Of the likeness before its highest places are looked for, over the exemplars' longer side."""
+    beyond: float = 0.2
+    """How far outside of the core places are prompted, over the exemplars' longer side."""
     least_likeness: float = 0.4
     """Of places that are prompted, and of masks."""
     least_worth: float = 1.4
@@ -95,19 +98,26 @@ class _Search:
     """Likeness of each place."""
     done: npt.NDArray[np.bool_]
     """Places that a convincing mask covers."""
+    core: WindowXY
+    """(2, 2) corners."""
     found: list[Candidate] = field(default_factory=list)
     enlarged: FloatMap | None = None
 
     @property
-    def place_px(self) -> float:
-        """Side of a place, pixels of the window's array."""
-        return float(self.shape[1] / self.values.shape[1])
+    def scale(self) -> FloatXY:
+        """Width and height of a place, pixels of the window's array."""
+        rows, columns = self.values.shape
+        return np.array([self.shape[1] / columns, self.shape[0] / rows])
 
     def places(self) -> FloatXY:
         """Give the places to prompt, as x and y of the likeness' map, the likest first."""
-        longer = self.sizes.longer_side / self.place_px
+        longer = self.sizes.longer_side / self.scale[0]
         blurred = cv2.GaussianBlur(self.values, (0, 0), max(0.3, self.rules.blur * longer))
-        return peaks(np.asarray(blurred, np.float32), self.rules.apart * longer, self.rules.least_likeness)
+        found = peaks(np.asarray(blurred, np.float32), self.rules.apart * longer, self.rules.least_likeness)
+        beyond = self.rules.beyond * self.sizes.longer_side
+        middles = found * self.scale
+        near = (middles >= self.core[0] - beyond) & (middles <= self.core[1] + beyond)
+        return np.asarray(found[near.all(axis=1)])
 
     def left(self, places: FloatXY) -> FloatXY:
         """Leave out the places that a convincing mask covers."""
@@ -116,10 +126,8 @@ class _Search:
 
     def prompts(self, places: FloatXY, size: float) -> Iterator[Prompts]:
         """Put boxes on places, so many times as large as the exemplars."""
-        rows, columns = self.values.shape
-        scale = np.array([self.shape[1] / columns, self.shape[0] / rows])
         half = np.array([self.sizes.width, self.sizes.height]) * size / 2
-        for middle in places * scale:
+        for middle in places * self.scale:
             yield Prompts(WindowXY(np.stack([middle - half, middle + half])), WindowXY(np.empty((0, 2))), ())
 
     def take(self, masks: Masks) -> None:
@@ -128,7 +136,7 @@ class _Search:
         mask = masks.of(best)  # type: ignore[arg-type]  # there are three
         inside = mask.logits > 0
         low, high = self.rules.areas
-        area = float(np.mean(inside)) * self.shape[0] * self.shape[1]
+        area = np.count_nonzero(inside) / inside.size * self.shape[0] * self.shape[1]
         if not area or not low * self.sizes.areas[0] <= area <= high * self.sizes.areas[1]:
             return
         cover = cover_of_mask(mask.logits, (self.values.shape[0], self.values.shape[1]))
@@ -156,6 +164,7 @@ def find_similar(
     pattern: Pattern,
     sizes: Sizes,
     rules: SimilarRules = SimilarRules(),
+    core: WindowXY = EVERYWHERE,
 ) -> list[Candidate]:
     """Find the objects of a window that are like the exemplars, each once, the likest first.
 
@@ -171,9 +180,11 @@ def find_similar(
         What the exemplars look like.
     sizes : Sizes
         How large they are.
+    core : (2, 2) float64
+        Corners of the part of the window whose objects are wanted, in pixels of its array. Of others some may be found.
     """
     values = pattern.likeness(features)
-    search = _Search(sizes, shape, rules, values, np.zeros(values.shape, np.bool_))
+    search = _Search(sizes, shape, rules, values, np.zeros(values.shape, np.bool_), core)
     places = search.places()
     for size in rules.sizes:
         places = search.left(places)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, floor, inf
 
+import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from app.geometry.frames import Roi
+from app.geometry.frames import Roi, SlideXY
 from app.geometry.windows import Window, window_at
 
 
@@ -21,6 +22,11 @@ class Tile:
     window: Window
     core: Roi
     """Slide frame; without bounds on the sides where no other tile is. Cores share nothing but their borders."""
+
+    @property
+    def core_corners(self) -> SlideXY:
+        """(2, 2) float64: the core's upper left and lower right corner; infinite where it has no bound."""
+        return SlideXY(np.array([[self.core.x_min, self.core.y_min], [self.core.x_max, self.core.y_max]]))
 
     def owns(self, x: float, y: float) -> bool:
         """Whether an object with its middle at a place of the slide frame is this tile's business."""

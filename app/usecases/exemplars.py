@@ -23,7 +23,7 @@ from app.usecases.ports import EncodedWindow, Segmenter, Slide, SlideGateway
 OBJECTS_IN_TILE = 5.0
 """Side of a tile over the longer side of the exemplars. Training shows the model objects of half the window; so small
 they are still outlined nearly as well, and a region needs a sixth of the windows (decision 0042)."""
-_OVERLAP = 1.2
+_OVERLAP = 1.0
 """What neighbouring tiles share, over the longer side of the exemplars."""
 LEAST_TILE_PX0 = 16
 

@@ -1,4 +1,4 @@
-"""One pass over a region, tile by tile: encode the next ones while the objects of this one are looked for."""
+"""One pass over a region, tile by tile: look at the next ones while the objects of this one are outlined."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Literal
 from shapely import MultiPolygon, Polygon
 
 from app.errors import CallerGone, ModelBusy
-from app.geometry.automatic import Candidate, Rules, find_automatically, grid
+from app.geometry.automatic import Candidate, Decode, Rules, find_automatically, grid
 from app.geometry.frames import Roi
 from app.geometry.likeness import Pattern
 from app.geometry.masks import Masks
@@ -35,7 +35,7 @@ Stopped = Literal["limit", "deadline"]
 GRID = 16
 """Places a side of a tile where all objects are looked for; source: thesis, section 4.5."""
 _IN_ADVANCE = 2
-"""Tiles that are read and encoded while one is looked at."""
+"""Tiles that are read, encoded and looked at while the objects of one are outlined."""
 _PAUSE_S = 0.5
 """Before a tile that found no place in the encoder's line asks again."""
 
@@ -69,6 +69,16 @@ class Ended:
     timings_ms: dict[str, float]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Looked:
+    """A tile in which objects were looked for."""
+
+    tile: Tile
+    encoded: EncodedWindow
+    found: list[Candidate]
+    prompts: int
+
+
 class Proposing:
     """A pass over a region. It is used once: `begin`, then `tiles`, then `ended`.
 
@@ -88,7 +98,7 @@ class Proposing:
         self._embeddings, self._segmenter, self.wanted, self._stopwatch = embeddings, segmenter, wanted, stopwatch
         self._left = threading.Event()
         self._claim = replace(claim, ahead=True, given_up=lambda: self._left.is_set() or claim.given_up())
-        self._coming: deque[Future[EncodedWindow]] = deque()
+        self._coming: deque[Future[_Looked]] = deque()
         self._next = 0
         known = (*wanted.exemplars.like, *wanted.exemplars.unlike) if wanted.exemplars else ()
         self._shapes = ProposalShapes(wanted.slide, wanted.region, known, wanted.least_confidence, wanted.outline)
@@ -97,7 +107,7 @@ class Proposing:
         self._stopped: Stopped | None = None
 
     def begin(self) -> None:
-        """Look at the exemplars and have the first tile encoded; raises what keeps it from that, with nothing told."""
+        """Look at the exemplars and at the first tile; raises what keeps it from that, with nothing told."""
         try:
             if self.wanted.exemplars:
                 side = self.wanted.tiles[0].window.side_px0
@@ -125,9 +135,11 @@ class Proposing:
         try:
             while self._coming and self._stopped is None:
                 self._send_for(1 + _IN_ADVANCE, patient=True)
-                encoded = self._coming.popleft().result()
+                looked = self._coming.popleft().result()
+                self._claim.check()
                 self._done += 1
-                yield list(self._proposed(self.wanted.tiles[self._done - 1], encoded))
+                self._prompts += looked.prompts
+                yield list(self._proposed(looked))
         except ModelBusy:
             if time.monotonic() <= self._claim.deadline:
                 raise
@@ -141,11 +153,23 @@ class Proposing:
         return Ended(self._count, self._done, self._prompts, self._stopped, info, timings_ms)
 
     def _send_for(self, most: int, *, patient: bool) -> None:
-        """Have the next tiles read and encoded in the background, so many at a time."""
+        """Have the next tiles looked at in the background, so many at a time."""
         while self._next < len(self.wanted.tiles) and len(self._coming) < most:
-            window = self.wanted.tiles[self._next].window
-            self._coming.append(started(partial(self._encoded, window, patient=patient)))
+            self._coming.append(started(partial(self._looked, self.wanted.tiles[self._next], patient=patient)))
             self._next += 1
+
+    def _looked(self, tile: Tile, *, patient: bool) -> _Looked:
+        """Encode a tile, then look for objects in it."""
+        encoded = self._encoded(tile.window, patient=patient)
+        asked: list[Prompts] = []
+
+        def decode(prompts: Sequence[Prompts]) -> list[Masks]:
+            self._claim.check()
+            asked.extend(prompts)
+            return self._segmenter.decode_each(encoded.embedding, prompts)
+
+        with self._stopwatch.step("decode"):
+            return _Looked(tile, encoded, self._candidates(decode, tile, encoded), len(asked))
 
     def _encoded(self, window: Window, *, patient: bool) -> EncodedWindow:
         """Encode a window; who is patient waits for a place where the line is full of clicks."""
@@ -160,13 +184,11 @@ class Proposing:
                     raise
             self._left.wait(_PAUSE_S)
 
-    def _proposed(self, tile: Tile, encoded: EncodedWindow) -> Iterator[Proposed]:
-        with self._stopwatch.step("decode"):
-            found = self._candidates(encoded)
-        for candidate in found:
+    def _proposed(self, looked: _Looked) -> Iterator[Proposed]:
+        for candidate in looked.found:
             self._claim.check()
             with self._stopwatch.step("postprocess"):
-                proposed = self._shapes.of(tile, self._done, encoded, candidate, self._segmenter.info)
+                proposed = self._shapes.of(looked.tile, self._done, looked.encoded, candidate, self._segmenter.info)
             if proposed is None:
                 continue
             if self._count >= self.wanted.limit:
@@ -175,18 +197,12 @@ class Proposing:
             self._count += 1
             yield numbered(proposed, self._count)
 
-    def _candidates(self, encoded: EncodedWindow) -> list[Candidate]:
+    def _candidates(self, decode: Decode, tile: Tile, encoded: EncodedWindow) -> list[Candidate]:
         """Look for what is like the exemplars, or for all objects of a window, in the way that the model learned."""
-
-        def decode(prompts: Sequence[Prompts]) -> list[Masks]:
-            self._claim.check()
-            self._prompts += len(prompts)
-            return self._segmenter.decode_each(encoded.embedding, prompts)
-
         if self._pattern is None and not self._segmenter.info.judgement.needs_box:
             return find_automatically(decode, grid(GRID, encoded.shape), Rules())
         features = self._segmenter.features(encoded.embedding)
         if self._pattern is None or self.wanted.exemplars is None:
             return find_outstanding(decode, features, encoded.shape)
-        sizes = self.wanted.exemplars.sizes(encoded.grid)
-        return find_similar(decode, features, encoded.shape, self._pattern, sizes)
+        sizes, core = self.wanted.exemplars.sizes(encoded.grid), encoded.grid.to_window(tile.core_corners)
+        return find_similar(decode, features, encoded.shape, self._pattern, sizes, core=core)

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,8 @@ from app.usecases.ports import Claim, EncodedWindow, Plane, Segmenter, Slide
 from app.usecases.prompt_session import Bounds, platform_bounds
 from app.usecases.proposals import INDICES, Choice, Proposal, take
 from app.usecases.timings import Stopwatch
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,9 +227,9 @@ def _either(one: Callable[[], bool], other: Callable[[], bool]) -> Callable[[], 
     return lambda: one() or other()
 
 
-def started(work: Callable[[], EncodedWindow]) -> Future[EncodedWindow]:
+def started(work: Callable[[], Result]) -> Future[Result]:
     """Run `work` in a thread of its own, with the request's context. Requests are bounded, so are the threads."""
-    future: Future[EncodedWindow] = Future()
+    future: Future[Result] = Future()
 
     def run() -> None:
         try:

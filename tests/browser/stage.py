@@ -135,9 +135,16 @@ class Viewer:
         """What the console should not have said."""
         return [text for text in self._errors if not (self.expected and self.expected.search(text))]
 
-    def open(self, *, at: shapely.Geometry | None = None, annotation: int | None = None, room: float = 3.0) -> None:
-        """Go to the demo, or straight to a place of its slide (slide frame)."""
-        address = self.stage.cytomine.base_url
+    def open(
+        self,
+        *,
+        at: shapely.Geometry | None = None,
+        annotation: int | None = None,
+        room: float = 3.0,
+        through: str | None = None,
+    ) -> None:
+        """Go to the demo, or straight to a place of its slide (slide frame); `through` is another way there."""
+        address = through or self.stage.cytomine.base_url
         if at is not None:
             x0, y0, x1, y1 = at.bounds
             resolution = max(x1 - x0, y1 - y0) * room / min(self._map_size())

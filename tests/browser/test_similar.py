@@ -26,6 +26,7 @@ from tests.browser.searching import (
 )  # fmt: skip
 from tests.browser.stage import Stage, Viewer
 from tests.browser.test_everybody import DARK, PHONE, violations
+from tests.browser.wire import Wire
 
 pytest.importorskip("playwright")
 from playwright.sync_api import expect
@@ -54,6 +55,20 @@ def begin(viewer: Viewer, stage: Stage) -> tuple[int, Proposed]:
 def others(seen: Proposed, stage: Stage, number: int, least: float = 0) -> list[shapely.Geometry]:
     """What is accepted from a place of the slider on: the example itself is annotated already."""
     return [each for each in seen.shown(least) if not is_same(each, stage.shape(number))]
+
+
+def found(viewer: Viewer) -> int:
+    """Tell how many proposals the panel counts."""
+    told = re.search(r"([\d,]+) of ([\d,]+) shown", panel(viewer).inner_text())
+    assert told
+    return int(told[2].replace(",", ""))
+
+
+def through(viewer: Viewer) -> None:
+    """Wait until the service has looked everywhere, and the map shows it."""
+    panel(viewer).locator("#similar-run").wait_for(state="hidden", timeout=120_000)
+    expect(panel(viewer)).not_to_contain_text("broke off")
+    drawn(viewer)
 
 
 def test_one_example_becomes_many_annotations_and_one_undo_takes_them_back(clicker: Viewer, stage: Stage) -> None:
@@ -133,6 +148,48 @@ def test_nothing_is_stored_twice_when_answers_are_lost_and_the_page_is_left(clic
 
     assert len(shapes) == every + 1
     assert all(sum(is_same(each, other) for other in shapes) == 1 for each in shapes)
+
+
+def test_a_network_that_is_cut_in_mid_search_costs_nothing_that_was_found(clicker: Viewer, stage: Stage) -> None:
+    clicker.expected = re.compile("Failed to load resource")
+    stage.clear()
+    some = nuclei(stage, 6)
+    number = example(stage, some[0], "nuclei")
+    with Wire(stage.cytomine.base_url) as wire:
+        view = shapely.MultiPolygon(some).buffer(20).envelope
+        clicker.open(at=view, annotation=number, room=1.3, through=wire.address)
+        wire.cut_at(b'"proposal"', 2)
+        clicker.button("Find others like this")
+        expect(panel(clicker)).to_contain_text("The search broke off. The connection was lost.", timeout=60_000)
+        expect(panel(clicker)).to_contain_text("found so far")
+        before = found(clicker)
+        assert before > 0
+        assert violations(clicker) == []
+        clicker.screenshot("similar-11-cut")
+        clicker.button("Go on")
+        expect(panel(clicker)).to_contain_text("Cytomine cannot be reached")  # still cut: nothing is lost by trying
+        expect(panel(clicker).get_by_role("button", name="Go on")).to_be_visible()
+        assert found(clicker) == before
+        wire.mend()
+        clicker.button("Go on")
+        through(clicker)
+        every = found(clicker)
+        clicker.button("Search again")
+        through(clicker)
+        assert found(clicker) == every > before
+
+        panel(clicker).get_by_role("slider").press("Home")
+        wire.cut_at(b"POST /api/annotation.json", 2)
+        panel(clicker).locator(ACCEPT).click()
+        batch = clicker.page.get_by_role("region", name=re.compile("^Accepting"))
+        expect(batch.get_by_role("button", name="Go on")).to_be_visible(timeout=60_000)
+        clicker.screenshot("similar-12-accepting-cut")
+        wire.mend()
+        batch.get_by_role("button", name="Go on").click()
+        clicker.status("annotations added")
+        shapes = [stage.shape(each) for each in stored(stage)]
+        assert len(shapes) == every + 1  # the example itself is never proposed
+        assert all(sum(is_same(each, other) for other in shapes) == 1 for each in shapes)
 
 
 def test_what_cytomine_refuses_is_said_and_can_be_tried_again(clicker: Viewer, stage: Stage) -> None:

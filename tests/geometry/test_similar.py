@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from app.geometry.automatic import Candidate
+from app.geometry.frames import WindowXY
 from app.geometry.likeness import Shown, pattern_of
 from app.geometry.masks import Masks
 from app.geometry.prompts import Prompts
@@ -95,6 +96,24 @@ def test_nothing_is_decoded_where_nothing_is_like_the_exemplars() -> None:
         raise AssertionError("nothing is to be decoded")
 
     assert find_similar(decode, features, (64, 64), pattern, SIZES) == []
+
+
+def test_places_farther_out_than_the_core_are_left_to_other_tiles() -> None:
+    features = world((0, 4, 4), (0, 11, 11))
+    pattern = pattern_of([Shown(features, cover(4, 4))])
+    asked: list[Prompts] = []
+
+    def decode(prompts: Sequence[Prompts]) -> list[Masks]:
+        asked.extend(prompts)
+        return [masks(disc(18, 18, 6)) for _ in prompts]
+
+    core = WindowXY(np.array([[-np.inf, 16.0], [32.0, 32.0]]))
+    assert len(find_similar(decode, features, (64, 64), pattern, SIZES, core=core)) == 1
+    middles = np.array([prompt.box.mean(axis=0) for prompt in asked])
+    assert (middles < 32).all()
+    beyond = WindowXY(np.array([[-np.inf, -np.inf], [11.0, np.inf]]))
+    assert find_similar(decode, features, (64, 64), pattern, SIZES, SimilarRules(beyond=0), beyond) == []
+    assert find_similar(decode, features, (64, 64), pattern, SIZES, SimilarRules(beyond=1), beyond)
 
 
 def test_each_sign_makes_a_mask_worth_more() -> None:

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from app.errors import InvalidSettings
+from app.segmenter import load
 from app.segmenter.checkpoint import build_model
 from app.segmenter.device import usable_cores
 from app.segmenter.engines import openvino_engine
@@ -200,6 +201,22 @@ def test_a_containers_quota_bounds_the_cores(tmp_path: Path, text: str, most: in
 
 
 @pytest.mark.long
+@pytest.mark.parametrize(
+    ("side", "cores", "workers"), [(1024, 2, 1), (1024, 64, 4), (768, 16, 1), (256, 2, 2), (256, 1, 1), (64, 96, 16)]
+)
+def test_small_windows_are_encoded_side_by_side(
+    monkeypatch: pytest.MonkeyPatch, side: float, cores: int, workers: int
+) -> None:
+    monkeypatch.setattr(load, "usable_cores", lambda: cores)
+    assert load._workers(side) == workers
+
+
+def test_the_square_that_a_model_sees_is_read_from_its_config(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text("model:\n  image_size: 512\n")
+    assert [load.side_of(each) for each in ("embedded", "sam2.1_hiera_b+", str(own))] == [256, 1024, 512]
+
+
 @needs_openvino
 @quiet
 def test_threads_that_meet_do_not_mix(folder: Path, weights: ChosenWeights) -> None:

@@ -19,7 +19,7 @@ from app.segmenter.embedding import Features
 from app.segmenter.engines.engine import FloatArray, Pixels, corners_of, normalised, torch_version
 from app.segmenter.engines.mapped_files import drop_pages
 
-_FORMATS = {"encoder": 2, "int8": 2, "decoder": 4}
+_FORMATS = {"encoder": 2, "int8": 2, "decoder": 5}
 """Counts changes of what is traced, part by part; files of other counts are not read. A decoder is traced again in
 seconds, an encoder is not."""
 

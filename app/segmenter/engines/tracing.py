@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from app.segmenter.engines.engine import FloatArray
-from app.segmenter.engines.torch_engine import decoded, features
+from app.segmenter.engines.folded import decoded_folded
+from app.segmenter.engines.torch_engine import features
 
 
 class _Encoder(nn.Module):
@@ -37,7 +38,7 @@ class _Decoder(nn.Module):
     def forward(
         self, finest: Tensor, finer: Tensor, coarsest: Tensor, coordinates: Tensor, labels: Tensor
     ) -> tuple[Tensor, Tensor]:
-        return decoded(self.model, [finest, finer, coarsest], coordinates, labels)
+        return decoded_folded(self.model, [finest, finer, coarsest], coordinates, labels)
 
 
 def trace_encoder(model: nn.Module, file: Path) -> None:

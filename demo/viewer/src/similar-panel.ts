@@ -25,6 +25,7 @@ export class SimilarPanel {
     const deeds: Record<string, () => void> = {
       'similar-cancel': () => similar.cancel(),
       'similar-again': () => void similar.search(),
+      'similar-go-on': () => void similar.goOn(),
       'similar-close': () => similar.close(),
       'similar-accept': () => this.accept(),
       'similar-previous': () => similar.step(-1),
@@ -84,13 +85,14 @@ export class SimilarPanel {
   }
 
   private showSearch(): void {
-    const { isAsking, progress, isOld, problem } = this.similar;
+    const { isAsking, isBroken, progress, isOld, problem } = this.similar;
     const text = searchText(this.similar);
     if (byId('similar-said').textContent !== text) byId('similar-said').textContent = text;
     byId('similar').classList.toggle('failed', problem !== null && !isAsking);
     byId('similar-run').hidden = !isAsking;
     byId('similar-asks').hidden = isAsking;
     byId('similar-again').hidden = isAsking;
+    byId('similar-go-on').hidden = isAsking || !isBroken;
     byId('similar-again').classList.toggle('primary', isOld);
     const bar = byId<HTMLProgressElement>('similar-progress');
     if (progress.tiles < 2) bar.removeAttribute('value');

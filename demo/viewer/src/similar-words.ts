@@ -9,12 +9,13 @@ import type { Similar } from './similar';
 import { sentences } from './words';
 
 /** How far a search is, or how it ended. */
-export function searchText({ isAsking, isOld, picking, problem, ended, set, progress }: Similar): string {
+export function searchText({ isAsking, isBroken, isOld, picking, problem, ended, set, progress }: Similar): string {
   const found = some(set.all.length, 'proposal');
   if (picking) return `Click annotations that are ${picking > 0 ? '' : 'not '}such objects; click again to remove one.`;
   if (isAsking && progress.tiles < 2) return set.all.length ? `${found} so far.` : 'Looking…';
   if (isAsking) return `Part ${progress.tile} of ${progress.tiles}, ${found} so far.`;
-  if (problem) return sentences(problem.title, problem.detail, set.all.length ? 'What was found before is shown.' : '');
+  if (isBroken) return sentences(problem!.title, problem!.detail, `The ${found} found so far ${set.all.length > 1 ? 'are' : 'is'} kept.`);
+  if (problem && !isOld) return sentences(problem.title, problem.detail);
   if (isOld) return 'Search again to use the new examples or region.';
   if (ended?.stopped === 'limit') return `${found}. There are more: choose a smaller region to see them.`;
   if (ended?.stopped === 'deadline') return `${found}. The time was up: choose a smaller region for the rest.`;

@@ -11,7 +11,7 @@ import { asProblem, type Problem } from './api';
 import { isArea, readLocation } from './geometry';
 import { isSameObject } from './proposals-overlap';
 import { ProposalSet } from './proposals-set';
-import { type Ended, type Progress, type Proposal, propose } from './proposals-wire';
+import { type Ended, type Progress, type Proposal, propose, type Question } from './proposals-wire';
 import type { Annotation } from './types';
 import type { Workbench } from './workbench';
 
@@ -44,6 +44,8 @@ export class Similar {
   /** Whether examples or region have changed since it was searched. */
   isOld = false;
   private abort: AbortController | null = null;
+  /** What was searched for last. */
+  private asked: Question | null = null;
 
   constructor(
     private readonly bench: Workbench,
@@ -102,20 +104,37 @@ export class Similar {
     this.told();
   }
 
+  /** Whether a search broke off that can go on where it was. */
+  get isBroken(): boolean {
+    return this.problem !== null && this.set.all.length > 0 && !this.isOld;
+  }
+
   /** Ask anew; the proposals of the search before are forgotten. */
   async search(): Promise<void> {
     this.cancel();
-    const abort = (this.abort = new AbortController());
-    Object.assign(this, { set: new ProposalSet(), progress: { tile: 0, tiles: 0 }, ended: null, problem: null, focus: null });
-    Object.assign(this, { picking: null, isOld: false });
+    this.set = new ProposalSet();
     if (this.chosenExamples.like.length) this.set.threshold = FIRST_LIKENESS;
+    Object.assign(this, { picking: null, isOld: false, focus: null });
+    await this.ask(this.question());
+  }
+
+  /** Ask again what broke off. What was found stays as it is, and what is found once more is left out. */
+  async goOn(): Promise<void> {
+    if (this.asked && this.isBroken) await this.ask(this.asked);
+  }
+
+  private async ask(question: Question): Promise<void> {
+    const abort = (this.abort = new AbortController());
+    Object.assign(this, { asked: question, progress: { tile: 0, tiles: 0 }, ended: null, problem: null });
     this.told();
-    const there = this.annotated();
+    const { set } = this;
+    const isAnnotated = sameAs([...this.bench.annotations.values()].map((each) => readLocation(each.location)).filter(isArea) as Area[]);
+    const isFound = sameAs(set.all.map(({ shape }) => shape));
     try {
-      const ended = await propose(this.bench.api, this.bench.image!.id, this.question(), abort.signal, (proposal, progress) => {
+      const ended = await propose(this.bench.api, this.bench.image!.id, question, abort.signal, (proposal, progress) => {
         if (abort.signal.aborted) return;
         this.progress = progress;
-        this.set.add(proposal, there(proposal) ? 'annotated' : null);
+        if (!isFound(proposal)) set.add({ ...proposal, key: set.all.length + 1 }, isAnnotated(proposal) ? 'annotated' : null);
         this.told();
       });
       if (!abort.signal.aborted) this.ended = ended;
@@ -181,7 +200,7 @@ export class Similar {
     for (const id of this.examples.keys()) if (!this.bench.annotations.has(id)) this.drop(id);
   }
 
-  private question(): Parameters<typeof propose>[2] {
+  private question(): Question {
     return { region: this.where === 'shape' && this.within !== null ? this.within : this.region(), ...this.chosenExamples };
   }
 
@@ -192,13 +211,13 @@ export class Similar {
     const shape = this.where === 'drawn' && this.drawn ? this.drawn : fromExtent(this.where === 'slide' || isEmpty(seen) ? whole : seen);
     return { type: 'Feature', geometry: format.writeGeometryObject(shape), properties: {} };
   }
+}
 
-  /** Tell of a proposal whether such an annotation is there already. */
-  private annotated(): (proposal: Proposal) => boolean {
-    type Area = Polygon | MultiPolygon;
-    const index = new RBush<Area>();
-    const areas = [...this.bench.annotations.values()].map((each) => readLocation(each.location)).filter(isArea) as Area[];
-    index.load(areas.map((each) => each.getExtent()), areas);
-    return ({ shape }) => index.getInExtent(shape.getExtent()).some((each) => isSameObject(each, shape));
-  }
+type Area = Polygon | MultiPolygon;
+
+/** Tell of a proposal whether one of some shapes is of the same object. */
+function sameAs(shapes: Area[]): (proposal: Proposal) => boolean {
+  const index = new RBush<Area>();
+  index.load(shapes.map((each) => each.getExtent()), shapes);
+  return ({ shape }) => index.getInExtent(shape.getExtent()).some((each) => isSameObject(each, shape));
 }
