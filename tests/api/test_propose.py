@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from app.errors import CallerGone, PlatformTimeout, PlatformUnavailable
+from app.errors import CallerGone, DeviceOutOfMemory, PlatformTimeout, PlatformUnavailable
 from app.main import assemble
 from app.settings import Settings
 from tests.api.conftest import SECRET
@@ -134,6 +134,15 @@ def test_pixels_that_fail_at_once_are_a_problem_and_in_the_middle_the_last_line(
     assert 'outcome="failed",use_case="propose"' in figures
 
 
+def test_a_first_tile_that_cannot_be_looked_at_is_a_problem_and_no_line(client: TestClient, monkeypatch) -> None:
+    def full(*_: object) -> None:
+        raise DeviceOutOfMemory("full", retry_after_s=5)
+
+    monkeypatch.setattr("app.usecases.proposing.find_automatically", full)
+    answer = client.post("/sam/propose", json=ASKED)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+
+
 def test_what_nobody_foresaw_ends_the_lines_too(client: TestClient, reader: ManyDiscs) -> None:
     reader.error_at = {4: ZeroDivisionError()}
     _, last = ask(client)
@@ -141,11 +150,15 @@ def test_what_nobody_foresaw_ends_the_lines_too(client: TestClient, reader: Many
 
 
 def test_for_whoever_has_gone_nothing_more_is_written(client: TestClient, reader: ManyDiscs, monkeypatch) -> None:
-    def gone(*_: object) -> None:
-        raise CallerGone("gone")
+    tiles = iter(range(2))
 
-    monkeypatch.setattr("app.usecases.proposing.find_automatically", gone)
-    assert client.post("/sam/propose", json=ASKED).text == ""
+    def gone_later(*_: object) -> list[object]:
+        if next(tiles, None) is None:
+            raise CallerGone("gone")
+        return []
+
+    monkeypatch.setattr("app.usecases.proposing.find_automatically", gone_later)
+    assert client.post("/sam/propose", json=ASKED).text.strip() == ""
     assert 'outcome="gone",use_case="propose"' in client.get("/metrics").text
 
 
