@@ -181,6 +181,13 @@ def test_where_clicks_are_learned_every_batch_has_a_box_alone_to_correct(dataset
         assert len(names) == len(set(names)) >= 2
 
 
+def test_clicks_are_learned_in_the_windows_of_loose_boxes(dataset: Dataset, run: Run, tmp_path: Path) -> None:
+    recipe = replace(QUICK, epochs=1, prompt_types=("box",), rounds=1, single=0.5, loosened=1.0)
+    clicked = tuned(dataset, tmp_path, recipe)
+    assert np.isfinite(clicked.progress.curve[-1]["loss"])
+    assert clicked.progress.curve[0]["iou"] != run.progress.curve[0]["iou"]  # validation sees them, too
+
+
 def test_batches_are_the_same_at_every_call(dataset: Dataset) -> None:
     batches = Batches(dataset, dataset.of("train"), QUICK, 256)
     first, again = list(batches.of_epoch(1)), list(batches.of_epoch(1, first=1))

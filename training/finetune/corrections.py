@@ -12,7 +12,6 @@ from training.clicks import FAR_OFF, click_on_error, redrawn, with_click
 from training.finetune.losses import every_proposal, weighed
 from training.finetune.recipe import Recipe
 from training.models import Embeddings, Promptable, PromptBatch, chosen
-from training.prompts import LOOSENED
 
 _MASK_GIVEN = 0.3
 """How often a round also gives back the mask that the click corrects."""
@@ -44,8 +43,7 @@ def corrected_loss(
     side = float(model.side)
     rounds = recipe.rounds if rng is not None else 0
     if rounds and rng is not None:
-        boxes = redrawn(prompts.boxes, recipe.loosened, LOOSENED, rng)
-        prompts = replace(prompts, boxes=redrawn(boxes, recipe.far_off, FAR_OFF, rng))
+        prompts = replace(prompts, boxes=redrawn(prompts.boxes, recipe.far_off, FAR_OFF, rng))
     logits, scores = model.decode(embeddings, prompts)
     losses = [_loss(model, recipe, logits, scores, truth)]
     for _ in range(rounds):

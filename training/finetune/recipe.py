@@ -65,7 +65,7 @@ class Recipe:
     box_kept: float = 0.85
     """How often the box stays a prompt in a round of corrections."""
     loosened: float = 0.45
-    """Share of the first boxes that are loosened, where there are rounds: a near box leaves little to correct."""
+    """Share of the objects whose box is loosened, where there are rounds: a near box leaves little to correct."""
     far_off: float = 0.15
     """Share of the first boxes that lie far off, where there are rounds."""
     augment: bool = False

@@ -14,6 +14,7 @@ from training.dataset import Dataset, Item
 from training.errors import BrokenDataset
 from training.finetune.batches import LOSS_SIDE, Batch, Batches, item_rng, truth_of
 from training.finetune.corrections import corrected_loss
+from training.finetune.loose import loosely_drawn
 from training.finetune.losses import iou
 from training.finetune.recipe import Recipe
 from training.finetune.run import BEST, LAST, Origin, Run, trained
@@ -63,6 +64,8 @@ def fine_tune(
     BrokenDataset, BrokenRun, NoSpace
         Nothing that was done before is lost.
     """
+    if recipe.rounds:
+        dataset = loosely_drawn(dataset, recipe.loosened, recipe.seed)
     items, held_out = _wanted(dataset.of("train"), recipe), _validated(dataset, recipe)
     if not items or not held_out:
         raise BrokenDataset("The dataset has nothing to train on, or nothing to validate with: it needs three slides.")
