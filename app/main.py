@@ -36,7 +36,7 @@ from app.journal import Journal
 from app.segmenter.embedding_files import EmbeddingFiles
 from app.segmenter.load import load_segmenter
 from app.segmenter.weights import ChosenWeights, Watch, choose
-from app.settings import ApiSettings, Settings, check_serving, read_settings
+from app.settings import ApiSettings, Settings, as_stock_deployment, check_serving, read_settings
 from app.usecases.embeddings import KEPT_S, Ahead, Embeddings
 from app.usecases.ports import Caller, EmbeddingStore, Identities, ModelInfo, Segmenter, SlideGateway, WindowReader
 from app.usecases.propose import Limits
@@ -305,18 +305,11 @@ def _lifespan(
 
 
 def __getattr__(name: str) -> FastAPI:
-    """Make ``app`` when it is first asked for: a stock deployment of 2026 starts ``fastapi run app/main.py``.
-
-    Such a deployment sets none of our names, and its Core has no credentials to send with a crop, so crops are open
-    there unless ``REFINE_API__OPEN_CROPS`` says otherwise (decision 0008).
-    """
+    """Make ``app`` when it is first asked for: a stock deployment of 2026 starts ``fastapi run app/main.py``."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        settings = read_settings()
-        if "open_crops" not in settings.api.model_fields_set:
-            settings = settings.model_copy(update={"api": settings.api.model_copy(update={"open_crops": True})})
-        made = globals()["app"] = create_app(settings)
+        made = globals()["app"] = create_app(as_stock_deployment(read_settings()))
     except StartupError as error:  # whoever reads the container's log gets one line in place of a traceback
         raise SystemExit(f"error: {error.detail}") from error
     return made

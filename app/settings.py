@@ -375,6 +375,20 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         raise InvalidSettings(f"{name}: {first['msg']}.") from error
 
 
+def as_stock_deployment(settings: Settings) -> Settings:
+    """Give what is not set the values for a stock deployment of 2026, where nobody can set a name of ours.
+
+    Core and PIMS are found by their names there. Its Core has no credentials to send with a crop, so crops are open
+    (decision 0008).
+    """
+    api, platform = settings.api, settings.platform
+    if "open_crops" not in api.model_fields_set:
+        api = api.model_copy(update={"open_crops": True})
+    if "host" not in platform.model_fields_set:
+        platform = platform.model_copy(update={"host": "http://core:8080", "pims_url": "http://pims:5000/ims"})
+    return settings.model_copy(update={"api": api, "platform": platform})
+
+
 def check_serving(settings: Settings) -> None:
     """Refuse to serve with missing or placeholder credentials.
 

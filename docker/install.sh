@@ -32,8 +32,21 @@ project() {
     pip install -q --no-deps . ./client
     pip uninstall -q -y pip
     find "$VENV" -name '__pycache__' -type d -prune -exec rm -rf {} +
-    # What only building against torch needs, and OpenVINO's readers of other devices and formats.
-    find "$VENV" \( -path '*/torch/test' -o -path '*/torch/include' \) -type d -prune -exec rm -rf {} +
+    trim
+    [ "$TORCH" = none ] || "$VENV/bin/python" -c 'import torch'
+}
+
+# Delete what nothing here loads.
+trim() {
+    # For building against torch and CUDA.
+    find "$VENV" \( -path '*/torch/test' -o -path '*/torch/include' -o -path '*/nvidia/*/include' \) -type d -prune -exec rm -rf {} +
+    find "$VENV" \( -path '*/nvidia/*' -o -path '*/triton/*' \) \( -name '*.a' -o -name 'libnvshmem_device.bc' \) -delete
+    # CUDA libraries that no library of torch's names: several GPUs' solver, a second nvrtc, doors for other programs.
+    find "$VENV" -path '*/nvidia/*' \( -name 'libcusolverMg.*' -o -name 'libnvrtc*.alt.*' -o -name 'libcufftw.*' \
+        -o -name 'libnvblas.*' -o -name 'libcheckpoint.*' -o -name 'libpcsamplingutil.*' \) -delete
+    # The profiler's in Triton; its compiler stays.
+    find "$VENV" -path '*/triton/backends/nvidia/lib/cupti' -type d -prune -exec rm -rf {} +
+    # OpenVINO's readers of other devices and formats.
     find "$VENV" -path '*/openvino/libs/*' \( -name '*intel_gpu*' -o -name '*intel_npu*' -o -name cache.json \
         -o -name '*_onnx_*' -o -name '*_paddle_*' -o -name '*_tensorflow_*' -o -name '*_gguf_*' \) -delete
 }

@@ -52,6 +52,17 @@ fi
 podman run --rm --network none localhost/refine-deploy:base true > out/podman.log 2>&1 \
     || skip "containers do not run here (out/podman.log)"
 
+# The image has no torch: the demo model is converted here, as an operator converts a checkpoint with the full image, and
+# meanwhile the images are built.
+engines="$CACHE/engines-$(cat app/segmenter/embedded/* app/segmenter/engines/*.py constraints.txt | sha256sum | cut -c1-16)"
+converting=
+if ! ls "$engines"/*.json > /dev/null 2>&1; then
+    REFINE_SEGMENTER__ENGINE_FOLDER="$engines" REFINE_SEGMENTER__DEVICE=cpu REFINE_SEGMENTER__DEMO_MODEL=true PYTHONPATH=. \
+        "$VENV/bin/python" -m app engines --no-int8 > out/engines.log 2>&1 &
+    converting=$!
+    trap 'kill "$converting" 2> /dev/null || true' EXIT
+fi
+
 build() {
     podman build -q --format docker --network host "$@" > out/build.log 2>&1 && return
     grep -qE 'ConnectionError|ConnectTimeout|ReadTimeout|Temporary failure in name resolution' out/build.log && skip "the package index cannot be reached from a container"
@@ -72,10 +83,6 @@ cp -r demo slides tests/deploy/cytomine/* tests/nginx/nginx.conf.sample "$contex
 build -f "$context/standin.Dockerfile" -t localhost/refine-deploy:standin "$context"
 build -f "$context/nginx.Dockerfile" -t localhost/refine-deploy:nginx "$context"
 
-# The image has no torch: the demo model is converted here, as an operator converts a checkpoint with the full image.
-engines="$CACHE/engines-$(cat app/segmenter/embedded/* app/segmenter/engines/*.py constraints.txt | sha256sum | cut -c1-16)"
-if ! ls "$engines"/*.json > /dev/null 2>&1; then
-    REFINE_SEGMENTER__ENGINE_FOLDER="$engines" REFINE_SEGMENTER__DEVICE=cpu REFINE_SEGMENTER__DEMO_MODEL=true PYTHONPATH=. \
-        "$VENV/bin/python" -m app engines --no-int8 > out/engines.log 2>&1 || { cat out/engines.log; exit 1; }
-fi
-REFINE_DEPLOY_ENGINES="$engines" PYTHONPATH=. "$VENV/bin/python" -m pytest tests/deploy
+[ -z "$converting" ] || wait "$converting" || { cat out/engines.log; exit 1; }
+trap - EXIT
+REFINE_DEPLOY_ENGINES="$engines" PYTHONPATH=. "$VENV/bin/python" -m pytest -n 2 --dist loadgroup tests/deploy

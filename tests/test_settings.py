@@ -1,7 +1,7 @@
 import pytest
 
 from app.errors import InvalidSettings
-from app.settings import Settings, check_serving, read_settings
+from app.settings import Settings, as_stock_deployment, check_serving, read_settings
 
 KEYS = {"REFINE_PLATFORM__PUBLIC_KEY": "abc", "REFINE_PLATFORM__PRIVATE_KEY": "def"}
 SECRET = {"REFINE_API__SHARED_SECRET": "sixteen characters"}
@@ -93,3 +93,15 @@ def test_a_collectors_address_is_a_base_url(monkeypatch: pytest.MonkeyPatch) -> 
     )
     with pytest.raises(InvalidSettings, match="REFINE_TRACES__ENDPOINT"):
         read(monkeypatch, REFINE_TRACES__ENDPOINT="collector:4318")
+
+
+def test_a_stock_deployment_of_2026_sets_no_name_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    stock = as_stock_deployment(read(monkeypatch))
+    assert (stock.platform.host, stock.platform.pims_url) == ("http://core:8080", "http://pims:5000/ims")
+    assert stock.api.open_crops
+
+
+def test_what_is_set_stays_in_a_stock_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"REFINE_PLATFORM__HOST": "http://cytomine.example", "REFINE_API__OPEN_CROPS": "false"}
+    settings = read(monkeypatch, **given)
+    assert as_stock_deployment(settings) == settings

@@ -92,8 +92,8 @@ class Stack:
             ("network ls -q", "network rm -f"),
         ):
             filters = ["--filter", f"label=io.podman.compose.project={self.name}"]
-            for found in run("podman", *listed.split(), *filters).stdout.split():
-                run("podman", *removed.split(), found)
+            if found := run("podman", *listed.split(), *filters).stdout.split():
+                run("podman", *removed.split(), *found)
 
     # What the guide has the operator do.
 
@@ -107,12 +107,13 @@ class Stack:
         )
         (self.folder / "docker-compose.override.yml").write_text(yaml.safe_dump({"services": override}))
 
-    def compose(self, *words: str, ours: bool = True) -> str:
-        """Run Compose with Cytomine's own files, and with ours."""
+    def compose(self, *words: str, ours: bool = True, theirs: str = "") -> str:
+        """Run Compose with Cytomine's own files, with ours, and with one more of the operator's."""
         files = [
             "docker-compose.yml",
             "docker-compose.override.yml",
             *(["refine.yml", "lab.yml"] if ours else []),
+            *([theirs] if theirs else []),
         ]
         given = [word for file in files for word in ("-f", file)]
         profile = ["--profile", "cpu"] if ours else []
@@ -120,6 +121,8 @@ class Stack:
             sys.executable,
             "-m",
             "podman_compose",
+            "--podman-path",
+            str(HERE.with_name("podman.sh")),
             "-p",
             self.name,
             *given,
@@ -150,12 +153,12 @@ class Stack:
 
     def up_refine(self) -> None:
         """Start the service alone, its model converted on the volume."""
-        self.compose("up", "-d", "--no-deps", "refine")
         volume = f"{self.name}_refine-weights"
-        place = Path(run("podman", "volume", "inspect", "-f", "{{.Mountpoint}}", volume).stdout.strip()) / "engines"
-        shutil.copytree(os.environ["REFINE_DEPLOY_ENGINES"], place, dirs_exist_ok=True)
-        run("chown", "-R", "10001", place.parent)
-        run("podman", "restart", "-t", "5", self.container("refine"))
+        run("podman", "volume", "create", "--label", f"io.podman.compose.project={self.name}", volume)
+        place = Path(run("podman", "volume", "inspect", "-f", "{{.Mountpoint}}", volume).stdout.strip())
+        shutil.copytree(os.environ["REFINE_DEPLOY_ENGINES"], place / "engines")
+        run("chown", "-R", "10001", place)
+        self.compose("up", "-d", "--no-deps", "refine")
         self.wait_for_service()
 
     def up_nginx(self, *, ours: bool = True) -> None:
@@ -206,8 +209,16 @@ class Stack:
 
     def wait_for_service(self) -> None:
         """Wait until the service can refine."""
-        asked = "import urllib.request; urllib.request.urlopen('http://127.0.0.1:6000/sam/ready')"
-        until(lambda: self.inside("refine", "python", "-c", asked).returncode == 0, "the service is ready")
+        until(self.is_ready, "the service is ready")
+
+    def is_ready(self) -> bool:
+        """Whether the service can refine, asked at its own address."""
+        (network,) = self.inspect("refine")["NetworkSettings"]["Networks"].values()
+        try:
+            ready = httpx.get(f"http://{network['IPAddress']}:6000/sam/ready", timeout=LONG_S, trust_env=False)
+        except (httpx.TransportError, httpx.InvalidURL):  # not up yet, or no address yet
+            return False
+        return ready.status_code == 200
 
     def logs(self) -> str:
         """Give the last lines of every container."""

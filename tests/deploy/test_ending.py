@@ -7,8 +7,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import httpx
 import pytest
 import shapely
+import yaml
 
-from tests.deploy.stack import Drawn, Stack, run, until
+from tests.deploy.stack import SERVICE, Drawn, Stack, run, until
 from tests.lab import BOX
 
 
@@ -74,3 +75,27 @@ def test_a_new_container_finds_the_weights_of_the_old_one(stack: Stack) -> None:
     drawn = stack.draw()
     until(lambda: stack.click(drawn).status_code == 200, "nginx finds the new container")
     assert stack.iou(drawn) > 0.8
+
+
+ASK = """
+import urllib.request
+print(urllib.request.urlopen("http://refine:6000/sam/ready").status)
+"""
+WAITS = {
+    "image": SERVICE,
+    "command": ["python", "-c", ASK],
+    "networks": ["cytomine-network"],
+    "depends_on": {"refine": {"condition": "service_healthy"}},
+}
+
+
+def test_what_depends_on_the_service_starts_when_it_is_healthy(stack: Stack) -> None:
+    (stack.folder / "report.yml").write_text(yaml.safe_dump({"services": {"report": WAITS}}))
+    run("podman", "rm", "-f", "-t", "10", stack.container("refine"))
+    stack.compose("up", "-d", "report", theirs="report.yml")
+    report = stack.container("report")
+    try:
+        run("podman", "wait", report)
+        assert run("podman", "logs", report).stdout.strip() == "200"
+    finally:
+        run("podman", "rm", "-f", report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -145,6 +146,34 @@ def test_a_cpu_image_with_cuda_libraries_is_not_built(tmp_path: Path) -> None:
         assert ("CUDA libraries" in done.stderr) == bool(status)
 
 
+@pytest.mark.parametrize(
+    ("name", "stays"),
+    [
+        ("torch/lib/libtorch_cuda.so", True),
+        ("torch/include/torch/extension.h", False),
+        ("nvidia/cu13/include/cuda.h", False),
+        ("nvidia/cu13/lib/libcusolver.so.12", True),
+        ("nvidia/cu13/lib/libcusolverMg.so.12", False),
+        ("nvidia/cu13/lib/libnvrtc.so.13", True),
+        ("nvidia/cu13/lib/libnvrtc-builtins.so.13.0", True),
+        ("nvidia/cu13/lib/libnvrtc.alt.so.13", False),
+        ("nvidia/cu13/lib/libcudadevrt.a", False),
+        ("nvidia/nvshmem/lib/libnvshmem_host.so.3", True),
+        ("triton/_C/libtriton.so", True),
+        ("triton/backends/nvidia/bin/ptxas", True),
+        ("triton/backends/nvidia/lib/cupti/libcupti.so", False),
+        ("openvino/libs/libopenvino_intel_cpu_plugin.so", True),
+        ("openvino/libs/libopenvino_intel_gpu_plugin.so", False),
+    ],
+)
+def test_the_image_leaves_out_what_nothing_loads(tmp_path: Path, name: str, stays: bool) -> None:
+    file = tmp_path / "lib" / "python3.11" / "site-packages" / name
+    file.parent.mkdir(parents=True)
+    file.touch()
+    subprocess.run(["sh", "docker/install.sh", "trim"], cwd=ROOT, env={**os.environ, "VENV": str(tmp_path)}, check=True)
+    assert file.exists() == stays
+
+
 def lint(tool: str, *files: Path) -> None:
     found = Path(sys.executable).with_name(tool)
     if not found.exists():
@@ -158,4 +187,10 @@ def test_the_dockerfile_pleases_its_linter() -> None:
 
 
 def test_the_shell_scripts_please_their_linter() -> None:
-    lint("shellcheck", ROOT / ".ci" / "run", *(ROOT / "docker").glob("*.sh"), *(ROOT / "scripts").glob("*.sh"))
+    lint(
+        "shellcheck",
+        ROOT / ".ci" / "run",
+        *(ROOT / "docker").glob("*.sh"),
+        *(ROOT / "scripts").glob("*.sh"),
+        *(ROOT / "tests").rglob("*.sh"),
+    )
