@@ -6,18 +6,22 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
+from http import HTTPStatus
 
 import shapely
 from cytomine.models import AnnotationCollection
 
+from app.errors import PlatformUnavailable
 from app.gateway.http import CoreHttp, NotThere
 from app.gateway.records import is_point_record, point_of, reading, records_of
 from app.geometry.frames import Roi, flip_y
 from app.usecases.ports import PointAnnotation, Slide
 
 _AROUND_PX0 = 1.0
-_HANGING = ("property", "attachedfile", "tag_domain_association")
+_HANGING = ("property", "attachedfile")
 """What Core lists for any object; a description is single, and links are listed for annotations alone."""
+_NO_TAG = 0
+"""The id of no tag."""
 
 
 class CorePoints:
@@ -93,13 +97,31 @@ class CorePoints:
         uris = [f"domain/{point.domain}/{point.id}/{what}.json" for what in _HANGING]
         uris.append(f"annotation/{point.id}/annotationlink.json")
         description = f"domain/{point.domain}/{point.id}/description.json"
-        return [*(partial(self._is_empty, uri) for uri in uris), partial(self._is_undescribed, description)]
+        return [
+            *(partial(self._is_empty, uri) for uri in uris),
+            partial(self._is_undescribed, description),
+            partial(self._is_untagged, point),
+        ]
 
     def _is_empty(self, uri: str) -> bool:
         try:
             return self._http.get(uri).get("collection") == []
         except NotThere:  # the point is gone, or this Core has no such list
             return False
+
+    def _is_untagged(self, point: PointAnnotation) -> bool:
+        """Whether a point has no tags. Where Core fails to list them (2026 does for most users), its filter tells."""
+        try:
+            return self._is_empty(f"domain/{point.domain}/{point.id}/tag_domain_association.json")
+        except PlatformUnavailable as error:
+            if error.facts.get("core_status") != HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise
+        around = shapely.Point(point.x, point.y).buffer(_AROUND_PX0).envelope
+        listed = AnnotationCollection(image=point.slide_id, user=point.user_id, bbox=around.wkt)
+        untagged = {"tags": _NO_TAG, "noTag": True}
+        answer = self._http.get(listed.uri(), {**listed.parameters, **untagged})
+        with reading("list of annotations"):
+            return any(record["id"] == point.id for record in records_of(answer))
 
     def _is_undescribed(self, uri: str) -> bool:
         try:

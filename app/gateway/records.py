@@ -66,6 +66,7 @@ def point_of(record: Mapping[str, Any], slide_id: int, user_id: int) -> PointAnn
         domain=domain,
         updated=text_of(record.get("updated")),
         slice_id=slice_id if type(slice_id) is int else None,
+        slide_id=slide_id,
     )
 
 

@@ -88,6 +88,8 @@ class PointAnnotation:
     """The platform's time of the last change; opaque, only compared."""
     slice_id: int | None = None
     """The plane that it lies on."""
+    slide_id: int = 0
+    """The slide that it was listed for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ class Identity:
     """
 
     def __init__(self, form: SignatureForm, jwt_secret: str) -> None:
-        self._form = form
+        self.form = form
         self._jwt_secret = jwt_secret
         self._admin_sessions: dict[str, float] = {}
 
@@ -123,7 +123,7 @@ class Identity:
 
     def _signature(self, request: Request, private_key: str, content_type: str) -> str:
         parts = [request.method, request.headers.get("content-md5", ""), content_type, request.headers["date"]]
-        if self._form == "full":
+        if self.form == "full":
             query = request.scope["query_string"].decode()
             parts.append(request.scope["raw_path"].decode() + (f"?{query}" if query else ""))
         return sign(private_key, "\n".join(parts))

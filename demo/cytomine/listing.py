@@ -116,6 +116,12 @@ def _conditions(db: sqlite3.Connection, query: Mapping[str, Any]) -> tuple[list[
         conditions.append(links.format("") + " = 0")
     if _is_true(query.get("multipleTerm")):
         conditions.append(links.format("") + " > 1")
+    if "tag" in query or "tags" in query:
+        tags = _ids(query, "tag")
+        of_these = f"a.id IN (SELECT t.annotation FROM tag_associations t WHERE t.tag IN ({_marks(tags)}))"  # noqa: S608
+        none = "a.id NOT IN (SELECT t.annotation FROM tag_associations t)"
+        conditions.append(f"({of_these} OR {none})" if _is_true(query.get("noTag")) else of_these)
+        values += tags
     for name, sign in (("afterThan", ">="), ("beforeThan", "<=")):
         if query.get(name):
             conditions.append(f"a.created {sign} ?")

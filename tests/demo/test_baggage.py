@@ -20,6 +20,12 @@ def listed(core: Core, lab: Lab, path: str) -> list[dict[str, Any]]:
     return found
 
 
+def filtered(core: Core, lab: Lab, query: str) -> list[int]:
+    """List the ids of annotations that a filter lets through."""
+    answer = core.call(lab.alice, "GET", f"api/annotation.json?image={lab.image}&{query}")
+    return [each["id"] for each in answer.json()["collection"]]
+
+
 def undone(core: Core, lab: Lab, command: int, verb: str = "undo") -> list[dict[str, Any]]:
     """Undo or redo a command of alice."""
     return listed(core, lab, f"command/{command}/{verb}")
@@ -37,6 +43,11 @@ def test_tags(lab: Lab, core: Core) -> None:
     (association,) = listed(core, lab, path)
     assert association == made["tagdomainassociation"]
     assert (association["tagName"], association["domainIdent"]) == (name, point)
+    untagged = lab.point(5, 5)
+    untagged_alone = filtered(core, lab, "tags=0&noTag=true")
+    assert untagged in untagged_alone
+    assert point not in untagged_alone
+    assert filtered(core, lab, f"tags={tag['id']}") == [point]
     twice = core.call(lab.alice, "POST", "api/tag_domain_association.json", body)
     assert (twice.status_code, twice.json()["success"]) == (400, False)
     assert core.call(lab.alice, "DELETE", f"api/tag_domain_association/{association['id']}.json").status_code == 200

@@ -338,6 +338,21 @@ def test_the_short_signature_of_2026(tmp_path: Path) -> None:
             assert answer.status_code == status
 
 
+def test_core_of_2026_fails_to_list_tags_unless_an_administrator_asks(tmp_path: Path) -> None:
+    with EmbeddedCytomine(tmp_path, signature="short") as cytomine:
+        store = cytomine.store
+        alice, root = store.add_user("alice"), store.add_user("root", role=Role.SUPER_ADMIN)
+        project = store.add_project("tags")
+        store.add_member(project, alice.id, Mask.WRITE)
+        image = store.add_image(project, alice.id, "discs.png", 100, 100)
+        point = store.add_annotation(image, alice.id, "POINT (5 5)")
+        path = f"/api/domain/be.cytomine.domain.ontology.UserAnnotation/{point}/tag_domain_association.json"
+        for user, status in ((alice, 500), (root, 200)):
+            signed = sign(user.private_key, "GET\n\n\nnow")
+            headers = {"date": "now", "authorization": f"CYTOMINE {user.public_key}:{signed}"}
+            assert httpx.get(f"{cytomine.base_url}{path}", headers=headers, trust_env=False).status_code == status
+
+
 def test_browser_tokens(lab: Lab, core: Core) -> None:
     user = lab.cytomine.store.add_user("carol", password="a long password")
     login = {"username": "carol", "password": "a long password"}

@@ -3,7 +3,7 @@
 # check passes. Such checks are run by timers of systemd's, which containers have to do without here, so the wait runs them.
 set -eu
 case "$*" in
-    --version) echo "podman version 4.6.0" ;;
+    --version*) echo "podman version 4.6.0" ;;
     "wait --condition=healthy "*)
         shift 2
         for container in "$@"; do

@@ -96,6 +96,7 @@ def test_what_depends_on_the_service_starts_when_it_is_healthy(stack: Stack) -> 
     report = stack.container("report")
     try:
         run("podman", "wait", report)
-        assert run("podman", "logs", report).stdout.strip() == "200"
+        said = run("podman", "logs", report)
+        assert said.stdout.strip() == "200", said.stderr
     finally:
         run("podman", "rm", "-f", report)

@@ -118,6 +118,24 @@ def test_a_point_stays_where_core_does_not_tell_clearly_what_hangs_on_it(lab: La
     assert lab.location(point) is not None
 
 
+@pytest.mark.parametrize("is_tagged", [False, True])
+def test_where_core_fails_to_list_tags_its_filter_tells(lab: Lab, is_tagged: bool) -> None:
+    number, point = lab.draw(BOX), lab.point(DISC_X, DISC_Y)
+    if is_tagged:
+        lab.cytomine.store.add_tag(point, "seen")
+    lab.cytomine.faults.add(Fault("status", path=r"/tag_domain_association\.json", status=500, times=None))
+    result = lab.refine(number).json()
+    assert result["points_used"] == result["points_deleted"] == ([] if is_tagged else [point])
+    assert (lab.location(point) is not None) == is_tagged
+
+
+def test_a_core_that_refuses_to_list_tags_is_at_fault(lab: Lab) -> None:
+    number, point = lab.draw(BOX), lab.point(DISC_X, DISC_Y)
+    lab.cytomine.faults.add(Fault("status", path=r"/tag_domain_association\.json", status=503, times=None))
+    check_problem(lab.refine(number), 502)
+    check_untouched(lab, number, BOX.wkt, [point])
+
+
 @pytest.mark.parametrize("body", [b"{}", b'{"collection":null}', b'{"collection":"x"}', b'{"collection":[5]}'], ids=str)
 def test_a_list_of_points_that_is_none_is_cores_fault(lab: Lab, body: bytes) -> None:
     number, point = lab.draw(BOX), lab.point(DISC_X, DISC_Y)
