@@ -30,7 +30,7 @@ from app.segmenter.weights import choose
 from app.settings import read_settings
 from app.usecases.ports import Claim, Segmenter
 from bench.commands import program
-from training.dataset.export import squared_to_model
+from training.dataset.cutting import squared_to_model
 from training.dataset.sources.source import SourceObject, SourceSlide
 from training.dataset.sources.tiles import TilesFolder
 from training.evaluation.cards import left_out

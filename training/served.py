@@ -21,7 +21,7 @@ from app.geometry.frames import flip_geometry
 from app.geometry.masks import BoolMask
 from app.geometry.windows import MODEL_SIDE_PX, Region, Window
 from training.dataset import Dataset, Item, open_dataset
-from training.dataset.export import painted
+from training.dataset.cutting import painted
 from training.dataset.folder import window_file
 from training.errors import BrokenRun
 from training.evaluation.baselines import box_mask

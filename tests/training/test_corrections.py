@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
+from app.segmenter.checkpoint import load_checkpoint
+from app.segmenter.weights.choice import EMBEDDED_MODEL
 from training.clicks import FAR_OFF, NO_CLICK, click_on_error, redrawn, with_click
-from training.models import PromptBatch
+from training.finetune.corrections import corrected_loss
+from training.finetune.recipe import Recipe
+from training.models import Embeddings, PromptBatch, Sam2, chosen
 from training.views import View, recoloured, view_of
 
 SIDE = 256
@@ -90,3 +95,48 @@ def test_colours_change_and_stay_colours() -> None:
     moved = (found - images.float()).abs().mean((1, 2, 3))
     assert int((moved > 3).sum()) > 32
     assert torch.equal(found, recoloured(images, np.random.default_rng(0)))
+
+
+class Watched(Sam2):
+    """Notes what it is asked, and what it answers."""
+
+    asked: list[PromptBatch]
+    answered: list[torch.Tensor]
+
+    def decode(self, embeddings: Embeddings, prompts: PromptBatch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Answer as ever."""
+        logits, scores = super().decode(embeddings, prompts)
+        self.asked.append(prompts)
+        self.answered.append(chosen(logits.detach(), scores.detach())[0])
+        return logits, scores
+
+
+@pytest.mark.parametrize("single", [0.0, 0.5])
+def test_rounds_click_on_the_models_own_errors_and_teach_the_single_mask_if_asked(single: float) -> None:
+    model = Watched(load_checkpoint(EMBEDDED_MODEL, "embedded"))
+    model.asked, model.answered = [], []
+    model.freeze("decoder", 1)
+    truth = torch.cat([square(60, 60, 180, 200), square(100, 40, 220, 160)])
+    with torch.no_grad():
+        embeddings = model.encode(truth.expand(-1, 3, -1, -1) * 255)
+    boxes = torch.tensor([[60.0, 60, 180, 200], [100, 40, 220, 160]])
+    nothing = torch.zeros(2, 0, 2), torch.zeros(2, 0, dtype=torch.int32)
+    prompts = PromptBatch(boxes, torch.ones(2, dtype=torch.bool), *nothing)
+    recipe = Recipe(rounds=2, single=single, loosened=0.0, far_off=1.0)
+    loss = corrected_loss(model, recipe, embeddings, prompts, truth, np.random.default_rng(0))
+    torch.autograd.backward(loss)
+    assert [asked.points.shape[1] for asked in model.asked] == [0, 1, 2]
+    assert not torch.equal(model.asked[0].boxes, boxes)
+    for answer, asked in zip(
+        model.answered, model.asked[1:], strict=False
+    ):  # a click follows every answer but the last
+        found = torch.nn.functional.interpolate(answer[:, None], (SIDE, SIDE), mode="bilinear")[:, 0] > 0
+        for row, ((x, y), label) in enumerate(zip(asked.points[:, -1], asked.labels[:, -1], strict=True)):
+            if label != NO_CLICK:
+                place = np.s_[row, max(0, int(y) - 3) : int(y) + 4, max(0, int(x) - 3) : int(x) + 4]
+                wanted = truth[:, 0][place] > 0.5
+                assert bool(((found[place] != wanted) & (wanted == bool(label))).any())
+    learned = dict(model.network.named_parameters())
+    for token, learns in ((0, single > 0), (1, True)):
+        gradient = learned[f"sam_mask_decoder.output_hypernetworks_mlps.{token}.layers.0.weight"].grad
+        assert (gradient is not None and bool(gradient.any())) is learns

@@ -21,7 +21,8 @@ from tests.lab import DISC, DISC_X, DISC_Y, HEIGHT, WIDTH, Lab, settle
 from tests.training.conftest import write_tile
 from tests.training.drawn import compressed, runs_of
 from training.dataset import Dataset, open_dataset
-from training.dataset.export import Choice, export, painted
+from training.dataset.cutting import painted
+from training.dataset.export import Choice, export
 from training.dataset.folder import ITEMS, mask_file, window_file
 from training.dataset.item import Item
 from training.dataset.ledger import Ledger

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -79,6 +81,23 @@ def test_a_run_learns_and_keeps_its_curve(tmp_path: Path) -> None:
     assert progress.steps == 3 * BATCHES
     assert task.steps[-1] == progress.steps
     assert task.kept[progress.best_epoch]
+
+
+class Torn(Line):
+    """Its IoU says that the first epoch was the best, its loss that the second was."""
+
+    def validate(self) -> dict[str, float]:
+        looks = len(self.kept)  # the first one is of the starting weights
+        return {"iou": [0.1, 0.9, 0.5, 0.4][looks], "validation loss": [0.9, 0.5, 0.2, 0.3][looks]}
+
+
+@pytest.mark.parametrize(("best_by", "epoch"), [("iou", 1), ("loss", 2)])
+def test_the_best_epoch_is_that_of_the_highest_iou_or_of_the_least_loss(
+    best_by: Literal["iou", "loss"], epoch: int, tmp_path: Path
+) -> None:
+    progress = ran(tmp_path, Torn(), replace(pace(), best_by=best_by)).progress
+    assert progress.best_epoch == epoch
+    assert progress.best_iou == [0.1, 0.9, 0.5][epoch]
 
 
 def test_stopped_within_an_accumulated_step_and_resumed_is_the_same_run(tmp_path: Path) -> None:

@@ -12,8 +12,11 @@ import torch
 from typer.testing import CliRunner
 
 from app.errors import InvalidSettings
+from tests.conftest import SHARED_DATA
 from training.cli import app
-from training.dataset import Dataset
+from training.dataset import Dataset, open_dataset
+from training.dataset.export import Choice, export
+from training.dataset.sources.tiles import TilesFolder
 from training.errors import BrokenDataset
 from training.finetune.recipe import PRESETS
 from training.start import Machine
@@ -21,12 +24,13 @@ from training.tables.entry import Entry
 from training.tables.learning import School
 from training.tables.lines import lines_of
 from training.tables.registry import ALL, DATASETS, ENTRIES, command_of, entry_of, numbers_of_the_thesis
-from training.tables.run import Job, run
 from training.tables.summing import of_the_thesis
 from training.tables.weights import read_weights
 
 CPU = Machine(torch.device("cpu"), mixed=False)
 SMALL = read_weights([], small=True)
+TILES = [f"{kind}_{n:02d}" for kind, some in (("nuclei_field", (3, 18, 19)), ("gland_polyp", (3, 8, 18))) for n in some]
+"""Of the shared tiles: a slide of each kind for every side of the split."""
 TEXTS = sorted((Path(__file__).parents[3] / "shared" / "seed").glob("*.txt"))
 RUN = [entry for entry in ENTRIES if not entry.elsewhere]
 TABLES = [*(f"4.{n}" for n in range(1, 8)), *(f"5.{n}" for n in range(1, 18)), *(f"6.{n}" for n in range(1, 10)), "7.1"]
@@ -139,19 +143,20 @@ def test_wrong_usage_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def drawn(dataset: Dataset) -> Dataset:
-    """A little drawn tissue in which both datasets have a slide on each side of the split."""
-    sides = ("train", "validation", "test", "train")
-    slides = {
-        name: sorted({item.slide for item in dataset.items if item.dataset == name}) for name in ("nuclei", "glands")
-    }
-    splits = {slide: sides[place % 4] for some in slides.values() for place, slide in enumerate(some)}
-    some = [
-        [item for item in dataset.items if (item.dataset, splits[item.slide]) == (name, side)][:2]
-        for name in slides
-        for side in sides[:3]
-    ]
-    return Dataset(dataset.folder, tuple(item for each in some for item in each), splits)
+def tissue(tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """Some objects on each side of the split: of the shared tiles where they are at hand, else of drawn ones."""
+    folder, source = tmp_path_factory.mktemp("tissue"), tiles
+    if SHARED_DATA.is_dir():
+        source = tmp_path_factory.mktemp("some tiles")
+        (source / "manifest.csv").symlink_to(SHARED_DATA / "manifest.csv")
+        for name in TILES:
+            for file in (f"{name}.png", f"{name}.mask.png"):
+                (source / file).symlink_to(SHARED_DATA / "tiles" / file)
+    export(TilesFolder(source), folder, Choice(edges=True, per_slide=1))
+    some = open_dataset(folder)
+    there = {(item.dataset, some.splits[item.slide]) for item in some.items}
+    assert len(there) == 2 * 3, there
+    return some
 
 
 @pytest.fixture(scope="module")
@@ -160,15 +165,25 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("tables")
 
 
-def job(number: str, drawn: Dataset, out: Path) -> Job:
-    return Job(entry_of(number), drawn, out, SMALL, CPU, epochs=1, batch=8, limit=2, pictures=1)
+def run(entry: Entry, tissue: Dataset, unseen: Dataset, out: Path) -> Path:
+    """Run an entry as its command does, small and short; gives its page."""
+    arguments = ["table", entry.number, "--data", str(tissue.folder), "--out", str(out), "--small", "--device", "cpu"]
+    bounds = ["--epochs", "1", "--batch", "8", "--limit", "1", "--pictures", "1"]
+    answer = CliRunner().invoke(app, [*arguments, *bounds, *(["--unseen", str(unseen.folder)] if entry.unseen else [])])
+    assert answer.exit_code == 0, answer.output
+    page = out / entry.number.replace(" ", "-") / "index.html"
+    assert str(page) in answer.output.replace("\n", "")
+    check_page(page, entry, unseen if entry.unseen else tissue)
+    return page
 
 
-def check_page(page: Path, entry: Entry) -> None:
+def check_page(page: Path, entry: Entry, data: Dataset) -> None:
     html = page.read_text()
+    assert data.sha256 in html or not (entry.lines or entry.panels or entry.every_combination)
+    assert "No unseen data was named" not in html
     assert not re.findall(r"(?:src|href)=\"(?!data:)", html)
     assert "<script" not in html
-    assert "Small stand-ins" in html
+    assert "mall stand-in" in html
     assert "What gave these numbers" in html
     assert "Vanmechelen" in html
     content = json.loads((page.parent / "results.json").read_text())
@@ -180,12 +195,12 @@ def check_page(page: Path, entry: Entry) -> None:
     assert html.count("<figure>") == len(entry.panels)
 
 
-def test_a_table_runs_and_is_not_run_again(drawn: Dataset, out: Path) -> None:
+def test_a_table_runs_and_is_not_run_again(tissue: Dataset, dataset: Dataset, out: Path) -> None:
     entry = entry_of("5.13")
-    page = run(job("5.13", drawn, out))
-    check_page(page, entry)
+    page = run(entry, tissue, dataset, out)
     html = page.read_text()
-    for told in ("0.837", "0.275", "config embedded", "thesis: All", "after recirculation", drawn.sha256):
+    assert "random weights" not in html
+    for told in ("0.837", "0.275", "config embedded", "thesis: All", "after recirculation"):
         assert told in html
     runs = list((out / "runs").glob("*/run.json"))
     assert len(runs) == 1
@@ -202,7 +217,7 @@ def test_a_table_runs_and_is_not_run_again(drawn: Dataset, out: Path) -> None:
     first = next(iter(ledgers))
     first.write_text(ledgers[first][:-20])  # as a stop in the middle of a line leaves it
     before = json.loads((page.parent / "results.json").read_text())["cells"]
-    run(job("5.13", drawn, out))
+    run(entry, tissue, dataset, out)
     assert runs[0].stat().st_mtime_ns == written
     assert {file: file.read_text().count("\n") for file in ledgers} == {
         file: text.count("\n") for file, text in ledgers.items()
@@ -213,26 +228,25 @@ def test_a_table_runs_and_is_not_run_again(drawn: Dataset, out: Path) -> None:
     ]
 
 
-def test_a_model_that_never_learned_masks_is_told(drawn: Dataset, out: Path) -> None:
+def test_a_model_that_never_learned_masks_is_told(tissue: Dataset, out: Path) -> None:
     """F5: the embedded model ignores mask prompts until it is fine-tuned with them."""
     from training.tables.facts import Facts
 
     entry = entry_of("4.1")
     line = next(line for line in entry.lines if line.label.endswith("SAM2"))
     facts = Facts(entry, SMALL)
-    facts.of_a_model(line.arm, School(drawn, out, SMALL, CPU).open(line.arm), [line])
+    facts.of_a_model(line.arm, School(tissue, out, SMALL, CPU).open(line.arm), [line])
     assert any("never learned mask prompts" in warning for warning in facts.warnings)
 
 
-def test_parts_of_a_dataset(drawn: Dataset) -> None:
-    assert {item.dataset for item in drawn.only(("glands",)).items} == {"glands"}
-    assert drawn.only(()).items == drawn.items
+def test_parts_of_a_dataset(dataset: Dataset) -> None:
+    assert {item.dataset for item in dataset.only(("glands",)).items} == {"glands"}
+    assert dataset.only(()).items == dataset.items
     with pytest.raises(BrokenDataset, match="it has glands, nuclei"):
-        drawn.only(("lungs",))
+        dataset.only(("lungs",))
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("entry", [pytest.param(each, id=each.number) for each in RUN])
-def test_every_entry_runs_end_to_end(entry: Entry, drawn: Dataset, out: Path) -> None:
-    page = run(job(entry.number, drawn, out))
-    check_page(page, entry)
+def test_every_entry_runs_end_to_end(entry: Entry, tissue: Dataset, dataset: Dataset, out: Path) -> None:
+    run(entry, tissue, dataset, out)

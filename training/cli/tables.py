@@ -45,11 +45,13 @@ def table(
         bool, typer.Option("--small", help="Use small models, most with random weights, to see whether it runs.")
     ] = False,
     unseen: Annotated[
-        Path | None, typer.Option(help="Data that no model was trained on, for table 6.9; all of it is used.")
+        Path | None, typer.Option(help="Data that no model was trained on, for table 6.9, whatever its split.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs, instead of the recipe's 30.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Batch size, instead of the recipe's.")] = None,
-    limit: Annotated[int, typer.Option(min=0, help="Use at most this many objects of each dataset; 0: all.")] = 150,
+    limit: Annotated[
+        int, typer.Option(min=0, help="Measure on at most this many objects of each dataset; 0: all.")
+    ] = 150,
     pictures: Annotated[int, typer.Option(min=0, help="How many objects to show.")] = 3,
     precision: Annotated[
         Precision, typer.Option(help="Precision; auto is bfloat16 on a GPU, else float32.")

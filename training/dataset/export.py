@@ -9,7 +9,6 @@ from pathlib import Path
 
 from app.errors import InvalidSettings
 from training.dataset.bars import export_bar
-from training.dataset.cutting import painted, squared_to_model
 from training.dataset.files import alone
 from training.dataset.folder import ITEMS, Dataset
 from training.dataset.ledger import Ledger
@@ -19,7 +18,7 @@ from training.dataset.sources import Source
 from training.dataset.synchronise import Synchronisation
 from training.errors import telling_of_full_disks
 
-__all__ = ["Choice", "Exported", "check_data", "dataset_of", "export", "painted", "squared_to_model"]
+__all__ = ["Choice", "Exported", "check_data", "dataset_of", "export"]
 
 EXPORTS = "exports.jsonl"
 

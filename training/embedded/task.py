@@ -10,7 +10,6 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
 
 from training.clicks import click_on_error, with_click
 from training.embedded.asked import Habits, ask
@@ -20,7 +19,7 @@ from training.embedded.prompted import boxes_on, first_prompts
 from training.embedded.recipe import Recipe
 from training.embedded.scenes import DrawnScenes
 from training.embedded.windows import cut
-from training.finetune.losses import iou
+from training.finetune.losses import iou_of_masks
 from training.loop import Stopwatch
 from training.mask_prompts import RAW, MaskPrompts
 from training.models import PromptBatch, Sam2, chosen
@@ -163,7 +162,7 @@ class Embedded:
             kept, _ = chosen(*model.decode(embeddings, prompts))
             places, labels = click_on_error(kept, truth, recipe.side, rng, middle=1.0)
             again, _ = chosen(*model.decode(embeddings, with_click(prompts, places, labels, rng, box_kept=1.0)))
-            rows.append(torch.stack([_iou(kept, truth), _iou(again, truth)]))
+            rows.append(torch.stack([iou_of_masks(kept, truth), iou_of_masks(again, truth)]))
         before, after = torch.cat(rows, 1).mean(1).tolist()
         return before, after
 
@@ -176,11 +175,6 @@ def numbers_of(recipe: Recipe, epoch: int) -> list[int]:
     """Tell which drawn scenes an epoch sees, place by place: some are new, the others stay where they are."""
     first = epoch * round(recipe.fresh * recipe.scenes)
     return sorted(range(first, first + recipe.scenes), key=lambda number: number % recipe.scenes)
-
-
-def _iou(kept: Tensor, truth: Tensor) -> Tensor:
-    enlarged = interpolate(kept.float().unsqueeze(1), truth.shape[-2:], mode="bilinear", align_corners=False)
-    return iou(enlarged, truth)[:, 0]
 
 
 def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

@@ -12,11 +12,20 @@ BOUNDARY_TOLERANCE_PX = 10.0
 POLYGON_SHARE, AUTHORS_POLYGON_SHARE = 0.01, 0.02
 """The polygon that the perimeter is compared with may leave it by this share of it: here, and in the author's code."""
 
-OVERLAP = ("dice", "iou", "precision", "recall", "boundary_f")
+FOUR = ("dice", "iou", "precision", "recall")
+OVERLAP = (*FOUR, "boundary_f")
 SHAPE = ("compactness", "solidity", "perimeter_smoothness", "components")
 AUTHORS_SHAPE = ("first_compactness", "first_solidity", "first_perimeter_smoothness")
 """As the author's code measures them, and so what the thesis' tables 5.8 to 5.11 hold."""
-METRICS = (*OVERLAP, *SHAPE, *AUTHORS_SHAPE, "size_retention")
+LABELS = {
+    "dice": "Dice", "iou": "IoU", "precision": "Precision", "recall": "Recall", "boundary_f": "Boundary F",
+    "first_compactness": "Compactness, first outline", "first_solidity": "Solidity, first outline",
+    "first_perimeter_smoothness": "Perimeter smoothness, first outline",
+    "compactness": "Compactness, whole mask", "solidity": "Solidity, whole mask",
+    "perimeter_smoothness": "Perimeter smoothness, whole mask", "components": "Connected components",
+    "size_retention": "Size retention", "seconds": "Time (s)", "score": "Predicted IoU",
+}  # fmt: skip
+"""What people read on reports and pages."""
 
 
 def measured(found: BoolMask, truth: BoolMask) -> dict[str, float]:

@@ -21,19 +21,8 @@ from training.evaluation.evaluate import (
     TYPES,
     Summary,
 )
-from training.evaluation.metrics import AUTHORS_SHAPE, SHAPE
+from training.evaluation.metrics import AUTHORS_SHAPE, FOUR, LABELS, SHAPE
 from training.prompts import Recipe
-
-FOUR = ("dice", "iou", "precision", "recall")
-_LABELS = {
-    "dice": "Dice", "iou": "IoU", "precision": "Precision", "recall": "Recall", "boundary_f": "Boundary F",
-    "compactness": "Compactness", "solidity": "Solidity", "perimeter_smoothness": "Perimeter smoothness",
-    "components": "Connected components",
-    "first_compactness": "Compactness, first outline", "first_solidity": "Solidity, first outline",
-    "first_perimeter_smoothness": "Perimeter smoothness, first outline", "size_retention": "Size retention",
-    "seconds": "Time (s)", "score": "Predicted IoU",
-}  # fmt: skip
-
 
 _BOTH = tuple(name for metric in FOUR for name in (f"raw_{metric}", metric))
 _RAW = "Raw: before post-processing, as the thesis measures."
@@ -93,7 +82,7 @@ def _cell(value: float | None) -> str:
 
 
 def _label(metric: str) -> str:
-    return f"{_LABELS[metric.removeprefix('raw_')]}, raw" if metric.startswith("raw_") else _LABELS[metric]
+    return f"{LABELS[metric.removeprefix('raw_')]}, raw" if metric.startswith("raw_") else LABELS[metric]
 
 
 def _name(group: str) -> str:
@@ -161,7 +150,7 @@ def _mask_types(summary: Summary, model: str) -> Table:
         shown = [_cell(mean(summary, "the mask prompt itself", name, ALL_OBJECTS, metric)) for metric in FOUR]
         if found[0] != "-":
             rows.append((name, *found, *(("1.000",) * 4 if name == "truth mask" else shown)))
-    head = ("Mask prompt", *map(_label, _BOTH), *(f"{_LABELS[metric]} input" for metric in FOUR))
+    head = ("Mask prompt", *map(_label, _BOTH), *(f"{LABELS[metric]} input" for metric in FOUR))
     note = f"The mask is the only prompt. Input: the prompt itself, measured as if it were the result. {_RAW}"
     return Table("Mask types (prompts of the thesis' table 4.1)", note, head, tuple(rows))
 
@@ -186,7 +175,7 @@ def _postprocessing(summary: Summary, model: str) -> Table:
             raw = mean(summary, model, prompt, ALL_OBJECTS, f"raw_{metric}")
             cells += ["/" if metric == "size_retention" else _cell(raw)]
             cells += [_cell(mean(summary, model, prompt, ALL_OBJECTS, metric))]
-        rows.append((_LABELS[metric], *cells))
+        rows.append((LABELS[metric], *cells))
     note = (
         "Opening, closing and selection of components, as in the service. The author measured shapes only on the first"
         " outline of a mask, with a coarser polygon; the text refers to the whole mask. Both are shown."

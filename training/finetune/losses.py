@@ -61,6 +61,11 @@ def iou(logits: Tensor, truth: Tensor) -> Tensor:
     return (found & wanted).sum((2, 3)) / union
 
 
+def iou_of_masks(kept: Tensor, truth: Tensor) -> Tensor:
+    """IoU of the masks that were kept, raw values (b, h, w), enlarged to the truth, (b, 1, s, s); gives (b,)."""
+    return iou(_enlarged(kept.float().unsqueeze(1), truth), truth)[:, 0]
+
+
 def bce(logits: Tensor, scores: Tensor, truth: Tensor) -> Tensor:
     """Weigh as the thesis does for SAM: cross entropy alone, (b, k)."""
     return cross_entropy(logits, truth) + 0 * scores

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from training import prompts
 from training.dataset import Dataset, Item
 from training.errors import BrokenDataset
-from training.finetune.batches import LOSS_SIDE, Batch, Batches, item_rng, truth_of
+from training.finetune.batches import Batch, Batches, item_rng, truth_of
 from training.finetune.corrections import corrected_loss
 from training.finetune.loose import loosely_drawn
-from training.finetune.losses import iou
+from training.finetune.losses import iou_of_masks
 from training.finetune.recipe import Recipe
 from training.finetune.run import BEST, LAST, Origin, Run, trained
 from training.finetune.windows import Windows
@@ -212,13 +212,7 @@ class FineTuning:
                 ]
                 batch = gathered(given, self._side).to(self._device)
                 kept, _ = chosen(*self.model.decode(embeddings, batch))
-                for item, value in zip(some, _ious(kept, truth), strict=True):
+                for item, value in zip(some, iou_of_masks(kept, truth).tolist(), strict=True):
                     found.setdefault(item.dataset, []).append(value)
         means = {f"iou of {name}": float(np.mean(values)) for name, values in sorted(found.items())}
         return {"iou": float(np.mean(list(means.values()))), **means}
-
-
-def _ious(kept: Tensor, truth: Tensor) -> list[float]:
-    size = (LOSS_SIDE, LOSS_SIDE)
-    enlarged = nn.functional.interpolate(kept.float().unsqueeze(1), size, mode="bilinear", align_corners=False)
-    return [float(value) for value in iou(enlarged, truth)[:, 0]]

@@ -12,7 +12,7 @@ import torch
 from training import prompts
 from training.dataset import Dataset, Item
 from training.finetune.batches import item_rng, truth_of
-from training.finetune.losses import iou
+from training.finetune.losses import iou_of_masks
 from training.models import Promptable, chosen, gathered
 from training.start import Machine
 
@@ -115,9 +115,6 @@ def _ious(dataset: Dataset, items: list[Item], model: Promptable, machine: Machi
                 ]
                 batch = gathered(given, model.side).to(machine.device)
                 kept, _ = chosen(*model.decode(embeddings, batch))
-                enlarged = torch.nn.functional.interpolate(
-                    kept.float().unsqueeze(1), truth.shape[-2:], mode="bilinear", align_corners=False
-                )
-                kinds.append(iou(enlarged, truth)[:, 0].tolist())
+                kinds.append(iou_of_masks(kept, truth).tolist())
         found.append(kinds)
     return np.concatenate([np.array(kinds).T for kinds in found])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from training.evaluation.metrics import FOUR
 from training.tables.arms import BOTH, SAM, SAM2, SAM2_ENCODERS, SAM_ENCODERS
 from training.tables.asked import (
     BOX,
@@ -11,7 +12,7 @@ from training.tables.asked import (
     side_by_side,
     with_masks,
 )
-from training.tables.entry import FOUR, Arm, Asked, Entry, Line, Panel
+from training.tables.entry import Arm, Asked, Entry, Line, Panel
 
 _AUTOMATIC = Asked(how="automatic")
 _OF_THE_PROMPT = tuple(f"prompt_{metric}" for metric in FOUR)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from training.evaluation.metrics import AUTHORS_SHAPE, FOUR, SHAPE
 from training.finetune.recipe import PRESETS, PROMPT_TYPES
 from training.tables.arms import BOTH_TUNED, SAM2_RECIPE, SAM_RECIPE, TUNED_SAM, TUNED_SAM2
 from training.tables.asked import before_and_after, everything_at_once, mask_only, shifted, side_by_side, types
-from training.tables.entry import FOUR, After, Arm, Asked, Entry, Line
-from training.tables.metrics import OF_THE_AUTHOR, SHAPES
+from training.tables.entry import After, Arm, Asked, Entry, Line
 
 _BY_PROMPTS = (
     ("box",), ("box", "positive"), ("box", "negative"), ("box", "positive", "negative"),
@@ -49,7 +49,7 @@ def _shift(number: str, name: str, arm: Arm, loose: Asked, scribble: Asked, what
     return Entry(number, f"Shift of the mask prompts: {what}, {name}", lines=lines, panels=shifted(arm), note=note)
 
 
-_SHAPED = (*FOUR, *OF_THE_AUTHOR, "components", "size_retention", *SHAPES)
+_SHAPED = (*FOUR, *AUTHORS_SHAPE, "size_retention", *SHAPE)
 
 ENTRIES = (
     _losses("5.1", "SAM", TUNED_SAM, "original-sam"),
@@ -88,14 +88,15 @@ ENTRIES = (
 )  # fmt: skip
 
 _THESIS, _OURS = PRESETS["thesis"], PRESETS["ours"]
+_AS_IN_THE_THESIS = "the thesis' recipe"
 _STEPS = {
-    "the thesis' recipe": _THESIS,
+    _AS_IN_THE_THESIS: _THESIS,
     "proposal of least loss": replace(_THESIS, proposal=_OURS.proposal),
     "estimates of all three": replace(_THESIS, estimates=_OURS.estimates),
     "compared at 256 px": replace(_THESIS, loss_side=_OURS.loss_side),
-    "all subsets, 1 to 5 points, drawn anew": replace(
-        _THESIS, combinations=_OURS.combinations, points=_OURS.points, redrawn=_OURS.redrawn
-    ),
+    "all subsets, by batch": replace(_THESIS, combinations=_OURS.combinations),
+    "one to five points": replace(_THESIS, points=_OURS.points),
+    "prompts drawn in every epoch": replace(_THESIS, redrawn=_OURS.redrawn),
     "masks as logits": replace(_THESIS, mask_values=_OURS.mask_values),
     "best by IoU, patience": replace(_THESIS, best_by=_OURS.best_by, patience=_OURS.patience),
     "our recipe": _OURS,
@@ -103,7 +104,11 @@ _STEPS = {
 OF_OURS = (
     Entry(
         "recipes", "What our recipe does otherwise, one by one",
-        lines=tuple(Line(name, Arm("sam2.1_hiera_b+", recipe), types()) for name, recipe in _STEPS.items()),
-        note="Every line but the first and the last changes one thing of the thesis' recipe to ours.",
+        lines=tuple(
+            Line(name, Arm("sam2.1_hiera_b+", recipe), types())
+            for name, recipe in {"before training": None, **_STEPS}.items()
+        ),
+        compared_with=_AS_IN_THE_THESIS,
+        note="Between the thesis' recipe and ours, every line changes one thing of the thesis' recipe to ours.",
     ),
 )  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from training import prompts
+from training.evaluation.metrics import FOUR
 from training.finetune.recipe import Recipe
 
 After = Literal["raw", "OpenCV", "CascadePSP", "recirculation"]
@@ -13,8 +14,6 @@ After = Literal["raw", "OpenCV", "CascadePSP", "recirculation"]
 How = Literal["prompted", "automatic", "the mask prompt itself"]
 Shown = Literal["image", "truth", "prompt", "found", "grid", "masks"]
 Kind = Literal["table", "figure"]
-
-FOUR = ("dice", "iou", "precision", "recall")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +71,8 @@ class Entry:
     """Of each of some objects."""
     skipped: int = 0
     """So many objects come before the first that is shown."""
+    compared_with: str = ""
+    """Label of a line whose IoU all others are compared with, object by object."""
     every_combination: Line | None = None
     """A line that is repeated for every combination of the datasets that it learns from, zero-shot first."""
     unseen: bool = False

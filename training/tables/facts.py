@@ -20,6 +20,10 @@ SMALL = (
     "Small stand-ins, most of them with random weights, gave these numbers: they show that this can be run, and nothing"
     " about the models that the thesis speaks of."
 )
+EMBEDDED = (
+    "The embedded model, a small stand-in, gave these numbers: they say nothing about the models that the thesis speaks"
+    " of."
+)
 RANDOM = "Random weights gave some of these numbers: they show that this can be run, and nothing else."
 NO_MASKS = (
     "The checkpoint of {model} never learned mask prompts: lines in which it is asked with masks say nothing about"
@@ -38,12 +42,15 @@ class Facts:
     weights: Weights
     lines: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    models: set[str] = field(default_factory=set)
 
     def of_a_model(self, arm: Arm, opened: Opened, lines: Sequence[Line]) -> None:
         """Note which weights a model has, and how it learned."""
         loaded = opened.loaded
+        self.models.add(arm.model)
         name = ", ".join(line.label for line in lines) if len(lines) in {1, 2} else ""
-        told = f"{loaded.name}, config {loaded.config}, sha256 {loaded.sha256}; {opened.learned}"
+        weights = loaded.sha256 if loaded.name == "random" else f"{loaded.name}, sha256 {loaded.sha256}"
+        told = f"{weights}, config {loaded.config}; {opened.learned}"
         self.lines.append((f"{arm.model}{f' ({name})' if name else ''}", told))
         masks = any(recipe.mask for line in lines for recipe in line.asked.prompts)
         if masks and loaded.mask_prompts.learned is False:
@@ -56,7 +63,8 @@ class Facts:
     ) -> None:
         """Note the data and the machine."""
         if self.weights.small:
-            self.warnings.insert(0, SMALL)
+            embedded = self.models and all(model.startswith("sam2") and "," not in model for model in self.models)
+            self.warnings.insert(0, EMBEDDED if embedded else SMALL)
         if self.entry.unseen and not unseen:
             self._warn(SEEN)
         if redraw is not None:
@@ -66,7 +74,7 @@ class Facts:
             told = ", ".join(f"{count} of {name}" for name, count in sorted(counts.items()))
             slides = len({item.slide for item in items})
             self.lines.append(("data", f"{data.folder.name}, sha256 {data.sha256}"))
-            self.lines.append(("objects", f"{told}; {slides} slides that nothing was trained on"))
+            self.lines.append(("objects", f"{told}; {slides} slides, none of which was trained on here"))
         kind = torch.cuda.get_device_name(machine.device) if machine.device.type == "cuda" else platform.machine()
         precision = "bfloat16" if machine.mixed else "float32"
         self.lines.append(("computed", f"on {kind}, {precision}, torch {torch.__version__}"))

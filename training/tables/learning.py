@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from training.dataset import Dataset
 from training.finetune.recipe import Recipe
@@ -56,7 +57,7 @@ class School:
         begins = str(self._run(arm.begins) / BEST) if arm.begins else None
         start = self.weights.open(arm.model, begins)
         if arm.recipe is None:
-            return Opened(start, start.sha256, "as it was published")
+            return Opened(start, start.sha256, "not trained here")
         run = self._run(arm, start)
         recipe = self._recipe(arm.recipe)
         loaded = self.weights.open(arm.model, str(run / BEST))
@@ -99,9 +100,10 @@ def _is_finished(folder: Path, recipe: Recipe) -> bool:
         return False
 
 
-def _told(recipe: Recipe, record: dict[str, object]) -> str:
+def _told(recipe: Recipe, record: dict[str, Any]) -> str:
+    minutes = record["curve"][-1]["minutes"]
     data = f" on {' and '.join(recipe.datasets)}" if recipe.datasets else ""
     return (
         f"{recipe.tune}{data}, loss {recipe.loss}, prompts {'+'.join(recipe.prompt_types)}, batch {recipe.batch},"
-        f" {record['epochs']} epochs, best after {record['best_epoch']}"
+        f" epochs {record['epochs']}, best after {record['best_epoch']}, {minutes:.1f} minutes"
     )

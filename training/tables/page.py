@@ -12,10 +12,11 @@ from typing import Any
 import jinja2
 
 from training.errors import telling_of_full_disks
+from training.evaluation.metrics import LABELS
 from training.tables.architecture import Architecture
 from training.tables.entry import Entry
 from training.tables.registry import ALL, DATASETS
-from training.tables.summing import LABELS, Cells
+from training.tables.summing import Cells, Difference
 
 PAGE, RESULTS = "index.html", "results.json"
 
@@ -42,6 +43,7 @@ class Results:
     """All that was found for an entry."""
 
     cells: tuple[Cells, ...]
+    differences: tuple[Difference, ...]
     pictures: tuple[Row, ...]
     architectures: tuple[Architecture, ...]
     facts: tuple[tuple[str, str], ...]
@@ -68,11 +70,12 @@ def write_page(folder: Path, entry: Entry, found: Results) -> Path:
     html = template.render(
         title=title_of(entry), note=entry.note, warnings=found.warnings, facts=found.facts, groups=found.groups,
         theirs=theirs, rows=_rows(found.cells, found.groups, theirs), pictures=found.pictures,
-        architectures=found.architectures,
+        architectures=found.architectures, compared_with=entry.compared_with, differences=found.differences,
     )  # fmt: skip
     numbers = {
         "entry": entry.number, "title": entry.title, "facts": dict(found.facts), "warnings": found.warnings,
         "cells": [asdict(each) for each in found.cells],
+        "differences": [asdict(each) for each in found.differences],
         "architectures": [asdict(each) for each in found.architectures],
     }  # fmt: skip
     with telling_of_full_disks(str(folder)):
@@ -85,12 +88,17 @@ def _rows(found: Sequence[Cells], groups: Sequence[str], theirs: Sequence[str]) 
     firsts = [True, *(one.line != other.line for one, other in pairwise(found))][: len(found)]
     return [
         {
-            "line": each.line, "first": first, "metric": LABELS[each.metric], "samples": each.samples,
+            "line": each.line, "first": first, "metric": _label(each.metric), "samples": each.samples,
             "ours": [_cell(each.ours.get(group)) for group in groups],
             "theirs": [_cell(each.thesis.get(group)) for group in theirs],
         }
         for each, first in zip(found, firsts, strict=True)
     ]  # fmt: skip
+
+
+def _label(metric: str) -> str:
+    prompt = metric.removeprefix("prompt_")
+    return LABELS[metric] if prompt == metric else f"{LABELS[prompt]} of the prompt"
 
 
 def _cell(value: float | None) -> str:

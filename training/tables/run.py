@@ -22,10 +22,10 @@ from training.tables.entry import Arm, Entry, Line
 from training.tables.facts import Facts
 from training.tables.learning import EMBEDDINGS, Opened, School
 from training.tables.lines import arms_of, lines_of
-from training.tables.measure import Asker, Ledger, Window, ledger_of, measure
+from training.tables.measure import Asker, Ledger, Sample, Window, ledger_of, measure
 from training.tables.page import Results, write_page
 from training.tables.registry import ALL
-from training.tables.summing import Cells, cells
+from training.tables.summing import Cells, cells, differences
 from training.tables.weights import Weights
 
 _MEASURED = "measured"
@@ -92,9 +92,10 @@ def run(job: Job) -> Path:
         _ask(this, arm, [line for line in lines if line.arm == arm], drawing)
     this.facts.of_the_run(data, items, job.machine, unseen=job.unseen is not None, redraw=this.redraw)
     groups = names if data is learned_from else tuple(sorted({item.dataset for item in items}))
+    samples = _samples(this, lines)
     results = Results(
-        _cells(this, lines, groups), drawing.rows(), _architectures(job), tuple(this.facts.lines),
-        tuple(this.facts.warnings), (*groups, ALL),
+        _cells(this, samples, groups), differences(samples, entry.compared_with) if entry.compared_with else (),
+        drawing.rows(), _architectures(job), tuple(this.facts.lines), tuple(this.facts.warnings), (*groups, ALL),
     )  # fmt: skip
     return write_page(job.out / entry.number.replace(" ", "-"), entry, results)
 
@@ -170,13 +171,16 @@ def _cascade_psp(job: Job, lines: Sequence[Line]) -> CascadePsp | None:
     return open_cascade_psp(job.weights.of_cascade_psp(str(folder)), job.machine.device)
 
 
-def _cells(this: _Run, lines: Sequence[Line], groups: Sequence[str]) -> tuple[Cells, ...]:
+def _samples(this: _Run, lines: Sequence[Line]) -> dict[str, list[Sample]]:
+    return {line.label: [each for item in this.items for each in this.ledgers[line].samples[item.id]] for line in lines}
+
+
+def _cells(this: _Run, samples: dict[str, list[Sample]], groups: Sequence[str]) -> tuple[Cells, ...]:
     by_id, entry = {item.id: item for item in this.items}, this.job.entry
-    found = []
-    for line in lines:
-        samples = [each for item in this.items for each in this.ledgers[line].samples[item.id]]
-        found += [cells(entry.number, line.label, metric, samples, by_id, groups) for metric in entry.metrics]
-    return tuple(found)
+    return tuple(
+        cells(entry.number, label, metric, some, by_id, groups)
+        for label, some in samples.items() for metric in entry.metrics
+    )  # fmt: skip
 
 
 def _architectures(job: Job) -> tuple[Architecture, ...]:

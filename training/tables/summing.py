@@ -5,21 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean, stdev
 
 from training.dataset import Item
 from training.tables.measure import Sample
 from training.tables.registry import ALL, DATASETS, numbers_of_the_thesis
-
-LABELS = {
-    "dice": "Dice", "iou": "IoU", "precision": "Precision", "recall": "Recall", "seconds": "Time (s)",
-    "prompt_dice": "Dice of the prompt", "prompt_iou": "IoU of the prompt",
-    "prompt_precision": "Precision of the prompt", "prompt_recall": "Recall of the prompt",
-    "first_compactness": "Compactness, first outline", "first_solidity": "Solidity, first outline",
-    "first_perimeter_smoothness": "Perimeter smoothness, first outline",
-    "compactness": "Compactness, whole mask", "solidity": "Solidity, whole mask",
-    "perimeter_smoothness": "Perimeter smoothness, whole mask", "components": "Connected components",
-    "size_retention": "Size retention",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +24,36 @@ class Cells:
     samples: int
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How far the IoU of a line lies above that of another, object by object."""
+
+    line: str
+    mean: float
+    error: float
+    """Standard error of the mean, over objects; 0 of a single one."""
+    objects: int
+
+
+def differences(samples: Mapping[str, Sequence[Sample]], other: str) -> tuple[Difference, ...]:
+    """Compare the samples of every line, by its label, with those of one of them."""
+    means = {line: _iou_by_object(some) for line, some in samples.items()}
+    return tuple(_difference(line, means[line], means[other]) for line in samples if line != other)
+
+
+def _iou_by_object(samples: Sequence[Sample]) -> dict[str, float]:
+    found: dict[str, list[float]] = {}
+    for sample in samples:
+        found.setdefault(sample.item, []).append(sample.values["iou"])
+    return {item: fmean(values) for item, values in found.items()}
+
+
+def _difference(line: str, ours: Mapping[str, float], theirs: Mapping[str, float]) -> Difference:
+    apart = [ours[item] - theirs[item] for item in ours]
+    error = stdev(apart) / math.sqrt(len(apart)) if len(apart) > 1 else 0.0
+    return Difference(line, fmean(apart), error, len(apart))
+
+
 def cells(
     number: str, line: str, metric: str, samples: Sequence[Sample], items: Mapping[str, Item], datasets: Sequence[str]
 ) -> Cells:
@@ -44,7 +64,7 @@ def cells(
         if not math.isnan(value):
             for group in (items[sample.item].dataset, ALL):
                 by_group.setdefault(group, []).append(value)
-    ours = {group: _mean(by_group.get(group, [])) for group in (*datasets, ALL)}
+    ours = {group: fmean(by_group[group]) if group in by_group else None for group in (*datasets, ALL)}
     return Cells(line, metric, ours, of_the_thesis(number, line, metric, datasets), len(by_group.get(ALL, [])))
 
 
@@ -55,7 +75,3 @@ def of_the_thesis(number: str, line: str, metric: str, datasets: Sequence[str]) 
         theirs = dict(zip(datasets, DATASETS, strict=True))
         line = " + ".join(theirs.get(name, name) for name in line.split(" + "))
     return lines.get(line, {}).get(metric, {})
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
