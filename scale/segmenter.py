@@ -49,6 +49,8 @@ _LATE_S = 5.0
 _TRIES = 4
 _PAUSE_S = 0.1
 """Before the second try; doubled each time."""
+_FULL_PAUSES_S = (0.0, 0.2, 0.5)
+"""Before each further try of somebody for whom a line had no place."""
 _ELSEWHERE = 10
 """How often another replica is asked for weights that one did not have, before the window is encoded again."""
 _TOGETHER = 16
@@ -136,17 +138,25 @@ class RaySegmenter:
         CallerGone
             Nobody waits any more.
         """
-        try:
-            response, answer = self._ask(claim, "encode", image)
-        except ModelBusy:
-            # Many who come at once are spread by chance, and one line may be full while another is not. By now Serve
-            # has counted them and chooses the shorter one.
-            response, answer = self._ask(claim, "encode", image)
+        response, answer = self._in_a_line(claim, image)
         encoded = cast(Encoded, answer)
         self._info = encoded.info
         spans.retell(encoded.notes)
         nbytes = encoded.embedding.nbytes + image.pixels.nbytes
         return RemoteEmbedding(response._to_object_ref_sync(), encoded.info, nbytes, image)
+
+    def _in_a_line(self, claim: Claim, image: WindowImage) -> tuple[DeploymentResponse[Any], object]:
+        """Ask for a place until a replica has one, or all lines may be taken for full.
+
+        Many who come at once are spread by chance, and Serve passes over a replica that does not tell the length of its
+        line within a tenth of a second. A moment later it has been counted, and the shorter line is chosen.
+        """
+        for pause_s in _FULL_PAUSES_S:
+            try:
+                return self._ask(claim, "encode", image)
+            except ModelBusy:
+                time.sleep(pause_s)
+        return self._ask(claim, "encode", image)
 
     def decode(self, embedding: Embedding, prompts: Prompts) -> Masks:
         """Let any replica of the embedding's weights decode it; see `decode_each`."""

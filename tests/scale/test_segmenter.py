@@ -13,7 +13,7 @@ import ray
 from ray import serve
 from ray.exceptions import GetTimeoutError, ObjectLostError
 
-from app.errors import CallerGone
+from app.errors import CallerGone, ModelBusy
 from app.settings import SegmenterSettings, Settings
 from app.usecases.ports import Claim, QueueLoad
 from scale.segmenter import RaySegmenter
@@ -84,6 +84,24 @@ def test_nobody_is_turned_away_while_another_replica_has_a_place(pair: RaySegmen
     """Each line has 8 places and one at work; 16 who come at once are not always 8 and 8."""
     with ThreadPoolExecutor(16) as pool:
         assert len(list(pool.map(lambda number: made_by(pair, number), range(16)))) == 16
+
+
+def test_a_full_line_is_not_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def ask(self: RaySegmenter, claim: Claim, method: str, *_: object) -> tuple[str, str]:
+        asked.append(method)
+        if len(asked) < full:
+            raise ModelBusy("No place.", retry_after_s=1.0)
+        return "response", "answer"
+
+    monkeypatch.setattr(RaySegmenter, "_ask", ask)
+    segmenter, full = object.__new__(RaySegmenter), 4
+    assert segmenter._in_a_line(Claim(), window(10, 10)) == ("response", "answer")
+    asked, full = [], 9
+    with pytest.raises(ModelBusy):
+        segmenter._in_a_line(Claim(), window(10, 10))
+    assert asked == ["encode"] * 4
 
 
 @pytest.mark.long
