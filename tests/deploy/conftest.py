@@ -12,6 +12,7 @@ collect_ignore_glob = [] if "REFINE_DEPLOY_ENGINES" in os.environ else ["test_*.
 if "REFINE_DEPLOY_ENGINES" in os.environ:
     from tests.deploy.stack import Stack
 
+    @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
     def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         """Keep all tests of one stack in one process, while another process has the stack on the other network."""
         for item in items:

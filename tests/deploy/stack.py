@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -135,10 +134,8 @@ class Stack:
         return run(*command, cwd=self.folder, env={**os.environ, **self.environment}).stdout
 
     def up_theirs(self) -> None:
-        """Start Cytomine as it is without us; podman can make only one network at a time."""
-        with (Path(os.environ["REFINE_DEPLOY_ENGINES"]) / "one-network-at-a-time").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            self.compose("up", "-d", ours=False)
+        """Start Cytomine as it is without us."""
+        self.compose("up", "-d", ours=False)
         self.wait_for_cytomine()
 
     def join(self) -> None:
