@@ -7,13 +7,21 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import httpx
 import numpy as np
 import pytest
+import shapely
 import torch
+from cytomine.models import Annotation
+from shapely.affinity import scale
 
+from app.geometry.contours import trace_polygons
+from app.geometry.frames import flip_geometry
+from app.geometry.polygons import iou
 from app.segmenter.weights import in_use
 from app.segmenter.weights.choice import EMBEDDED_MODEL
 from app.settings import WeightsSettings
@@ -22,6 +30,7 @@ from tests.lab import BOX, DISC_RADIUS, HEIGHT, Lab, in_one_process, serving, se
 from tests.training.conftest import write_tile
 from training.dataset import Dataset, open_dataset
 from training.dataset.export import Choice, export
+from training.dataset.sources.cytomine import connected
 from training.dataset.sources.tiles import TilesFolder
 from training.errors import BrokenSource
 from training.finetune.recipe import Recipe
@@ -35,6 +44,9 @@ from training.package import About
 from training.start import Machine
 from training.tissue import draw_scene
 
+SIDE, ON_A_SLIDE, MARGIN = 448, 8, 1.35
+"""Of the slides of a laboratory that outlines whole cells; the margin is the cell's extent over its nucleus'."""
+LESSON = ("--epochs", "1", "--lr", "1e-4")
 ROOT = Path(__file__).resolve().parents[2]
 CPU = Machine(torch.device("cpu"), mixed=False)
 
@@ -156,8 +168,13 @@ def test_a_journal_names_what_was_outlined(tmp_path: Path) -> None:
         named_in_journal(file)
 
 
-def learned(lab: Lab, reference: Path, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m training learn`` as an operator does, with a step or two."""
+A_STEP = ("--epochs", "1", "--minutes", "0.0001", "--lr", "1e-7")
+
+
+def learned(
+    lab: Lab, reference: Path, folder: Path, *more: str, steps: tuple[str, ...] = A_STEP
+) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m training learn`` as an operator does, with a step or two where nothing else is said."""
     environment = {
         **os.environ,
         "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'client'}",
@@ -168,9 +185,8 @@ def learned(lab: Lab, reference: Path, folder: Path, *more: str) -> subprocess.C
         "REFINE_WEIGHTS__FOLDER": str(folder / "weights"),
     }
     where = ("--project", str(lab.project), "--reference", str(reference))
-    steps = ("--least", "1", "--epochs", "1", "--minutes", "0.0001", "--lr", "1e-7")
     return subprocess.run(
-        [sys.executable, "-m", "training", "learn", *where, *steps, *more],
+        [sys.executable, "-m", "training", "learn", *where, "--least", "1", *steps, *more],
         env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=900,
     )  # fmt: skip
 
@@ -218,6 +234,103 @@ def test_what_is_not_shown_to_be_better_stays_out_and_weights_change_while_the_s
             assert lab.refine(accepted).status_code == 200
     assert lab.iou(accepted) > 0.9
     assert lab.location(never_refined)
+
+
+@dataclass(frozen=True)
+class OddSlide:
+    """Green nuclei on black, and how this laboratory outlines them: with a margin, as whole cells."""
+
+    lab: Lab
+    wanted: list[shapely.Polygon]
+    """Platform frame."""
+
+
+def odd_slide(lab: Lab, number: int) -> OddSlide:
+    """Put a slide into the lab's project."""
+    scene = draw_scene(np.random.default_rng([5, number]), "nuclei", side=SIDE)
+    file = f"odd_{number}.png"
+    cv2.imwrite(str(lab.cytomine.slides / file), in_odd_stain(scene.image)[..., ::-1])
+    image = lab.cytomine.store.add_image(lab.project, lab.alice.id, file, SIDE, SIDE)
+    wanted = []
+    for each in scene.objects:
+        nucleus = max(trace_polygons(scene.labels == each.label), key=lambda part: part.area)
+        cell = scale(flip_geometry(nucleus, SIDE), MARGIN, MARGIN)
+        if nucleus.area > 150 and shapely.box(0, 0, SIDE, SIDE).contains(loosely(cell)):
+            wanted.append(cell)
+    return OddSlide(replace(lab, image=image), wanted[:ON_A_SLIDE])
+
+
+def loosely(cell: shapely.Polygon) -> shapely.Polygon:
+    """Draw a box around a cell."""
+    return scale(shapely.box(*cell.bounds), 1.15, 1.2)
+
+
+def accept_and_correct(slide: OddSlide) -> None:
+    """Refine every cell of a slide through the service, then let its owner correct the outline in Core."""
+    lab = slide.lab
+    with connected(lab.cytomine.base_url, lab.alice.public_key, lab.alice.private_key):
+        for cell in slide.wanted:
+            number = lab.draw(loosely(cell))
+            assert lab.refine(number).status_code == 200
+            corrected = Annotation(id=number).fetch()
+            corrected.location = cell.wkt
+            assert corrected.update()
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nuclei as everybody stains and outlines them: what must not get worse."""
+    folder = tmp_path_factory.mktemp("usual")
+    for number in range(10):
+        scene = draw_scene(np.random.default_rng([9, number]), "nuclei", side=SIDE)
+        write_tile(folder / "tiles", f"nuclei_{number:02d}", scene.image, scene.labels)
+    export(TilesFolder(folder / "tiles"), folder / "data", Choice(per_slide=7))
+    return folder / "data"
+
+
+def outlines(slide: OddSlide, drawn: list[int]) -> list[shapely.Geometry]:
+    """Ask the service for outlines of boxes that stay as they are."""
+    answers = [slide.lab.refine(number, dry_run=True) for number in drawn]
+    return [shapely.from_wkt(each.raise_for_status().json()["location"]) for each in answers]
+
+
+@pytest.mark.long
+@in_one_process
+def test_what_a_lab_corrects_makes_better_weights_that_the_running_service_takes_and_gives_back(
+    usual: Path, tmp_path: Path
+) -> None:
+    with EmbeddedCytomine(tmp_path / "cytomine", jwt_secret="s" * 64) as cytomine:
+        plain = settings_for(cytomine)
+        settings = plain.model_copy(
+            update={
+                "weights": WeightsSettings(folder=tmp_path / "weights", watch_s=0.05),
+                "refine": plain.refine.model_copy(update={"provenance": True}),
+            }
+        )
+        with serving(settings) as url:
+            lab = settle(cytomine, "whole cells", url)
+            *taught, unseen = (odd_slide(lab, number) for number in range(6))
+            for slide in taught:
+                accept_and_correct(slide)
+            boxes = [unseen.lab.draw(loosely(cell)) for cell in unseen.wanted]
+            before = outlines(unseen, boxes)
+            done = learned(lab, usual, tmp_path, "--use", steps=LESSON)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert f"Learning from {len(taught) * ON_A_SLIDE} objects" in done.stdout
+            record = json.loads((tmp_path / "out" / "learn" / "learned.json").read_text())
+            new, reference = record["verdicts"]
+            assert new["proves"], record
+            assert not new["taught"]
+            assert reference["passes"], record
+            wait_for(url, "learned")
+            after = outlines(unseen, boxes)
+            gains = [
+                iou(new, cell) - iou(old, cell) for old, new, cell in zip(before, after, unseen.wanted, strict=True)
+            ]
+            assert np.mean(gains) > 0.05, gains
+            back(tmp_path)
+            wait_for(url, "embedded")
+            assert all(iou(old, again) > 0.999 for old, again in zip(before, outlines(unseen, boxes), strict=True))
 
 
 def _around(x: int, y: int) -> str:
