@@ -12,13 +12,6 @@ collect_ignore_glob = [] if "REFINE_DEPLOY_ENGINES" in os.environ else ["test_*.
 if "REFINE_DEPLOY_ENGINES" in os.environ:
     from tests.deploy.stack import Stack
 
-    @pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-    def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-        """Keep all tests of one stack in one process, while another process has the stack on the other network."""
-        for item in items:
-            if "stack" in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.xdist_group("stack"))
-
     @pytest.fixture(scope="session")
     def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         """The official network of Community Edition 2025.1, with everything of ours in it."""
