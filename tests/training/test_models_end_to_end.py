@@ -80,7 +80,7 @@ def test_commands_run_on_real_tissue(config: str, shared_data: Path, tmp_path: P
     assert open_dataset(data).of("test")
     checkpoint = "embedded" if config.startswith("embedded") else "random"
     done("train", "--data", data, "--out", tmp_path / "run", "--checkpoint", checkpoint, "--config", config,
-         "--encoder", "random", "--epochs", 1, "--batch", 8, "--subsets", 1)  # fmt: skip
+         "--encoder", "random", "--epochs", 1, "--batch", 8, "--recipe", "ours", "--subsets", 1)  # fmt: skip
     done("evaluate", "--data", data, "--checkpoint", tmp_path / "run" / "last.pt", "--out", tmp_path / "report",
          "--limit", 2)  # fmt: skip
     models = json.loads((tmp_path / "report" / "metrics.json").read_text())["models"]

@@ -12,6 +12,7 @@ import torch
 from app.errors import WeightsCorrupt
 from app.segmenter.weights.card import card_of
 from app.segmenter.weights.checks import file_sha256
+from training.dataset import Dataset
 from training.finetune.losses import LOSSES, bce_iou, focal, focal_of_the_thesis, weighed
 from training.finetune.recipe import PRESETS, Combination, Recipe, combinations_of, recipe_of
 from training.mask_prompts import BINARY, OF_THE_THESIS, UNTOLD, MaskPrompts, mask_prompts_of, read_mask_prompts
@@ -126,3 +127,25 @@ def test_a_card_tells_how_masks_were_learnt(tmp_path: Path) -> None:
 
 def test_the_embedded_model_says_that_it_never_learned_masks() -> None:
     assert open_model("embedded", None).mask_prompts.learned is False
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [((), "thesis"), (("--interactive",), "ours"), (("--recipe", "ours"), "ours"), (("--patience", "3"), "thesis")],
+)
+def test_the_recipe_where_none_is_named(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], name: str
+) -> None:
+    from typer.testing import CliRunner
+
+    from training.cli import app
+
+    given: list[Recipe] = []
+    monkeypatch.setattr("training.cli.train.run_training", lambda *arguments: given.append(arguments[3]))
+    monkeypatch.setattr("training.cli.train.told", lambda *_: "")
+    place = ("--data", str(dataset.folder), "--out", str(tmp_path / "run"), "--checkpoint", "embedded")
+    answer = CliRunner().invoke(app, ["train", *place, *options])
+    assert answer.exit_code == 0, answer.output
+    (recipe,), preset = given, PRESETS[name]
+    assert (recipe.combinations, recipe.best_by) == (preset.combinations, preset.best_by)
+    assert recipe.patience == (3 if "--patience" in options else preset.patience)

@@ -78,8 +78,12 @@ def train(
     config: Config = None,
     encoder: Encoder = None,
     recipe: Annotated[
-        RecipeName, typer.Option(help="Our recipe, or the thesis'; the other options change either.")
-    ] = RecipeName.ours,
+        RecipeName | None,
+        typer.Option(
+            help="The thesis' recipe, or ours, which takes a fifth of the steps; the other options change either.",
+            show_default="thesis; ours with --interactive",
+        ),
+    ] = None,
     datasets: Annotated[
         str | None, typer.Option(help="Parts of the data to train on: A,B.", show_default="all")
     ] = None,
@@ -101,13 +105,13 @@ def train(
     prompts: Annotated[
         str, typer.Option(help="Types of prompts to train on, with all their subsets.")
     ] = "box,mask,positive,negative",
-    subsets: Annotated[int, typer.Option(min=1, help="How many subsets of the prompts to decode each batch with.")] = 3,
+    subsets: Annotated[int, typer.Option(min=1, help="With ours: subsets of the prompts for each batch.")] = 3,
     patience: Annotated[
         int | None,
         typer.Option(
             min=0,
             help="Stop after this many epochs without a better validation; 0: never.",
-            show_default="6; thesis: 0",
+            show_default="thesis: 0; ours: 6",
         ),
     ] = None,
     lora_rank: Annotated[int, typer.Option(min=1, help="Rank of the LoRA matrices, with --tune lora.")] = 8,
@@ -148,7 +152,7 @@ def train(
     check_training_data(data)
     check_out(out)
     where, start = machine(device, precision.value), open_model(checkpoint, config, encoder)
-    preset = PRESETS[recipe.value]
+    preset = PRESETS[(recipe or (RecipeName.ours if interactive else RecipeName.thesis)).value]
     chosen = replace(
         preset, tune=tune.value, loss=loss.value, epochs=epochs, batch=batch or (16 if tune is Tuned.decoder else 4),
         learning_rate=lr, weight_decay=weight_decay, prompt_types=types, subsets_per_batch=subsets,
