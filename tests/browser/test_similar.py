@@ -64,9 +64,16 @@ def found(viewer: Viewer) -> int:
     return int(told[2].replace(",", ""))
 
 
+def asked_by(viewer: Viewer, name: str) -> None:
+    """Press a button, and wait until the service begins to answer."""
+    with viewer.page.expect_response(re.compile("/sam/propose")):
+        viewer.button(name)
+
+
 def through(viewer: Viewer) -> None:
     """Wait until the service has looked everywhere, and the map shows it."""
     panel(viewer).locator("#similar-run").wait_for(state="hidden", timeout=120_000)
+    expect(panel(viewer)).to_contain_text(re.compile(r"[\d,]+ of [\d,]+ shown"))
     expect(panel(viewer)).not_to_contain_text("broke off")
     drawn(viewer)
 
@@ -158,8 +165,10 @@ def test_a_network_that_is_cut_in_mid_search_costs_nothing_that_was_found(clicke
     with Wire(stage.cytomine.base_url) as wire:
         view = shapely.MultiPolygon(some).buffer(20).envelope
         clicker.open(at=view, annotation=number, room=1.3, through=wire.address)
-        wire.cut_at(b'"proposal"', 2)
+        wire.stop_at(b'"proposal"', 2)
         clicker.button("Find others like this")
+        expect(panel(clicker)).to_contain_text(re.compile(r"of [1-9]\d* shown"), timeout=60_000)
+        wire.cut()
         expect(panel(clicker)).to_contain_text("The search broke off. The connection was lost.", timeout=60_000)
         expect(panel(clicker)).to_contain_text("found so far")
         before = found(clicker)
@@ -171,10 +180,10 @@ def test_a_network_that_is_cut_in_mid_search_costs_nothing_that_was_found(clicke
         expect(panel(clicker).get_by_role("button", name="Go on")).to_be_visible()
         assert found(clicker) == before
         wire.mend()
-        clicker.button("Go on")
+        asked_by(clicker, "Go on")
         through(clicker)
         every = found(clicker)
-        clicker.button("Search again")
+        asked_by(clicker, "Search again")
         through(clicker)
         assert found(clicker) == every > before
 

@@ -31,6 +31,8 @@ class Wire:
         self._open: set[socket.socket] = set()
         self._is_cut = False
         self._until: tuple[bytes, int] | None = None
+        self._stops = False
+        self._cut = threading.Event()
         threading.Thread(target=self._listen, name="wire", daemon=True).start()
 
     @property
@@ -52,10 +54,16 @@ class Wire:
         with self._guard:
             self._until = (word, times)
 
+    def stop_at(self, word: bytes, times: int) -> None:
+        """Pass nothing on after a word went over the wire so many times; what came before arrives, unlike at a cut."""
+        self._stops = True
+        self.cut_at(word, times)
+
     def cut(self) -> None:
         """Cut now."""
         with self._guard:
-            self._is_cut, self._until = True, None
+            self._is_cut, self._until, self._stops = True, None, False
+            self._cut.set()
             for end in self._open:
                 with suppress(OSError):
                     end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
@@ -65,6 +73,7 @@ class Wire:
         """Let new connections through."""
         with self._guard:
             self._is_cut = False
+            self._cut.clear()
 
     def _listen(self) -> None:
         while True:
@@ -89,6 +98,8 @@ class Wire:
             while part := one.recv(_PART_BYTES):
                 other.sendall(part)
                 if self._is_enough(part):
+                    if self._stops:
+                        self._cut.wait()
                     self.cut()
         with suppress(OSError):
             other.shutdown(socket.SHUT_WR)

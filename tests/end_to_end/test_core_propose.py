@@ -38,13 +38,14 @@ class Service:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
+                parts = service.parts  # not those of the next answer, if this one is not read to its end
                 service.asked.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
                 self.send_response(service.status)
                 for name, value in (service.headers | {"Transfer-Encoding": "chunked", "Connection": "close"}).items():
                     self.send_header(name, value)
                 self.end_headers()
                 threading.Thread(target=self.listen, daemon=True).start()
-                while (part := service.parts.get()) is not None:
+                while (part := parts.get()) is not None:
                     self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
                 self.wfile.write(b"0\r\n\r\n")
 

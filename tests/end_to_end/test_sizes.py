@@ -37,5 +37,5 @@ def test_every_size(lab: Lab, huge_slide: Path, diameter: int) -> None:
     refined = shapely.from_wkt(lab.location(number))
     assert iou(refined, truth) > 0.85 > iou(drawn, truth)
     assert shapely.get_num_coordinates(refined) < 200
-    asked = [seen for seen in lab.cytomine.faults.requests if seen.path.endswith("/window")]
+    asked = [seen for seen in lab.cytomine.faults.requests if seen.path.endswith(f"/{link.name}/window")]
     assert len(asked) == 1

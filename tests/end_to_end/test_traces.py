@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -37,6 +38,11 @@ def traced(settings: Settings, endpoint: str, **traces: object) -> Settings:
     return settings.model_copy(update={"traces": group})
 
 
+def new_name() -> str:
+    """Name a project: the same tests run behind Ray, too, with the same Cytomine."""
+    return f"traces {uuid4()}"
+
+
 def refine(url: str, number: int, **headers: str) -> httpx.Response:
     path = f"{url}/sam/annotations/{number}/refine"
     return httpx.post(path, headers={**HEADERS, **headers}, timeout=60, trust_env=False)
@@ -51,7 +57,7 @@ def timed(url: str, number: int) -> float:
 def test_a_refine_is_one_trace_with_its_steps(cytomine: EmbeddedCytomine, settings: Settings) -> None:
     named = {"service_name": "refine-of-the-tests"}
     with collecting() as collector, serving(traced(settings, collector.url, **named)) as url:
-        lab = settle(cytomine, "traces", url)
+        lab = settle(cytomine, new_name(), url)
         number, point = lab.draw(BOX), lab.point(DISC_X, DISC_Y)
         for path in ("/", "/health", "/metrics", "/sam/ready"):
             httpx.get(f"{url}{path}", headers={"traceparent": TRACEPARENT}, trust_env=False)
@@ -100,7 +106,7 @@ def test_a_refine_is_one_trace_with_its_steps(cytomine: EmbeddedCytomine, settin
 def test_a_failing_platform_marks_the_step_and_the_request(cytomine: EmbeddedCytomine, settings: Settings) -> None:
     with collecting() as collector:
         with serving(traced(settings, collector.url)) as url:
-            lab = settle(cytomine, "failing", url)
+            lab = settle(cytomine, new_name(), url)
             number = lab.draw(BOX)
             cytomine.faults.add(Fault("status", path="/window", body=b"POLYGON ((1 2, 3 4))"))
             assert refine(url, number).status_code == 502
@@ -122,7 +128,7 @@ def test_work_ahead_of_the_click_belongs_to_the_request_that_wished_for_it(
     cytomine: EmbeddedCytomine, settings: Settings
 ) -> None:
     with collecting() as collector, serving(traced(settings, collector.url)) as url:
-        lab = settle(cytomine, "ahead", url)
+        lab = settle(cytomine, new_name(), url)
         number = lab.draw(BOX)
         body = {"annotation_id": number}
         httpx.post(f"{url}/sam/embeddings", json=body, headers=HEADERS, trust_env=False).raise_for_status()
@@ -144,7 +150,7 @@ def test_the_callers_choice_counts_before_the_share(
 ) -> None:
     share = 1.0 if sampled == "00" else 0.0
     with collecting() as collector, serving(traced(settings, collector.url, sample_share=share)) as url:
-        lab = settle(cytomine, f"sampled {sampled}", url)
+        lab = settle(cytomine, new_name(), url)
         assert refine(url, lab.draw(BOX), traceparent=f"{TRACEPARENT[:-2]}{sampled}").status_code == 200
     assert bool(collector.spans) == (sampled == "01")
 
@@ -154,7 +160,7 @@ def test_a_collector_that_is_away_costs_one_line(
     cytomine: EmbeddedCytomine, settings: Settings, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with serving(traced(settings, f"http://127.0.0.1:{free_port()}")) as url:
-        lab = settle(cytomine, "away", url)
+        lab = settle(cytomine, new_name(), url)
         for _ in range(3):
             assert refine(url, lab.draw(BOX)).status_code == 200
         stopping = time.monotonic()
@@ -169,7 +175,7 @@ def test_nobody_waits_for_a_collector_that_hangs(
 ) -> None:
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
     with collecting(hanging=True) as collector, serving(traced(settings, collector.url)) as url:
-        lab = settle(cytomine, "hanging", url)
+        lab = settle(cytomine, new_name(), url)
         assert refine(url, lab.draw(BOX)).status_code == 200
         give_up = time.monotonic() + 20
         while not collector.requests:

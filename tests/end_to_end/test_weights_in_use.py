@@ -80,12 +80,12 @@ def test_weights_change_while_clicks_go_on(tmp_path: Path) -> None:
             people = [threading.Thread(target=click) for _ in range(2)]
             for person in people:
                 person.start()
-            assert "put to use: Checkpoint ours" in weights(folder, "use", str(ours))
+            assert "In use from now on (put to use): Checkpoint ours" in weights(folder, "use", str(ours))
             wait_for(lab, after)
             unfit = lab.refine(annotation, preview=preview["preview"])
             fresh = lab.refine(annotation, dry_run=True).json()
             assert fresh["model"]["name"] == after
-            assert "as the settings say: EMBEDDED DEMO MODEL" in weights(folder, "back")
+            assert "In use from now on (from the settings): EMBEDDED DEMO MODEL" in weights(folder, "back")
             wait_for(lab, before)
             ended.set()
             for person in people:

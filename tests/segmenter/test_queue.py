@@ -340,7 +340,7 @@ def test_a_timeout_of_the_work_is_its_own_error() -> None:
 def test_closing_refuses_those_in_line(bench: Bench) -> None:
     waiting = bench.put("waiting")
     closing = bench.pool.submit(bench.queue.close)
-    with pytest.raises(ModelBusy, match="stops"):
+    with pytest.raises(ModelBusy, match="is stopping"):
         waiting.result(10)
     bench.go_on.set()
     closing.result(10)
