@@ -64,7 +64,7 @@ def corners(prompts: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("precision", [torch.bfloat16, pytest.param(torch.float16, marks=pytest.mark.long)])
 def test_a_batch_of_any_size_gives_each_window_its_own_features(
     device: str, precision: torch.dtype, cuda: FakeCuda | None
 ) -> None:
