@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -168,6 +170,21 @@ def test_a_journal_names_what_was_outlined(tmp_path: Path) -> None:
         named_in_journal(file)
 
 
+@contextmanager
+def lab_that_learns(folder: Path) -> Iterator[Lab]:
+    """Run a service that notes provenance, and takes weights as soon as they are put to use in ``weights``."""
+    with EmbeddedCytomine(folder / "cytomine", jwt_secret="s" * 64) as cytomine:
+        plain = settings_for(cytomine)
+        settings = plain.model_copy(
+            update={
+                "weights": WeightsSettings(folder=folder / "weights", watch_s=0.05),
+                "refine": plain.refine.model_copy(update={"provenance": True}),
+            }
+        )
+        with serving(settings) as url:
+            yield settle(cytomine, "learning", url)
+
+
 A_STEP = ("--epochs", "1", "--minutes", "0.0001", "--lr", "1e-7")
 
 
@@ -196,42 +213,33 @@ def learned(
 def test_what_is_not_shown_to_be_better_stays_out_and_weights_change_while_the_service_runs(
     dataset: Dataset, tmp_path: Path
 ) -> None:
-    with EmbeddedCytomine(tmp_path / "cytomine", jwt_secret="s" * 64) as cytomine:
-        plain = settings_for(cytomine)
-        settings = plain.model_copy(
-            update={
-                "weights": WeightsSettings(folder=tmp_path / "weights", watch_s=0.05),
-                "refine": plain.refine.model_copy(update={"provenance": True}),
-            }
-        )
-        with serving(settings) as url:
-            lab = settle(cytomine, "learning", url)
-            accepted, never_refined = lab.draw(BOX), lab.draw(BOX.buffer(9))
-            assert lab.refine(accepted).status_code == 200
-            other = lab.draw(f"POLYGON (({_around(760, 120)}))")
-            preview = lab.refine(other, dry_run=True).json()["preview"]
-            first = learned(lab, dataset.folder, tmp_path, "--use")
-            assert first.returncode == 1, first.stdout + first.stderr
-            assert "Learning from 1 objects, 1 of them new or corrected" in first.stdout
-            assert "Nothing shows that the new weights are better" in first.stdout
-            assert "Nothing was packaged; the previous weights stay in use." in first.stdout
-            assert in_use(tmp_path / "weights") is None
-            put_to_use(other_weights(tmp_path), tmp_path)
-            wait_for(url, "other")
-            assert lab.refine(other, preview=preview).status_code == 409
-            assert lab.refine(other).status_code == 200
-            second = learned(lab, dataset.folder, tmp_path)
-            assert "Learning from 2 objects, 1 of them new or corrected" in second.stdout, second.stderr
-            third = learned(lab, dataset.folder, tmp_path)
-            assert "0 objects are new or corrected since the last time" in third.stdout, third.stderr
-            record = json.loads((tmp_path / "out" / "learn" / "learned.json").read_text())
-            assert len(record["items"]) == 2
-            assert record["packaged"] is None
-            assert not any(verdict["proves"] for verdict in record["verdicts"])
-            assert (in_use(tmp_path / "weights") or Path()).name.startswith("other-")
-            back(tmp_path)
-            wait_for(url, "embedded")
-            assert lab.refine(accepted).status_code == 200
+    with lab_that_learns(tmp_path) as lab:
+        accepted, never_refined = lab.draw(BOX), lab.draw(BOX.buffer(9))
+        assert lab.refine(accepted).status_code == 200
+        other = lab.draw(f"POLYGON (({_around(760, 120)}))")
+        preview = lab.refine(other, dry_run=True).json()["preview"]
+        first = learned(lab, dataset.folder, tmp_path, "--use")
+        assert first.returncode == 1, first.stdout + first.stderr
+        assert "Learning from 1 objects, 1 of them new or corrected" in first.stdout
+        assert "Nothing shows that the new weights are better" in first.stdout
+        assert "Nothing was packaged; the previous weights stay in use." in first.stdout
+        assert in_use(tmp_path / "weights") is None
+        put_to_use(other_weights(tmp_path), tmp_path)
+        wait_for(lab.service_url, "other")
+        assert lab.refine(other, preview=preview).status_code == 409
+        assert lab.refine(other).status_code == 200
+        second = learned(lab, dataset.folder, tmp_path)
+        assert "Learning from 2 objects, 1 of them new or corrected" in second.stdout, second.stderr
+        third = learned(lab, dataset.folder, tmp_path)
+        assert "0 objects are new or corrected since the last time" in third.stdout, third.stderr
+        record = json.loads((tmp_path / "out" / "learn" / "learned.json").read_text())
+        assert len(record["items"]) == 2
+        assert record["packaged"] is None
+        assert not any(verdict["proves"] for verdict in record["verdicts"])
+        assert (in_use(tmp_path / "weights") or Path()).name.startswith("other-")
+        back(tmp_path)
+        wait_for(lab.service_url, "embedded")
+        assert lab.refine(accepted).status_code == 200
     assert lab.iou(accepted) > 0.9
     assert lab.location(never_refined)
 
@@ -299,38 +307,27 @@ def outlines(slide: OddSlide, drawn: list[int]) -> list[shapely.Geometry]:
 def test_what_a_lab_corrects_makes_better_weights_that_the_running_service_takes_and_gives_back(
     usual: Path, tmp_path: Path
 ) -> None:
-    with EmbeddedCytomine(tmp_path / "cytomine", jwt_secret="s" * 64) as cytomine:
-        plain = settings_for(cytomine)
-        settings = plain.model_copy(
-            update={
-                "weights": WeightsSettings(folder=tmp_path / "weights", watch_s=0.05),
-                "refine": plain.refine.model_copy(update={"provenance": True}),
-            }
-        )
-        with serving(settings) as url:
-            lab = settle(cytomine, "whole cells", url)
-            *taught, unseen = (odd_slide(lab, number) for number in range(6))
-            for slide in taught:
-                accept_and_correct(slide)
-            boxes = [unseen.lab.draw(loosely(cell)) for cell in unseen.wanted]
-            before = outlines(unseen, boxes)
-            done = learned(lab, usual, tmp_path, "--use", steps=LESSON)
-            assert done.returncode == 0, done.stdout + done.stderr
-            assert f"Learning from {len(taught) * ON_A_SLIDE} objects" in done.stdout
-            record = json.loads((tmp_path / "out" / "learn" / "learned.json").read_text())
-            new, reference = record["verdicts"]
-            assert new["proves"], record
-            assert not new["taught"]
-            assert reference["passes"], record
-            wait_for(url, "learned")
-            after = outlines(unseen, boxes)
-            gains = [
-                iou(new, cell) - iou(old, cell) for old, new, cell in zip(before, after, unseen.wanted, strict=True)
-            ]
-            assert np.mean(gains) > 0.05, gains
-            back(tmp_path)
-            wait_for(url, "embedded")
-            assert all(iou(old, again) > 0.999 for old, again in zip(before, outlines(unseen, boxes), strict=True))
+    with lab_that_learns(tmp_path) as lab:
+        *taught, unseen = (odd_slide(lab, number) for number in range(6))
+        for slide in taught:
+            accept_and_correct(slide)
+        boxes = [unseen.lab.draw(loosely(cell)) for cell in unseen.wanted]
+        before = outlines(unseen, boxes)
+        done = learned(lab, usual, tmp_path, "--use", steps=LESSON)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"Learning from {len(taught) * ON_A_SLIDE} objects" in done.stdout
+        record = json.loads((tmp_path / "out" / "learn" / "learned.json").read_text())
+        new, reference = record["verdicts"]
+        assert new["proves"], record
+        assert not new["taught"]
+        assert reference["passes"], record
+        wait_for(lab.service_url, "learned")
+        after = outlines(unseen, boxes)
+        gains = [iou(new, cell) - iou(old, cell) for old, new, cell in zip(before, after, unseen.wanted, strict=True)]
+        assert np.mean(gains) > 0.05, gains
+        back(tmp_path)
+        wait_for(lab.service_url, "embedded")
+        assert all(iou(old, again) > 0.999 for old, again in zip(before, outlines(unseen, boxes), strict=True))
 
 
 def _around(x: int, y: int) -> str:
