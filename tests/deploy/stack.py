@@ -27,6 +27,8 @@ HERE = Path(__file__).with_name("cytomine")
 SERVICE = "localhost/refine-deploy:service"
 LONG_S = 240.0
 """How long a condition may take on a busy machine."""
+LOOK_UP = 'for name; do getent hosts "$name" | { read -r address rest && echo "$name $address"; }; done'
+"""Print each name that is known, and its address."""
 
 
 def run(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -206,10 +208,32 @@ class Stack:
     def wait_for_cytomine(self) -> None:
         """Wait until people see it."""
         until(self.is_up, "Cytomine is up")
+        self.wait_for_names()
 
     def wait_for_service(self) -> None:
         """Wait until the service can refine."""
         until(self.is_ready, "the service is ready")
+        self.wait_for_names()
+
+    def wait_for_names(self) -> None:
+        """Wait until containers find each other: podman's name server pauses when one starts or stops."""
+        until(self.has_names, "every running container is found by its name")
+
+    def has_names(self) -> bool:
+        """Whether every running container's name leads to its address."""
+        running = self.running()
+        known = self.inside("app-engine", "sh", "-c", LOOK_UP, "sh", *running)
+        return dict(line.split() for line in known.stdout.splitlines()) == running
+
+    def running(self) -> dict[str, str]:
+        """Give the address of each service whose container runs."""
+        listed = run("podman", "ps", "-q", "--filter", f"label=io.podman.compose.project={self.name}").stdout.split()
+        seen = json.loads(run("podman", "inspect", *listed).stdout)
+        return {
+            each["Config"]["Labels"]["com.docker.compose.service"]: network["IPAddress"]
+            for each in seen
+            for network in each["NetworkSettings"]["Networks"].values()
+        }
 
     def is_ready(self) -> bool:
         """Whether the service can refine, asked at its own address."""
@@ -273,6 +297,7 @@ class Stack:
         """Let everything go well again."""
         for service in ("core", "pims"):
             until(lambda service=service: self._is_cleared(service), f"{service} is back")  # type: ignore[misc]
+        self.wait_for_names()
 
     def _is_cleared(self, service: str) -> bool:
         try:

@@ -28,6 +28,7 @@ def failed(findings: dict[str, tuple[str, str]]) -> list[str]:
 @contextmanager
 def without(stack: Stack, service: str) -> Iterator[None]:
     run("podman", "stop", "-t", "0", stack.container(service))
+    stack.wait_for_names()
     try:
         yield
     finally:
