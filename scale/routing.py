@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -36,7 +37,13 @@ class SameEdge(ConsistentHashRouter):
 
 def _annotation(pending_request: PendingRequest | None) -> str | None:
     sent = pending_request.args[0] if pending_request and pending_request.args else None
-    request = pickle.loads(sent) if isinstance(sent, bytes) else None  # noqa: S301  this process, the proxy, wrote it
+    return _annotation_in(sent) if isinstance(sent, bytes) else None
+
+
+@lru_cache(maxsize=256)
+def _annotation_in(sent: bytes) -> str | None:
+    """Read a request once, however often the router asks: twice, and again for each time that its edge was busy."""
+    request = pickle.loads(sent)  # noqa: S301  this process, the proxy, wrote it
     return annotation_of(getattr(request, "asgi_scope", {}))
 
 

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from importlib.metadata import version
 from itertools import count
 
 import pytest
 from ray import serve
-from ray.serve._private.proxy_request_response import ASGIProxyRequest
-from ray.serve.experimental.consistent_hash_router import ConsistentHashRouter
-from ray.serve.handle import DeploymentResponse
-from ray.serve.request_router import PendingRequest, RunningReplica
 from ray.serve.schema import ReplicaState
 
 from app.settings import SegmenterSettings, Settings
 from app.usecases.ports import Claim
-from scale.routing import SameEdge
 from scale.segmenter import RaySegmenter
 from tests import ray_lab
 from tests.contract.test_segmenter import window
@@ -75,33 +68,3 @@ def test_lines_that_grow_bring_replicas_and_quiet_ends_them() -> None:
         until(lambda: running("scaling") == 1)
         segmenter.encode(window(9, 9), Claim("the last"))
     assert sorted(encoded) == list(range(len(encoded)))
-
-
-def test_what_ray_does_not_promise_to_keep_is_as_in_the_version_that_was_tested() -> None:
-    """`SameEdge` overrides a method that another version may go without, unseen; `RaySegmenter` calls one."""
-    assert version("ray").startswith("2.60.")
-    assert "_routing_key" in vars(ConsistentHashRouter)
-    assert "_to_object_ref_sync" in vars(DeploymentResponse)
-    router = object.__new__(SameEdge)
-    assert router._routing_key(asking("/sam/annotations/7/refine")) == "annotation 7"
-
-
-def test_only_requests_without_an_annotation_go_elsewhere_when_their_edge_is_busy(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    async def ranked(*_: object) -> list[list[str]]:
-        return [["this edge"], ["another"]]
-
-    monkeypatch.setattr(ConsistentHashRouter, "choose_replicas", ranked)
-
-    async def ranks(path: str) -> list[list[RunningReplica]]:
-        return await object.__new__(SameEdge).choose_replicas([], asking(path))
-
-    assert asyncio.run(ranks("/sam/annotations/7/refine")) == [["this edge"]]
-    assert asyncio.run(ranks("/health")) == [["this edge"], ["another"]]
-
-
-def asking(path: str) -> PendingRequest:
-    """Give a request to the router as the proxy does."""
-    request = ASGIProxyRequest({"type": "http", "path": path}, receive=None, send=None)
-    return PendingRequest(args=[request.serialized_replica_arg("proxy")], kwargs={}, metadata=None)
