@@ -142,12 +142,13 @@ def _on_torch(
     model = _load(weights, share)
     import torch
 
+    from app.segmenter.engines.lanes import lanes_of
     from app.segmenter.engines.torch_engine import TorchEngine
 
     torch.set_num_threads(threads)
-    tf32 = precision == "tf32"
+    device, tf32 = resolve_device(settings.device), precision == "tf32"
     dtype = torch.float32 if tf32 else getattr(torch, precision)
-    return TorchEngine(model, resolve_device(settings.device), dtype, tf32=tf32)
+    return TorchEngine(model, device, dtype, tf32=tf32, lanes=lanes_of(device) if device.type == "cuda" else None)
 
 
 def _load(weights: ChosenWeights, share: float) -> Any:

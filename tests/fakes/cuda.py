@@ -22,14 +22,18 @@ _LOOKS = ("_local_scalar_dense", "nonzero", "equal", "is_nonzero")
 
 
 class FakeStream:
-    """A stream: remembers its priority, and that its work was waited for."""
+    """A stream: remembers its priority, that its work was waited for, and whose work it has waited for."""
 
     def __init__(self, device: Any = None, priority: int = 0) -> None:
         self.priority = priority
         self.waited_for = 0
+        self.waits_for: list[FakeStream | None] = []
 
     def synchronize(self) -> None:
         self.waited_for += 1
+
+    def wait_stream(self, stream: FakeStream | None) -> None:
+        self.waits_for.append(stream)
 
 
 @dataclass
@@ -81,7 +85,7 @@ class FakeCuda:
         self.recorded_on: dict[int, FakeStream] = {}
         self._here = threading.local()
 
-    def current_stream(self) -> FakeStream | None:
+    def current_stream(self, device: Any = None) -> FakeStream | None:
         return getattr(self._here, "stream", None)
 
     def stream_of(self, device: Any = None, priority: int = 0) -> FakeStream:
@@ -118,6 +122,7 @@ def faked_cuda(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCuda]:
     for name, fake in {
         "Stream": cuda.stream_of,
         "stream": cuda.stream,
+        "current_stream": cuda.current_stream,
         "device": lambda _: nullcontext(),
         "CUDAGraph": cuda.graph_of,
         "graph": cuda.graph,

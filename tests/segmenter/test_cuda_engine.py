@@ -13,7 +13,7 @@ import torch
 from app.segmenter.checkpoint import build_model
 from app.segmenter.engines.cuda_engine import CudaEngine, split
 from app.segmenter.engines.engine import Pixels
-from app.segmenter.engines.lanes import SOON, Lane
+from app.segmenter.engines.lanes import SOON, Lane, lanes_of
 from app.segmenter.engines.tissue import drawn_window
 from app.segmenter.engines.torch_engine import TorchEngine
 from app.segmenter.sam2_segmenter import Sam2Segmenter
@@ -120,8 +120,14 @@ def test_decodes_have_a_stream_that_goes_first_and_memory_of_their_own(cuda: Fak
     assert decoding.waited_for
 
 
-def test_a_decode_does_not_wait_for_a_batch_of_encodes(cuda: FakeCuda) -> None:
-    recorded, plain = engines("cpu", 2)
+def as_served(kind: str) -> TorchEngine:
+    """Give an engine of a GPU as the service has it: recorded, or on torch itself, until something was measured."""
+    return CudaEngine(model(), CPU, 2) if kind == "recorded" else TorchEngine(model(), CPU, lanes=lanes_of(CPU))
+
+
+@pytest.mark.parametrize("kind", ["recorded", "on torch"])
+def test_a_decode_does_not_wait_for_a_batch_of_encodes(cuda: FakeCuda, kind: str) -> None:
+    recorded, plain = as_served(kind), TorchEngine(model(), CPU)
     (features,) = plain.encode(windows(recorded.side_px, 1))
     begun, go_on = threading.Event(), threading.Event()
     whole = recorded._encoded
@@ -142,6 +148,26 @@ def test_a_decode_does_not_wait_for_a_batch_of_encodes(cuda: FakeCuda) -> None:
             go_on.set()
         assert len(encoding.result(60)) == 2
     close(logits, plain.decode(features, *corners(2))[0])
+
+
+def test_without_recordings_a_decode_has_the_stream_that_goes_first_too(cuda: FakeCuda) -> None:
+    served = as_served("on torch")
+    encoding, decoding = cuda.streams
+    assert (encoding.priority, decoding.priority) == (0, SOON)
+    at_work = []
+    levels, masks = served._levels, served._masks
+    served._levels = lambda *given: (at_work.append(cuda.current_stream()), levels(*given))[1]  # type: ignore[method-assign]
+    served._masks = lambda *given: (at_work.append(cuda.current_stream()), masks(*given))[1]  # type: ignore[method-assign]
+    (features,) = served.encode(windows(served.side_px, 1))
+    served.decode(features, *corners(2))
+    assert at_work == [encoding, decoding]
+    assert [stream.waited_for for stream in cuda.streams] == [1, 1]
+
+
+def test_a_lane_waits_for_what_was_begun_before_it(cuda: FakeCuda) -> None:
+    before, lane = cuda.stream_of(), Lane(CPU)
+    with cuda.stream(before), lane.turn():  # weights that are being cast
+        assert cuda.current_stream().waits_for == [before]  # type: ignore[union-attr]
 
 
 def test_a_lane_is_given_back_by_what_fails_in_it(cuda: FakeCuda) -> None:

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import islice
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from app.segmenter.embedding import Features
-from app.segmenter.engines.engine import FloatArray, Pixels
-from app.segmenter.engines.lanes import SOON, Function, Lane
+from app.segmenter.engines.engine import Pixels
+from app.segmenter.engines.lanes import Function, lanes_of
 from app.segmenter.engines.torch_engine import TorchEngine, memory_errors
 
 _MOST_PROMPTS = 8
@@ -30,7 +28,7 @@ Fuse = Callable[[Function, Sequence[Tensor]], Function]
 class CudaEngine(TorchEngine):
     """A SAM 2.1 model on a GPU: half precision, channels last, recorded.
 
-    Encoder and decoder have a lane each: a click is decoded while windows are encoded, and before them.
+    Encoder and decoder have a lane each, where they are recorded, too.
 
     Parameters
     ----------
@@ -59,18 +57,18 @@ class CudaEngine(TorchEngine):
         precision: torch.dtype = torch.bfloat16,
         fuse: Fuse | None = None,
     ) -> None:
-        super().__init__(model, device, precision)
+        encoding, decoding = lanes_of(device)
+        super().__init__(model, device, precision, lanes=(encoding, decoding))
         self._model.image_encoder.to(memory_format=torch.channels_last)
-        self._encoding, self._decoding = Lane(device), Lane(device, SOON)
         with torch.inference_mode(), memory_errors():
-            with self._encoding.turn():
+            with encoding.turn():
                 blanks = {size: self._blank(size) for size in _sizes(batch)}
                 encode = fuse(self._levels, list(blanks.values())) if fuse else self._levels
-                self._encoders = {size: self._encoding.record(encode, [blank]) for size, blank in blanks.items()}
+                self._encoders = {size: encoding.record(encode, [blank]) for size, blank in blanks.items()}
                 levels = [level.clone() for level in self._encoders[1](blanks[1])]
-            with self._decoding.turn():
+            with decoding.turn():
                 self._decoders = {
-                    count: self._decoding.record(self._masks, [*levels, *self._prompts(count)])
+                    count: decoding.record(self._masks, [*levels, *self._prompts(count)])
                     for count in range(_CORNERS, _MOST_PROMPTS + 1)
                 }
         if device.type == "cuda":
@@ -78,18 +76,10 @@ class CudaEngine(TorchEngine):
 
     def encode(self, windows: list[Pixels]) -> list[Features]:
         """Encode a batch, in as few recorded sizes as make it up: nobody pays for a window that is not there."""
-        with self._encoding.turn():
-            parts, found = iter(windows), []
-            for size in split(len(windows), list(self._encoders)):
-                found += self._encode_together(list(islice(parts, size)))
-            return found
-
-    def decode(
-        self, features: Features, coordinates: FloatArray, labels: npt.NDArray[np.int32]
-    ) -> tuple[FloatArray, FloatArray]:
-        """Run the prompt encoder and the mask decoder."""
-        with self._decoding.turn():
-            return super().decode(features, coordinates, labels)
+        parts, found = iter(windows), []
+        for size in split(len(windows), list(self._encoders)):
+            found += super().encode(list(islice(parts, size)))
+        return found
 
     def _encoded(self, images: Tensor) -> tuple[Tensor, ...]:
         return self._encoders[len(images)](images)

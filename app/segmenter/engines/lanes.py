@@ -42,15 +42,25 @@ class Lane:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Hold the lane; what is started within has ended on the GPU when it is left."""
-        with self._turn, torch.cuda.device(self._device), torch.cuda.stream(self._stream):
-            try:
-                yield
-            finally:
-                self._stream.synchronize()
+        with self._turn, torch.cuda.device(self._device):
+            self._stream.wait_stream(torch.cuda.current_stream(self._device))  # weights may be on their way
+            with torch.cuda.stream(self._stream):
+                try:
+                    yield
+                finally:
+                    self._stream.synchronize()
 
     def record(self, function: Function, inputs: Sequence[Tensor]) -> Recorded:
         """Record a function for later turns; to be called within one."""
         return Recorded(function, inputs, self._pool, self._stream)
+
+
+Lanes = tuple[Lane, Lane]
+
+
+def lanes_of(device: torch.device) -> Lanes:
+    """Give a lane to the encoder, and one to the decoder, which goes first."""
+    return Lane(device), Lane(device, SOON)
 
 
 class Recorded:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, cast
 
 import numpy as np
@@ -15,7 +15,10 @@ from torch.nn.functional import interpolate
 from app.errors import DeviceOutOfMemory
 from app.segmenter.embedding import Features
 from app.segmenter.engines.engine import MEAN, STD, FloatArray, Pixels, corners_of
+from app.segmenter.engines.lanes import Lanes
 from app.segmenter.engines.lean import leaned
+
+_Turn = Callable[[], AbstractContextManager[None]]
 
 
 class TorchEngine:
@@ -31,15 +34,26 @@ class TorchEngine:
         Of the encoder: float32, or bfloat16 or float16 for products of matrices; the rest stays as it is.
     tf32 : bool
         Whether a GPU's products of float32 may keep ten bits of each factor (TF32), in encoder and decoder.
+    lanes : (Lane, Lane), optional
+        Of the encoder and of the decoder, on a GPU: a click is decoded while windows are encoded, and before them.
     """
 
     def __init__(
-        self, model: nn.Module, device: torch.device, precision: torch.dtype = torch.float32, *, tf32: bool = False
+        self,
+        model: nn.Module,
+        device: torch.device,
+        precision: torch.dtype = torch.float32,
+        *,
+        tf32: bool = False,
+        lanes: Lanes | None = None,
     ) -> None:
         self._model = cast(Any, leaned(model.to(device), precision))
         self._device = device
         self._precision = precision
         self._tf32 = tf32
+        encoding, decoding = lanes or (None, None)
+        self._encoders_turn: _Turn = encoding.turn if encoding else nullcontext
+        self._decoders_turn: _Turn = decoding.turn if decoding else nullcontext
         self._mean = torch.tensor(MEAN, device=device).view(1, 3, 1, 1)
         self._std = torch.tensor(STD, device=device).view(1, 3, 1, 1)
 
@@ -60,10 +74,7 @@ class TorchEngine:
 
     def encode(self, windows: list[Pixels]) -> list[Features]:
         """Encode a batch; each window's features have memory of their own, so that none keeps the others alive."""
-        return self._encode_together(windows)
-
-    def _encode_together(self, windows: list[Pixels]) -> list[Features]:
-        with torch.inference_mode(), memory_errors():
+        with self._encoders_turn(), torch.inference_mode(), memory_errors():
             self._set_products()
             levels = self._encoded(torch.cat([self._normalised(pixels) for pixels in windows]))
             found = [tuple(self._own(level[at : at + 1]) for level in levels) for at in range(len(windows))]
@@ -75,7 +86,7 @@ class TorchEngine:
         self, features: Features, coordinates: FloatArray, labels: npt.NDArray[np.int32]
     ) -> tuple[FloatArray, FloatArray]:
         """Run the prompt encoder and the mask decoder."""
-        with torch.inference_mode(), memory_errors():
+        with self._decoders_turn(), torch.inference_mode(), memory_errors():
             self._set_products()
             levels = [self._tensor(level) for level in features]
             points = (torch.as_tensor(coordinates, device=self._device), torch.as_tensor(labels, device=self._device))
