@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import ray
@@ -23,9 +24,13 @@ from app.settings import Settings
 from scale.application import assemble
 from scale.options import Options
 
+log = logging.getLogger(__name__)
+
 _ROOT = Path(__file__).resolve().parents[1]
 _LOCAL = "127.0.0.1"
 _OBJECTS_BYTES = 512 * 2**20
+_STARTS = 3
+"""How often Ray is started: it gives up after 30 s by itself, however busy the machine is."""
 _READY_S = 300.0
 _STOP_S = 120.0
 
@@ -56,10 +61,8 @@ def cluster(
     port = port or _free_port()
     _prepare_environment()
     folder = tempfile.mkdtemp(prefix="ray")
-    on_end = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(
-            address="local",
+        _start(
             num_cpus=cpus,
             object_store_memory=object_bytes,
             include_dashboard=False,
@@ -68,12 +71,11 @@ def cluster(
             _node_ip_address=_LOCAL,
             _temp_dir=folder,
         )
-        if callable(on_end):  # Ray has put its own in this one's place, which aborts
-            signal.signal(signal.SIGTERM, on_end)
         serve.start(proxy_location=ProxyLocation.HeadOnly, http_options=HTTPOptions(host=host, port=port))
         yield f"http://{_LOCAL}:{port}"
     finally:
-        serve.shutdown()  # type: ignore[no-untyped-call]
+        if ray.is_initialized():  # else Serve would start a Ray, to end itself there
+            serve.shutdown()  # type: ignore[no-untyped-call]
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -137,6 +139,23 @@ def wait_until_ready(url: str, timeout_s: float = _READY_S) -> None:
             pass  # the proxy is not there yet
         time.sleep(0.1)
     raise NotReady(f"{url} was not ready within {timeout_s:g} s.")
+
+
+def _start(**options: Any) -> None:
+    """Start a Ray of our own, again where its processes did not come in time."""
+    on_end = signal.getsignal(signal.SIGTERM)
+    try:
+        for left in reversed(range(_STARTS)):
+            try:
+                ray.init(address="local", **options)
+                return
+            except Exception as error:  # Ray's own: it has no class
+                if not left:
+                    raise
+                log.warning("Ray did not start, and is started again: %s", error)
+    finally:
+        if callable(on_end):  # Ray has put its own in this one's place, which aborts
+            signal.signal(signal.SIGTERM, on_end)
 
 
 def _prepare_environment() -> None:

@@ -330,6 +330,7 @@ def test_the_command_ends_everything_that_it_started(cytomine: EmbeddedCytomine,
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{port}"
     until(lambda: is_ready(url) or process.poll() is not None)
+    assert process.poll() is None, (tmp_path / "log").read_text()[-3000:]
     lab = settle(cytomine, "command", url)
     number = lab.draw(BOX)
     assert lab.refine(number).status_code == 200, (tmp_path / "log").read_text()[-3000:]

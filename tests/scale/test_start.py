@@ -1,0 +1,42 @@
+"""How Ray is started on a machine that is busy, and what is left where it cannot be started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+import ray
+from ray import serve
+
+from scale import run
+
+TOO_BUSY = Exception("The current node timed out during startup.")
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """Stand in for what starts and ends processes."""
+    fake = Mock()
+    fake.is_initialized.side_effect = lambda: fake.init.call_count == 3
+    for name in ("init", "shutdown", "is_initialized"):
+        monkeypatch.setattr(ray, name, getattr(fake, name))
+    monkeypatch.setattr(serve, "start", fake.start_serve)
+    monkeypatch.setattr(serve, "shutdown", fake.end_serve)
+    return fake
+
+
+def test_ray_is_started_again_where_its_processes_did_not_come_in_time(fake: Mock) -> None:
+    fake.init.side_effect = [TOO_BUSY, TOO_BUSY, None]
+    with run.cluster() as url:
+        assert url.startswith("http://127.0.0.1:")
+    assert (fake.init.call_count, fake.start_serve.call_count, fake.end_serve.call_count) == (3, 1, 1)
+
+
+def test_where_ray_does_not_start_serve_starts_none_to_end_itself(fake: Mock) -> None:
+    fake.init.side_effect = TOO_BUSY
+    fake.is_initialized.side_effect = lambda: False
+    with pytest.raises(Exception, match="timed out during startup"), run.cluster():
+        pass
+    assert (fake.init.call_count, fake.start_serve.call_count, fake.end_serve.call_count) == (3, 0, 0)
+    assert not Path(fake.init.call_args.kwargs["_temp_dir"]).exists()
