@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import numpy as np
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from bench import gpu
 from bench.gpu_run import Run, page
@@ -80,16 +82,51 @@ def test_what_fails_or_comes_too_late_costs_the_rest_nothing(run: Run) -> None:
 
 def test_a_machine_needs_no_more_than_is_listed() -> None:
     """What our own modules import when they are loaded; what those packages need comes with them."""
-    look = "import sys, bench.gpu; print(*(each.__file__ for name, each in sys.modules.items() if name[:3] == 'app'))"
+    look = (
+        "import sys, bench.gpu; print(*(m.__file__ for name, m in sys.modules.items() if name[:3] in ('app', 'ben')))"
+    )
     done = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
     whose = packages_distributions()
-    names = {name for file in (*done.stdout.split(), gpu.__file__) for name in _imports(Path(file)) if name in whose}
+    names = {name for file in done.stdout.split() for name in _imports(Path(file)) if name in whose}
     imported = {min(whose[name]).lower().replace("_", "-") for name in names}
     with_others = {"omegaconf", "pyyaml"}  # hydra-core's own
     assert imported - with_others <= set(gpu.NEEDS)
     assert "torch" in imported
     readme = (Path(gpu.__file__).parent / "README.md").read_text()
     assert all(name in readme for name in gpu.NEEDS if name not in ("cytomine-refine-service", "torch"))
+
+
+_BARE = """
+import sys
+class Bare:
+    def find_spec(name, path=None, target=None):
+        if name.partition('.')[0] in {missing!r}:
+            raise ModuleNotFoundError(f'{{name}} is not on this machine', name=name)
+sys.meta_path.insert(0, Bare)
+from bench import gpu
+gpu.main({arguments!r})
+"""
+
+
+def test_it_starts_where_nothing_else_is_installed(tmp_path: Path) -> None:
+    """With what the listed packages need themselves; sam2 comes without."""
+    there, unseen = set(gpu.NEEDS), list(gpu.NEEDS)
+    for name in unseen:
+        wanted = [] if name in ("sam2", "cytomine-refine-service") else map(Requirement, requires(name) or [])
+        needed = {
+            canonicalize_name(each.name) for each in wanted if not each.marker or each.marker.evaluate({"extra": ""})
+        }
+        unseen += needed - there
+        there |= needed
+    there |= {"iopath", "tqdm", "portalocker"}
+    whose = packages_distributions()
+    missing = {module for module, names in whose.items() if not {canonicalize_name(name) for name in names} & there}
+    arguments = ["--config", "embedded", "--device", "cpu", "--out", str(tmp_path), "--start", "torch-float32"]
+    code = _BARE.format(missing=missing, arguments=arguments)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout.splitlines()[-1]).keys() == {"imports, s", "weights, recording, s", "first window, s"}
+    assert {"fastapi", "ray", "scipy", "matplotlib", "torchvision"} <= missing
 
 
 def _imports(file: Path) -> set[str]:
