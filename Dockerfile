@@ -63,8 +63,9 @@ WORKDIR /app
 USER 10001
 EXPOSE 6000 8000
 VOLUME /app/weights
-# The first start with new weights measures the engines before it answers, for minutes on few cores.
-HEALTHCHECK --interval=15s --timeout=5s --start-period=1200s --retries=3 CMD ["python", "-m", "app", "health"]
+# The first start with new weights measures the engines before it answers, for minutes on few cores. Where all cores are busy,
+# a check's process needs seconds to start: that is no reason to call the service unhealthy.
+HEALTHCHECK --interval=15s --timeout=30s --start-period=1200s --retries=3 CMD ["python", "-m", "app", "health"]
 # The service ends on SIGTERM by itself, together with the one process that a first start runs, so it can be process 1.
 CMD ["python", "-m", "app", "serve"]
 
@@ -82,8 +83,8 @@ ENV REFINE_SEGMENTER__ENGINE_FOLDER=/data/engines
 USER 10001
 EXPOSE 6001
 VOLUME /data
-HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
-    CMD ["python", "-c", "import urllib.request as web; web.urlopen('http://127.0.0.1:6001/demo/about', timeout=4)"]
+HEALTHCHECK --interval=10s --timeout=30s --start-period=120s --retries=3 \
+    CMD ["python", "-c", "import urllib.request as web; web.urlopen('http://127.0.0.1:6001/demo/about', timeout=20)"]
 CMD ["python", "-m", "demo", "--published", "--out", "/data"]
 
 FROM service

@@ -23,7 +23,7 @@ def health(
     settings = read_settings().api
     url = f"http://{_reached_at(settings.host)}:{port or settings.port}/health"
     try:
-        answer = httpx.get(url, timeout=4, trust_env=False)
+        answer = httpx.get(url, timeout=20, trust_env=False)
     except httpx.HTTPError as error:
         raise refusal(f"No answer from {url} ({type(error).__name__}): is the service running there?") from error
     if answer.status_code != 200:

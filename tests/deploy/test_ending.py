@@ -78,9 +78,17 @@ def test_a_new_container_finds_the_weights_of_the_old_one(stack: Stack) -> None:
 
 
 ASK = """
-import urllib.request
-print(urllib.request.urlopen("http://refine:6000/sam/ready").status)
+import socket, time, urllib.request
+while True:
+    try:
+        print(urllib.request.urlopen("http://refine:6000/sam/ready").status)
+        break
+    except OSError as error:
+        if not isinstance(getattr(error, "reason", None), socket.gaierror):
+            raise
+    time.sleep(0.1)
 """
+"""Asks once: until podman's name server knows the network's newest container, nobody was asked."""
 WAITS = {
     "image": SERVICE,
     "command": ["python", "-c", ASK],
