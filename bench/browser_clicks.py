@@ -78,8 +78,8 @@ def main(
     meta = {"commit": commit(), "date": today, "config": name, **machine(str(resolve_device("auto")))}
     page = write_results(out, "click-on-screen", meta, rows)
     for each in rows:
-        Console().print(f"{each.name}: median {each.ours:.0f} ms, 95 % within {each.p95:.0f} ms ({each.n})")
-    Console().print(f"The page is {page}")
+        Console().print(f"{each.name}: median {each.ours:.0f} ms, 95th percentile {each.p95:.0f} ms (n = {each.n})")
+    Console().print(f"Results: {page}")
 
 
 @contextmanager
@@ -138,9 +138,9 @@ def _measure(address: str, sample: Sample, height: int, clicks: int) -> list[Row
         browser.close()
     return [
         row("the first outline of a box", [first.outline], unit="ms"),
-        row("a click", [each.outline for each in spent], unit="ms", note="to the frame after its outline"),
-        row("of that, the request", [each.request for each in spent], unit="ms", note="as the browser sees it"),
-        row("of that, the service", [each.service for each in spent], unit="ms", note="by its Server-Timing"),
+        row("a click", [each.outline for each in spent], unit="ms", note="until the frame that shows its outline"),
+        row("of which the request", [each.request for each in spent], unit="ms", note="measured by the browser"),
+        row("of which the service", [each.service for each in spent], unit="ms", note="from its Server-Timing header"),
     ]
 
 

@@ -94,16 +94,19 @@ def main(
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     meta = {"commit": commit(), "date": today, "config": f"{count} proposals", **machine("cpu")}
     worst = max(each.p95 for each in rows if each.name.startswith("panning"))
-    told = f"panning, of 100 frames 95 within {worst:.0f} ms at any zoom"
+    told = f"panning: 95 of 100 frames within {worst:.0f} ms at every zoom"
     data = {"headline": told, "rows": [asdict(each) for each in rows]}
     page = write_page(out, "browser-proposals", f"Do {count:,} proposals pan smoothly?", meta, [_section(rows)], data)
-    Console().print(f"{told}; the page is {page}")
+    Console().print(f"{told}; results: {page}")
 
 
 def _section(rows: list[Row]) -> Section:
     cells = tuple((each.name, *(shown(ms) for ms in (each.ours, each.p95, each.worst)), str(each.n)) for each in rows)
-    text = f"Milliseconds. Smooth: at most {SMOOTH_MS} ms in 95 of 100 frames. There is no graphics card for the tab."
-    return Section("", (text,), (Table(("figure", "median", "95 %", "most", "n"), cells),))
+    text = (
+        f"Times in milliseconds. Panning is smooth if 95 of 100 frames take at most {SMOOTH_MS} ms. The browser ran"
+        " without a GPU."
+    )
+    return Section("", (text,), (Table(("figure", "median", "p95", "max", "n"), cells),))
 
 
 def answer(image: SeededImage, count: int) -> str:
@@ -149,7 +152,9 @@ def _measure(address: str, image: SeededImage, count: int) -> list[Row]:
             _go(page, zoom)
             rows.append(_row(f"panning, {name}", _pan(page)))
         _go(page, 0)
-        rows.append(_row("the slider, until all is drawn", [page.evaluate(_SIFT, [at, _DRAWN]) for at in _SIFTED]))
+        rows.append(
+            _row("moving the slider, until everything is drawn", [page.evaluate(_SIFT, [at, _DRAWN]) for at in _SIFTED])
+        )
         browser.close()
     return rows
 

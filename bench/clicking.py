@@ -64,8 +64,8 @@ def clicking(stage: Stage, runs: int, people: int = PEOPLE) -> list[Row]:
 def rows(whole: Sequence[float], alone: Sequence[float], crowded: Sequence[float], people: int) -> list[Row]:
     """Compare the seconds of clicks with those of whole refines, and many people's with one's."""
     return [
-        row("a click, one person", alone, whole, note="the reference is a whole refine of ours, for the first time"),
-        row(f"a click, {people} people at once", crowded, alone, note="the reference is a click of one person"),
+        row("a click by one person", alone, whole, note="reference: a complete first refine of ours"),
+        row(f"a click by one of {people} people at once", crowded, alone, note="reference: a click by one person"),
     ]
 
 

@@ -129,7 +129,7 @@ def main(
         "commit": measured,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "model": f"{info.name} ({info.origin}, sha256 {info.sha256[:12]}), {info.engine}-{info.precision}",
-        "tiles": "all, those of the training too" if all_tiles or not only else "left out of the training",
+        "tiles": "all, including those used in training" if all_tiles or not only else "left out of the training",
         **machine("cpu"),
     }
     page = write(out, "clicks", meta, summaries(found))
@@ -150,14 +150,14 @@ def write(out: Path, name: str, meta: dict[str, object], summed: Sequence[Summar
 
 def _about(summed: Sequence[Summary]) -> Section:
     text = (
-        f"Boxes are {LOOSE[0]:.0%} to {LOOSE[1]:.0%} looser than the object on each side; those far off lie"
-        f" {FAR_OFF[0]:.0%} to {FAR_OFF[1]:.0%} beyond it. A click lies in the middle of the largest error (the pixel"
-        " that is farthest from what is right); whoever sees no error as large as a pixel of 1/256 of the window clicks"
-        " no more. The box stays a prompt beside the clicks, and grows where one lies outside of it. IoU is that of the"
-        " outline as it would be written.",
-        f"NoI is the mean number of interactions until an IoU, the box counted; an object that does not reach it within"
-        f" {MOST_CLICKS} clicks counts {MISSED}; in brackets the share of those. *Lowered* is the share of clicks after"
-        f" which the IoU was lower by more than {LOWERED}.",
+        f"Loose boxes exceed the object by {LOOSE[0]:.0%} to {LOOSE[1]:.0%} of its extent on each side, boxes that are"
+        f" far off by {FAR_OFF[0]:.0%} to {FAR_OFF[1]:.0%}. Each click is placed in the middle of the largest error, at"
+        " the pixel farthest from any correct one; clicking stops when no error is larger than a pixel of 1/256 of the"
+        " window. The box is sent with every click and grows to include clicks outside it. IoU is that of the outline"
+        " that would be written.",
+        "NoI is the mean number of interactions needed to reach an IoU, including the box; an object that does not"
+        f" reach it within {MOST_CLICKS} clicks counts as {MISSED}, and the share of such objects is in brackets."
+        f" *Lowered* is the share of clicks that lowered the IoU by more than {LOWERED}.",
         *_verdicts(summed),
     )
     return Section("", text)
@@ -167,13 +167,13 @@ def _verdicts(summed: Sequence[Summary]) -> list[str]:
     told = []
     for kind in dict.fromkeys(each.kind for each in summed):
         falling = [
-            f"{each.mode}: after click {', '.join(map(str, each.falls))}, by"
-            f" {max(each.means[at - 1] - each.means[at] for at in each.falls):.4f} at most"
+            f"{each.mode} (after click {', '.join(map(str, each.falls))}; by at most"
+            f" {max(each.means[at - 1] - each.means[at] for at in each.falls):.4f})"
             for each in summed
             if each.kind == kind and "−" in each.mode and each.falls  # noqa: RUF001
         ]
-        said = "; ".join(falling) if falling else "with no click"
-        told.append(f"With clicks of both kinds, the mean IoU of {kind} fell: {said}.")
+        said = f"fell: {'; '.join(falling)}" if falling else "never fell"
+        told.append(f"With clicks of both kinds, the mean IoU of {kind} {said}.")
     return told
 
 
@@ -193,7 +193,10 @@ def _section(kind: str, summed: Sequence[Summary]) -> Section:
         ),
     )
     title = f"{kind.capitalize()}: {summed[0].n}"
-    text = ("Mean IoU with the truth after the box and after each click, and interactions until an IoU.",)
+    text = (
+        "Mean IoU with the ground truth after the box and after each click, and the number of interactions needed to"
+        " reach an IoU.",
+    )
     return Section(title, text, (means, counts), (Plot(f"Mean IoU of {kind} by clicks", _drawn(summed)),))
 
 
@@ -205,7 +208,7 @@ def _drawn(summed: Sequence[Summary]) -> bytes:
         style = "-" if box == "box loose" else "--"
         marker = "o" if "−" in clicks else "x"  # noqa: RUF001
         axes.plot(each.means, style, marker=marker, markersize=4, color=colours[proposal], label=each.mode)
-    axes.set(xlabel="clicks after the box", ylabel="mean IoU with the truth")
+    axes.set(xlabel="clicks after the box", ylabel="mean IoU with the ground truth")
     axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     return png_of(figure)
 

@@ -70,8 +70,8 @@ def _round(stage: Stage, service: Service, users: int, seconds: float) -> list[R
     grown, late = ((after - earlier) / 2**20 for earlier in (before, resident[len(resident) // 2]))
     answers = ", ".join(f"{count} x {status}" for status, count in sorted(seen.statuses.items()))
     if seen.promised:
-        answers += f"; asked to come back in {min(seen.promised):.0f} to {max(seen.promised):.0f} s"
-    memory = f"{grown:+.0f} MiB, of them {late:+.0f} in the second half"
+        answers += f"; told to retry after {min(seen.promised):.0f} to {max(seen.promised):.0f} s"
+    memory = f"{grown:+.0f} MiB, of which {late:+.0f} in the second half"
     name = f"{users} user{'s at once' if users > 1 else ''}"
     return [
         row(f"{name}: an accepted refine", seen.accepted or [float("nan")], note=answers),

@@ -1,4 +1,4 @@
-"""Is doubt told where it is due? Real objects, glass, stroma and tissue out of focus, as the service would judge them.
+"""Are bad outlines doubted? Real objects, glass, stroma and tissue out of focus, as the service would judge them.
 
 ``python -m bench.doubts DATA`` answers with tables, the figures and a plot. Everything runs through the service's own
 use case. The bound of confidence is chosen on one half of the cases, and the figures of the other half stand apart.
@@ -150,7 +150,7 @@ def rows(found: Sequence[Outcome]) -> list[dict[str, Any]]:
     groups = {
         "real objects": [e for e in found if e.is_real],
         "real, images left out of training": [e for e in found if e.is_real and not e.seen],
-        "real, images of the training": [e for e in found if e.is_real and e.seen],
+        "real, images used in training": [e for e in found if e.is_real and e.seen],
         "nuclei": [e for e in found if e.kind == "nucleus"],
         "glands": [e for e in found if e.kind == "gland"],
         **{kind: [e for e in found if e.kind == kind] for kind in NOTHING},
@@ -184,7 +184,7 @@ def main(
     ] = 200,
     out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("bench/results"),
 ) -> None:
-    """Ask whether doubt is told where it is due."""
+    """Measure how often bad outlines are doubted."""
     logging.getLogger("app").setLevel(logging.ERROR)
     measured = commit()
     settings = Settings(
@@ -215,7 +215,7 @@ def write(out: Path, name: str, meta: dict[str, Any], found: Sequence[Outcome]) 
     retire(out, name)
     one, other = halves(found)
     chosen = chosen_bound(one)
-    tables = {"all cases": rows(found), "the half that no bound was chosen on": rows(other)}
+    tables = {"all cases": rows(found), "the half that was not used to choose the threshold": rows(other)}
     headline = "; ".join(f"{row['group']}: {row['doubted']:.1%} doubted" for row in tables["all cases"])
     kept = {
         "meta": meta,
@@ -252,21 +252,23 @@ def _markdown(
     meta: dict[str, Any], chosen: float, tables: dict[str, list[dict[str, Any]]], found: Sequence[Outcome], plot: str
 ) -> str:
     lines = [
-        "# Is doubt told where it is due?",
+        "# Are bad outlines doubted?",
         "",
         "; ".join(f"{key}: {value}" for key, value in meta.items()) + ".",
         "",
-        "Real objects are drawn as boxes 5 to 20 % looser than the object on each side, and as lassos around it, in"
-        f" turn; out of focus are such shapes on tissue blurred by {', '.join(f'{blur:.0%}' for blur in BLURS)} of a"
-        " box; stroma are boxes in which no object was outlined. *To harm*: an outline whose IoU with the truth is more"
-        f" than {HARM} lower than the drawn shape's, or any outline where there is nothing. *Good*: IoU {GOOD} up.",
+        "Real objects are drawn alternately as boxes, 5 to 20 % looser than the object on each side, and as lassos"
+        f' around it. "Out of focus" are such shapes on tissue blurred by {", ".join(f"{blur:.0%}" for blur in BLURS)}'
+        ' of the box; "stroma" are boxes that contain no annotated object. An outline is *harmful* if its IoU with the'
+        f" ground truth is more than {HARM} below that of the drawn shape, or if there is no object; it is *good* from"
+        f" an IoU of {GOOD}.",
         "",
-        f"The bound of confidence is {LEAST_CONFIDENCE}; one half of the cases (patients, fields, parts of slides)"
-        f" alone would choose {chosen}: the lowest with which at most 1 % of real objects, 1 % of glass, and 5 % of all"
-        " that is nothing (its three kinds alike) are written to harm without doubt.",
+        f"The confidence threshold is {LEAST_CONFIDENCE}. One half of the cases (split by patients, fields and parts of"
+        f" slides) alone would give {chosen}, the lowest threshold at which harmful outlines are written without a"
+        " doubt for at most 1 % of the real objects, 1 % of glass, and 5 % of all cases without an object (the three"
+        " kinds weighted equally).",
         *_calibration([each for each in found if each.is_real and not each.seen]),
     ]
-    head = "| | n | nothing found | doubted | good ones doubted | to harm | to harm, without doubt |"
+    head = "| | n | nothing found | doubted | good ones doubted | harmful | harmful, not doubted |"
     for title, table in tables.items():
         lines += ["", f"## {title.capitalize()}", "", head, "|---|---|---|---|---|---|---|"]
         for row in table:
@@ -274,7 +276,7 @@ def _markdown(
             cells = [f"{row[name]:.1%}" for name in ("nothing_found", "doubted")]
             harm = [f"{row[name]:.1%}" for name in ("harm", "harm_undoubted")]
             lines.append(f"| {row['group']} | {row['n']} | {' | '.join([*cells, good, *harm])} |")
-    lines += ["", "## Which doubts", "", "| doubt | real | glass | stroma | out of focus |", "|---|---|---|---|---|"]
+    lines += ["", "## Doubts given", "", "| doubt | real | glass | stroma | out of focus |", "|---|---|---|---|---|"]
     for doubt in dict.fromkeys(words for each in found for words in each.doubts if words != DEMO_MODEL):
         told = [[doubt in each.doubts for each in _of(found, kind)] for kind in ("real", *NOTHING)]
         lines.append(f"| {doubt} | " + " | ".join(f"{np.mean(each):.1%}" if each else "-" for each in told) + " |")
@@ -291,9 +293,9 @@ def _calibration(unseen: Sequence[Outcome]) -> list[str]:
     told, came = (np.array([getattr(each, name) for each in unseen]) for name in ("confidence", "after"))
     return [
         "",
-        "Expected calibration error of the confidence through the service:"
-        f" {calibration_error(told, came, np.ones(len(told))):.3f} on the {len(told)} objects of images that were left"
-        f" out of training, of which {np.mean((told >= 0.75) & (told <= 0.95)):.0%} were given 0.75 to 0.95.",
+        "The expected calibration error of the service's confidence is"
+        f" {calibration_error(told, came, np.ones(len(told))):.3f} on the {len(told)} objects of images left out of"
+        f" training; {np.mean((told >= 0.75) & (told <= 0.95)):.0%} of them have a confidence of 0.75 to 0.95.",
     ]
 
 

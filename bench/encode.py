@@ -61,7 +61,7 @@ def encode(stage: Stage, device: str, runs: int, fastest: torch.dtype) -> list[R
             continue
         warm_s = warmed(ours, reference_s)
         if warm_s > HOPELESS * reference_s:
-            rows.append(row(name, [warm_s], [reference_s], note="hopeless here; one window only"))
+            rows.append(row(name, [warm_s], [reference_s], note="far too slow here; only its first window was timed"))
             ours.close()
             continue
         found = agreement(base, seen(ours, examples))
@@ -75,10 +75,9 @@ def encode(stage: Stage, device: str, runs: int, fastest: torch.dtype) -> list[R
         ]
         mine, theirs, ceilings = zip(*turns, strict=True)
         share = float(np.median([gflop / mine_s / ceiling for mine_s, _, ceiling in turns]))
-        most = f"the ceiling beside it {min(ceilings):.0f} to {max(ceilings):.0f} GFLOP/s"
-        note = (
-            f"{gflop:.0f} GFLOP, {most}; masks' IoU with float32 {found.iou:.4f}, outline {found.outline_px:.2f} px off"
-        )
+        most = f"ceiling measured alongside: {min(ceilings):.0f} to {max(ceilings):.0f} GFLOP/s"
+        off = f"IoU of its masks with those of float32: {found.iou:.4f}, outlines {found.outline_px:.2f} px apart"
+        note = f"{gflop:.0f} GFLOP; {most}; {off}"
         rows.append(row(name, mine, theirs, share_of_ceiling=share, note=note))
         if device != "cpu":
             rows.append(many(name, ours, image, [1 / each for each in theirs]))

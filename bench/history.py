@@ -13,9 +13,9 @@ from typing import Any
 HISTORY = "history.md"
 _HEAD = """# Earlier results
 
-The page of a question holds its newest answer; this is what it said before. Machines differ and wander: compare ratios.
+Each page holds the latest result of its benchmark; this table has earlier ones. Speeds vary: compare ratios.
 
-| date | commit | question | what ran | machine | figures |
+| date | commit | benchmark | what ran | machine | figures |
 |---|---|---|---|---|---|
 """
 

@@ -85,7 +85,7 @@ def write_results(out: Path, name: str, meta: dict[str, Any], rows: Sequence[Row
     head = ("figure", "ours", "reference", "ratio", "95 %", "n", "share of the ceiling", "")
     section = Section(
         "",
-        ("The reference is the thesis' pipeline, run in turns with ours.",),
+        ("The reference is the thesis' pipeline; its runs alternate with ours.",),
         (Table(head, tuple(_cells(row) for row in (*limits, *rows))),),
         (Plot("Ours as a share of the reference", _ratios(rows)),),
     )

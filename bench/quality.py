@@ -149,8 +149,11 @@ def decision(kinds: Iterable[Summary]) -> str:
     """Say in one line whether something is lost."""
     lost = [f"{kind.group} by {-kind.difference:.4f} ({kind.error:.4f})" for kind in kinds if kind.is_lost]
     if lost:
-        return f"**Lost:** the mean IoU with the truth fell for {', '.join(lost)}."
-    return f"Nothing is lost: no type's mean IoU with the truth fell by more than {LOST} and two standard errors."
+        return f"**Lost:** the mean IoU with the ground truth fell for {', '.join(lost)}."
+    return (
+        "No quality is lost: for no type did the mean IoU with the ground truth fall by more than"
+        f" {LOST} and two standard errors."
+    )
 
 
 def between(one: BaseGeometry | None, other: BaseGeometry | None) -> float:
@@ -258,7 +261,7 @@ def main(
         "commit": measured,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "model": f"{info.name} ({info.origin}, sha256 {info.sha256[:12]})",
-        "tiles": "all, those of the training too" if all_tiles or not only else "left out of the training",
+        "tiles": "all, including those used in training" if all_tiles or not only else "left out of the training",
         "before": f"{REFERENCE}, own window",
         "after": f"{info.engine}-{info.precision}, windows reused",
         **({"reference left out": why} if why else {}),
@@ -313,15 +316,16 @@ def _markdown(meta: dict[str, Any], summed: Sequence[Summary], verdict: str, plo
         "",
         "; ".join(f"{key}: {value}" for key, value in meta.items()) + ".",
         "",
-        f"Boxes are {low:.0%} to {high:.0%} looser than the object on each side. *After*, an earlier box of the same"
-        f" object was refined first, whose sides lie up to {MOVED:.0%} of the object's extent elsewhere; `reused`"
-        " counts where its window served. IoU with the truth: mean; in brackets the standard error of the"
-        f" difference. IoU of both outlines: mean, 5th percentile, least; `changed` counts those below {1 - CHANGED};"
-        f" `worse` and `better` those whose IoU with the truth moved by more than {MUCH}."
-        " `engine alone` is after in the box' own window.",
+        f"Boxes are {low:.0%} to {high:.0%} looser than the object on each side. For *after*, another box of the same"
+        f" object was refined first, with sides shifted by up to {MOVED:.0%} of the object's extent; `reused` counts"
+        " the boxes that used its window. *Before* and *after* are the mean IoU with the ground truth; the standard"
+        " error of the difference is in brackets. `both outlines` is the IoU of the two outlines with each other: mean,"
+        f" 5th percentile, minimum; `changed` counts those below {1 - CHANGED}. `worse` and `better` count objects"
+        f" whose IoU with the ground truth changed by more than {MUCH}. `engine alone` is *after*, but with the box's"
+        " own window.",
         "",
         "| objects | n | before | after | difference | both outlines | changed | worse, better | reused"
-        " | engine alone: IoU, least of both | thesis' pipeline |",
+        " | engine alone: IoU, minimum of both | thesis' pipeline |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for each in summed:
@@ -334,7 +338,7 @@ def _markdown(meta: dict[str, Any], summed: Sequence[Summary], verdict: str, plo
             f"| {each.group} | {each.n} | {each.before:.4f} | {each.after:.4f} | {difference} | {both}"
             f" | {counts} | {alone} | {thesis} |"
         )
-    return "\n".join([*lines, "", verdict, "", f"![IoU with the truth, before and after]({plot})", ""])
+    return "\n".join([*lines, "", verdict, "", f"![IoU with the ground truth, before and after]({plot})", ""])
 
 
 def _draw(found: Sequence[Outlined], file: Path) -> None:
@@ -345,7 +349,7 @@ def _draw(found: Sequence[Outlined], file: Path) -> None:
         for reused, colour, label in ((False, "#3366cc", "own window"), (True, "#cc3366", "reused window")):
             mine = [each for each in found if each.kind == kind and each.reused == reused]
             axes.scatter([e.before for e in mine], [e.after for e in mine], s=9, alpha=0.6, color=colour, label=label)
-        axes.set(title=f"{kind}: IoU with the truth", xlabel="before", ylabel="after", xlim=(0, 1), ylim=(0, 1))
+        axes.set(title=f"{kind}: IoU with the ground truth", xlabel="before", ylabel="after", xlim=(0, 1), ylim=(0, 1))
         axes.set_aspect("equal")
         axes.legend(loc="upper left")
     figure.savefig(file, dpi=110)

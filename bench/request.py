@@ -38,9 +38,9 @@ def request(stage: Stage, runs: int) -> list[Row]:
             _prepare(service, prepared)
             times["prepared"].append(timed(refine, service, prepared))
         rows = [
-            row("refine, for the first time", times["cold"], times["reference"]),
-            row("refine again, with another point", times["again"], times["reference"]),
-            row("refine, prepared ahead", times["prepared"], times["reference"]),
+            row("first refine", times["cold"], times["reference"]),
+            row("second refine, with another point", times["again"], times["reference"]),
+            row("refine of a prepared window", times["prepared"], times["reference"]),
         ]
         side = min(stage.image.width, stage.image.height) // 2 - 100
         rows += _region(stage, service, reference, stage.image, side)
@@ -68,7 +68,7 @@ def _region(stage: Stage, service: Service, reference: Reference, image: SeededI
         start = time.perf_counter()
         theirs_bytes = replace(reference, reading=reading)(number)
         theirs = time.perf_counter() - start
-        name = f"region of {side:,} px, beside the {reading.name}"
+        name = f"region of {side:,} px, compared with the {reading.name}"
         rows += [
             row(f"{name}: a refine", [ours], [theirs]),
             row(f"{name}: bytes from the image server", [float(ours_bytes)], [float(theirs_bytes)], unit="bytes"),

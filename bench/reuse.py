@@ -75,15 +75,17 @@ def main(
     by_kind = {kind: found[[case.kind == kind for case in cases]] for kind in kinds}
     own = tried.index((1.0, 0.0))
     lines = [
-        "# What a window of another box costs",
+        "# What reusing another box's window costs",
         "",
         f"Model {segmenter.info.name} ({segmenter.info.origin}, sha256 {segmenter.info.sha256[:12]}); "
-        f"{'images left out of its training' if only else 'all images, those of its training too'}; "
-        + ", ".join(f"{len(by_kind[kind])} of {kind}" for kind in kinds)
-        + "; boxes loosened by 5 to 20 % a side. IoU with the drawn truth: mean per type, then over the types;"
-        " in brackets the standard error of the difference to the own window.",
+        f"{'images left out of its training' if only else 'all images, including those used in training'}; objects: "
+        + ", ".join(f"{kind} {len(by_kind[kind])}" for kind in kinds)
+        + "; boxes loosened by 5 to 20 % on each side. IoU with the ground truth, averaged within each type and then"
+        " over the types; the standard error of the difference from the box's own window is in brackets.",
         "",
-        "| side / own side | shift / longer side of the box | " + " | ".join(kinds) + " | mean | difference |",
+        "| side / side of the own window | shift / longer side of the box | "
+        + " | ".join(kinds)
+        + " | mean | difference |",
         "|---|---|" + "---|" * (len(kinds) + 2),
     ]
     lost = []
@@ -152,7 +154,7 @@ def _window(case: Case, scale: float, shift: float) -> Window:
 def _draw(lost: list[float], file: Path) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True, layout="constrained")
     left.plot(SCALES, lost[: len(SCALES)], "o-")
-    left.set(xscale="log", xlabel="side / own side", ylabel="difference of the mean IoU")
+    left.set(xscale="log", xlabel="side / side of the own window", ylabel="difference of the mean IoU")
     shown = [scale for scale in SCALES if scale not in (1.1, 1.75)]  # their labels would touch
     left.set_xticks(shown, [str(scale) for scale in shown])
     left.minorticks_off()

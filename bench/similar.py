@@ -43,11 +43,12 @@ FIRST_LIKENESS = 0.5
 SIFTED = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Where else it may stand."""
 _ABOUT = (
-    f"*Others like three*: {SHOWN} objects, drawn by chance, are shown with their true outlines; what is found at a"
-    f" likeness of {FIRST_LIKENESS} up counts. The shown ones count neither way, nor do objects that the field's edge"
-    " cuts or that have under 100 px. *A box for each*: drawn 5 to 20 % loose, each with a window of its own."
-    " *Automatic*: nothing is shown; tiles at the model's own scale, prompted with boxes where something stands out, or"
-    " at 16 x 16 places where the checkpoint learned points. Recall and precision at IoU 0.5 unless told else.",
+    f"*Others like three*: {SHOWN} randomly chosen objects serve as exemplars, with their true outlines; proposals with"
+    f" a likeness of {FIRST_LIKENESS} or more count. The exemplars themselves are ignored, and so are objects cut by"
+    " the field's edge or smaller than 100 px. *A box for each*: boxes drawn 5 to 20 % loose, each with its own window."
+    " *Automatic*: no exemplars; tiles at the model's own scale, prompted with boxes where something stands out, or at"
+    " 16 x 16 points if the checkpoint was trained with points. Recall and precision are at IoU 0.5 unless stated"
+    " otherwise.",
 )
 
 
@@ -68,7 +69,8 @@ def trials(field: Field, segmenter: Segmenter, draws: int, *, seen: bool) -> Ite
         yield replace(trial(SIMILAR, first, exemplars.like), sifted=sifted)
         if not number:
             yield Plot(
-                f"{field.name}: green is there, red was found, yellow was shown", picture(field, first, exemplars)
+                f"{field.name}: ground truth in green, found in red, exemplars in yellow",
+                picture(field, first, exemplars),
             )
     yield trial("a box for each", by_boxes(field, segmenter))
     side = min(LARGEST_TILE_PX0, segmenter.input_side_px)

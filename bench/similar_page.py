@@ -78,7 +78,7 @@ def _costs(mine: Sequence[Trial]) -> Iterator[str]:
 def sifting(found: Sequence[Trial]) -> Table:
     """Tell what a slider of the likeness does: all fields and draws together."""
     mine = [each for each in found if each.way == SIMILAR]
-    return Table(("least likeness", "recall", "precision"), tuple(_sifted(mine)))
+    return Table(("lowest likeness", "recall", "precision"), tuple(_sifted(mine)))
 
 
 def _sifted(mine: Sequence[Trial]) -> Iterator[tuple[str, str, str]]:
@@ -131,7 +131,7 @@ def write(
     tables = (table(unseen), by_field(unseen), sifting(unseen))
     sections = [Section("Fields that the model was not trained on", about, tables, plots)]
     if seen:
-        sections.append(Section("Fields of the training: what was tuned on", (), (table(seen), by_field(seen))))
+        sections.append(Section("Fields used in training and tuning", (), (table(seen), by_field(seen))))
     sections.append(_square(speed))
     head = dict(zip(_HEAD, table(unseen).rows[0], strict=False))
     headline = f"{head['objects']} objects: recall {head['recall']} at precision {head['precision']} (IoU 0.5)"
@@ -154,9 +154,9 @@ def write(
 def _square(speed: Found) -> Section:
     steps = ", ".join(f"{name} {spent / 1e3:.1f} s" for name, spent in speed.timings_ms.items() if spent > 100)
     told = (
-        f"{speed.seconds:.1f} s ({speed.cpu_s:.1f} s of all cores) for {len(speed.shapes)} proposals in"
-        f" {speed.tiles} tiles with {speed.prompts} prompts, the first ones after {speed.first_s:.1f} s."
-        f" Steps, which overlap: {steps}."
+        f"{speed.seconds:.1f} s ({speed.cpu_s:.1f} s of processor time) for {len(speed.shapes)} proposals in"
+        f" {speed.tiles} tiles with {speed.prompts} prompts; the first proposals after {speed.first_s:.1f} s."
+        f" Steps (they overlap): {steps}."
     )
     return Section(f"A square of {TIMED_PX:,} px of the montage", (told,))
 

@@ -16,7 +16,7 @@ from bench.load.targets import Target
 from bench.load.world import drawn_around, random_object
 from demo.seeding import platform_wkt
 
-KINDS = ("window to be encoded", "window ready")
+KINDS = ("window not encoded yet", "cached window")
 _WARM = 5
 """Pairs that are not counted."""
 

@@ -48,7 +48,7 @@ def data_of(found: Findings) -> dict[str, Any]:
 
 
 def _overhead(found: Findings) -> Section:
-    head = ("ms", "plain, median", "p99", "Ray Serve, median", "p99", "more, median", "more, p99", "n")
+    head = ("ms", "plain, median", "p99", "Ray Serve, median", "p99", "added, median", "added, p99", "n")
     rows = tuple(
         (
             each.kind,
@@ -58,14 +58,14 @@ def _overhead(found: Findings) -> Section:
         for each in found.overheads
     )
     text = (
-        "Dry runs of refines, one at a time, to both deployments in turns; the encoder takes no time, embeddings have "
-        '16 MiB, windows 128 px. "More" is the difference of each pair.',
+        "Dry runs of refines, one at a time, alternating between both deployments. The encoder takes no time,"
+        ' embeddings have 16 MiB, windows 128 px. "Added" is the difference within each pair.',
     )
-    return Section("What the way through Ray Serve costs a request", text, (Table(head, rows),))
+    return Section("What Ray Serve adds to a request", text, (Table(head, rows),))
 
 
 def _replicas(found: Findings) -> Section:
-    door_head = ("replicas", "embedding", "windows a second", "over one replica", "median", "p95")
+    door_head = ("replicas", "embedding", "windows/s", "relative to one replica", "median", "p95")
     first = {each.embedding_bytes > 2**22: each.windows_per_s for each in reversed(found.carried)}
     door = tuple(
         (
@@ -77,7 +77,7 @@ def _replicas(found: Findings) -> Section:
         )
         for each in found.carried
     )
-    whole_head = ("replicas", "refines a second", "over one replica", "cores busy", "CPU s a refine", "wrong")
+    whole_head = ("replicas", "refines/s", "relative to one replica", "cores busy", "CPU s per refine", "wrong")
     whole = tuple(
         (
             str(each.replicas),
@@ -90,13 +90,14 @@ def _replicas(found: Findings) -> Section:
         for each in found.busy
     )
     text = (
-        f"An encoder of {ENCODE_S * 1e3:.0f} ms, which takes no core; six callers for each replica, who never think. "
-        "First through the model's own door, as the HTTP edge calls it; then whole refines over HTTP, with Core, PIMS, "
-        "the edge and the people on the same cores: where those are busy, replicas do not help.",
+        f"The encoder takes {ENCODE_S * 1e3:.0f} ms and no core; each replica has six callers that send their next "
+        "request at once. The first table calls the model directly, as the HTTP edge does. The second has complete "
+        "refines over HTTP, with Core, PIMS, the edge and the simulated users on the same cores; when those are busy, "
+        "more replicas do not help.",
     )
-    plot = Plot("Windows a second by replicas", plots.replicas(found.carried, found.busy))
+    plot = Plot("Windows per second by replicas", plots.replicas(found.carried, found.busy))
     tables = (Table(door_head, door), Table(whole_head, whole), _standing(found))
-    return Section("What replicas carry", text, tables, (plot,))
+    return Section("Throughput by number of replicas", text, tables, (plot,))
 
 
 def _standing(found: Findings) -> Table:
@@ -115,7 +116,7 @@ def _standing(found: Findings) -> Table:
 
 def _sweep(found: Findings) -> Section:
     head = (
-        "deployment", "offered a second", "done a second", "median", "p95", "p95 predicted", "refused",
+        "deployment", "offered/s", "done/s", "median", "p95", "p95 predicted", "refused",
         "cores busy", "generator late, p99", "n", "wrong",
     )  # fmt: skip
     rows = tuple(
@@ -134,11 +135,12 @@ def _sweep(found: Findings) -> Section:
         for each in found.swept
     )
     text = (
-        "An open load: people come at random, draw one box, refine it and go, whatever the service does. Latency "
-        f"counts from the moment the person wanted it. The encoder takes {ENCODE_S * 1e3:.0f} ms, windows have 128 px. "
-        "Predicted is the median of the lowest rate and the 95th percentile of the wait by Erlang's C formula with "
-        "Allen and Cunneen's correction, from the rate that was offered; it knows nothing of cores, so it is too low "
-        "where they are busy, and there is no prediction where the replicas cannot keep up.",
+        "An open load: users arrive at random, draw one box, refine it and leave, whatever the service does. Latency"
+        " is measured from the moment at which the user wanted to refine. The encoder takes "
+        f"{ENCODE_S * 1e3:.0f} ms, windows have 128 px. "
+        "\"Predicted\" adds the 95th percentile of the wait (Erlang's C formula with Allen and Cunneen's correction,"
+        " at the offered rate) to the median at the lowest rate. It ignores cores, so it is too low when they are busy,"
+        " and it is missing where the replicas cannot keep up.",
     )
     return Section("Latency by rate", text, (Table(head, rows),), (Plot("Latency by rate", plots.sweep(found.swept)),))
 
@@ -161,10 +163,10 @@ def _prefetch(found: Findings) -> Section:
         "refines",
         "ready",
         "under way",
-        "encoded for the click",
+        "encoded after the click",
         "median",
         "p95",
-        "windows a refine",
+        "windows per refine",
         "wrong",
     )
     ways = ((f"{PEOPLE.prefetched:.0%}", found.prefetched), ("none", found.not_prefetched))
@@ -181,24 +183,24 @@ def _prefetch(found: Findings) -> Section:
         if seen
     )
     text = (
-        "Realistic sessions on the plain deployment: boxes, looks, points, second refines; everything at "
-        f"{PEOPLE.pace:g} of the usual time, so the encoder's {ENCODE_S * 1e3:.0f} ms have "
+        "Realistic sessions on the plain deployment: users draw boxes, look, set points and refine again. Everything "
+        f"takes {PEOPLE.pace:g} of the usual time, so the encoder's {ENCODE_S * 1e3:.0f} ms have "
         f"{PEOPLE.pace * PEOPLE.press_s:g} s (median) before the click. Windows and embeddings have their real size. "
-        "Only the first refine of a box can be prepared: after a point it is the outline's own window that is needed.",
+        "Only the first refine of a box can be prepared; after a point, the outline's own window is needed.",
     )
-    return Section("What work ahead of the click is worth", text, (Table(head, rows),))
+    return Section("What encoding ahead of the click gains", text, (Table(head, rows),))
 
 
 def _real(found: Findings) -> Section:
     head = (
         "deployment",
-        "refines a second",
+        "refines/s",
         "median",
         "p95",
         "p99",
         "refused",
         "cores busy",
-        "CPU s a refine",
+        "CPU s per refine",
         "n",
         "wrong",
     )
@@ -215,28 +217,32 @@ def _real(found: Findings) -> Section:
         )
         for each in found.real
     )
-    text = ("The embedded model, float32 on torch, with the same realistic sessions.",)
+    text = ("The embedded model, in float32 with torch, with the same realistic sessions.",)
     return Section("A real, small model", text, (Table(head, rows),))
 
 
 def _kill(found: Findings) -> Section:
     killed, run = found.killed, found.killed_run
-    title = "A replica is killed while people work"
+    title = "A replica is killed under load"
     if killed is None or run is None:
-        return Section(title, ("Not asked.",))
+        return Section(title, ("Not measured.",))
     verdict = run.verdict
     share = killed.failed / killed.refines if killed.refines else 0.0
     text = (
-        f"One of {killed.replicas} replicas of the model gets SIGKILL while twelve people hurry through boxes. In "
-        f"the ten seconds after it {killed.refines} attempts to refine were under way or came: {killed.failed} "
-        f"failed ({share:.0%}), {killed.turned_away} were asked to come back. Median latency "
-        f"{_median(killed.before_s)} before, {_median(killed.after_s)} in these seconds; people last waited twice the "
-        f"usual {killed.slow_until_s:.1f} s after the kill. As many replicas as before were at work "
-        + ("not again while we looked." if killed.whole_again_s is None else f"after {killed.whole_again_s:.1f} s."),
-        f"In the whole run {verdict.accepted} refines were accepted, {verdict.uncertain} ended without a word or with "
-        f"an error; annotations lost: {verdict.annotations_lost}, written twice: {verdict.written_twice}, points lost: "
-        f"{verdict.points_lost}, answers not stored: {verdict.not_stored}, mixed up: {verdict.mixed_up}, wrong "
-        f"outlines: {verdict.wrong_shape}.",
+        f"One of {killed.replicas} replicas of the model is killed (SIGKILL) while twelve users work without a pause. "
+        f"In the ten seconds after that, {killed.refines} refines were running or arrived: {killed.failed} failed "
+        f"({share:.0%}), and {killed.turned_away} were told to retry. The median latency was "
+        f"{_median(killed.before_s)} before and {_median(killed.after_s)} in these ten seconds; the last wait of more "
+        f"than twice the usual length was {killed.slow_until_s:.1f} s after the kill. "
+        + (
+            "The lost replica was not replaced during the run."
+            if killed.whole_again_s is None
+            else f"All replicas were back after {killed.whole_again_s:.1f} s."
+        ),
+        f"In the whole run, {verdict.accepted} refines were accepted and {verdict.uncertain} ended without an answer"
+        f" or with an error. Annotations lost: {verdict.annotations_lost}; written twice: {verdict.written_twice};"
+        f" points lost: {verdict.points_lost}; answers not stored: {verdict.not_stored}; mixed up: {verdict.mixed_up};"
+        f" wrong outlines: {verdict.wrong_shape}.",
     )
     return Section(title, text, (), (Plot("Latencies around the kill", plots.kill(killed)),))
 
@@ -245,17 +251,17 @@ def _sizing(found: Findings) -> Section:
     ceiling, (demand, costs, gpu) = Ceiling(), _inputs(found)
     on_cpu, on_gpus = sizes(USERS, demand, costs), sizes(USERS, demand, gpu)
     text = (
-        "Concurrent users are people in a session at that moment. There are so many engines that they are busy at most "
-        f"{ceiling.utilisation:.0%} of the time and at most one in twenty waits longer than {ceiling.wait_p95_s:g} s "
-        f"for one, and so many cores of the HTTP edge that they are busy {ceiling.edge:.0%} of it, each with a "
-        "process of its own: Python keeps no more than one busy. Work ahead of the click moves windows to an earlier "
-        "moment and saves none, so it is not counted on.",
+        "Users are people who are in a session at the same time. The number of engines is chosen so that they are busy "
+        f"at most {ceiling.utilisation:.0%} of the time and at most one request in twenty waits longer than "
+        f"{ceiling.wait_p95_s:g} s. The cores of the HTTP edge are busy at most {ceiling.edge:.0%} of the time; each "
+        "has its own process, because a Python process keeps only one core busy. Encoding ahead of the click only"
+        " moves work to an earlier moment, so it is not counted as a saving.",
     )
     known = assumptions(found)
     rows = tuple((each.name, f"{shown(each.value)} {each.unit}".strip(), each.source) for each in known)
     plot = Plot("Needs by users", plots.sizing(USERS, demand, costs, gpu))
     return Section(
-        "What so many people need",
+        "Resources by number of users",
         text,
         (sizing_table(on_cpu, on_gpus), Table(("assumption", "value", "source"), rows)),
         (plot,),
@@ -265,8 +271,8 @@ def _sizing(found: Findings) -> Section:
 def sizing_table(on_cpu: Sequence[Need], on_gpus: Sequence[Need]) -> Table:
     """Put the needs of both engines side by side."""
     head = (
-        "users", "refines/s", "windows/s", "GPUs", "busy", "wait p95", "or replicas on CPU", "edge cores",
-        "PIMS, Mbit/s", "Core reads/s", "Core writes/s", "embeddings at work",
+        "users", "refines/s", "windows/s", "GPUs", "busy", "wait p95", "or CPU replicas", "edge cores",
+        "PIMS, Mbit/s", "Core reads/s", "Core writes/s", "embeddings in use",
     )  # fmt: skip
     rows = tuple(
         (
@@ -293,31 +299,36 @@ def assumptions(found: Findings) -> list[Assumption]:
     demand, costs, _ = _inputs(found)
     habits, here, guessed = Habits(), "measured in this run", "guessed"
     rows = (
-        ("boxes of one person", 60 * demand.boxes_per_s, "a minute", "the habits below, and the answers' time"),
+        ("boxes per person", 60 * demand.boxes_per_s, "a minute", "from the habits below and the response time"),
         ("time to draw a box, median", habits.draw_s, "s", "Papadopoulos et al., ICCV 2017"),
         ("time to set a point, median", habits.point_s, "s", "Bearman et al., ECCV 2016"),
-        ("from the box to the button, median", habits.press_s, "s", guessed),
-        ("from the outline to the next wish, median", habits.inspect_s, "s", guessed),
+        ("time from box to button, median", habits.press_s, "s", guessed),
+        ("time from outline to next action, median", habits.inspect_s, "s", guessed),
         ("spread of these times, sigma of their logarithm", habits.spread, "", guessed),
-        ("refines of a box", demand.refines_per_box, "", f"{guessed}: {habits.again:.0%} want another one"),
-        ("windows of a refine", demand.windows_per_refine, "", f"{here}, with work ahead of the click"),
-        ("prepared boxes that nobody refines", SPOILT, "of the boxes", guessed),
+        ("refines per box", demand.refines_per_box, "", f"{guessed}: {habits.again:.0%} refine again"),
+        ("windows per refine", demand.windows_per_refine, "", f"{here}, with encoding ahead of the click"),
+        ("prepared boxes that are never refined", SPOILT, "of the boxes", guessed),
         ("encoder on a GPU", GPU_WINDOWS_PER_S, "windows/s", GPU),
         ("decoder on a GPU", GPU_DECODE_S, "s", GPU),
         (f"encoder on CPU ({found.engine.name})", found.engine.encode_s, "s", found.engine.source),
         ("decoder on CPU", found.engine.decode_s, "s", found.engine.source),
-        ("CPU of a refine outside the model", costs.edge_cpu_s, "s", f"{here}: plain, and what Ray Serve adds"),
         (
-            "bytes of a window",
+            "CPU of a refine outside the model",
+            costs.edge_cpu_s,
+            "s",
+            f"{here}: plain deployment plus what Ray Serve adds",
+        ),
+        (
+            "bytes per window",
             TISSUE_WINDOW_BYTES,
             "",
-            "PNG of 1024 px of CMU-1-Small-Region.svs, mean of ten",
+            "PNG of 1024 px of CMU-1-Small-Region.svs, mean of 10",
         ),
-        ("the same of people's boxes on the drawn slide", _mean_bytes(found), "", f"{here}; not used"),
-        ("reads from Core for a refine", costs.core_reads, "", here),
-        ("writes to Core for a refine", costs.core_writes, "", f"{here}, deleted points included"),
-        ("an embedding", costs.embedding_bytes / 2**20, "MiB", "Hiera-B+, float32"),
-        ("slides' popularity, exponent", habits.zipf, "", "Breslau et al., INFOCOM 1999; changes no figure here"),
+        ("bytes per window for boxes on the drawn slide", _mean_bytes(found), "", f"{here}; not used"),
+        ("reads from Core per refine", costs.core_reads, "", here),
+        ("writes to Core per refine", costs.core_writes, "", f"{here}, including deleted points"),
+        ("size of an embedding", costs.embedding_bytes / 2**20, "MiB", "Hiera-B+, float32"),
+        ("exponent of the slides' popularity", habits.zipf, "", "Breslau et al., INFOCOM 1999; affects no figure here"),
     )
     return [Assumption(*row) for row in rows]
 

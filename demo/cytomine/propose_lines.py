@@ -38,7 +38,7 @@ async def passed_on(answer: httpx.Response, held: AsyncExitStack) -> AsyncIterat
             yield _end(problems.broken_off())
         else:
             if not _is_end(last):
-                yield _end(problems.unfit("Its answer has no end."))
+                yield _end(problems.unfit("Its answer is incomplete."))
 
 
 async def _whole_lines(answer: httpx.Response) -> AsyncIterator[bytes]:

@@ -39,4 +39,4 @@ def read_question(query: Iterable[str], content_type: str, body: bytes) -> dict[
 
 def _check_known(name: str) -> None:
     if name not in _NAMES:
-        raise invalid(f"There is no option {name}; there are {', '.join(_NAMES)}.")
+        raise invalid(f"There is no option {name}. The options are {', '.join(_NAMES)}.")

@@ -102,7 +102,7 @@ async def _ask(held: AsyncExitStack, base_url: str, question: dict[str, Any], to
     if answer.status_code != 200:
         raise problems.unfit(f"Its status was {answer.status_code}.")
     if kind != _LINES:
-        raise problems.unfit("Its answer is none of proposals.")
+        raise problems.unfit("Its answer does not contain proposals.")
     return answer
 
 

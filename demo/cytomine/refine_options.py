@@ -69,8 +69,8 @@ def _check_known(name: str) -> None:
     if name in _NAMES:
         return
     meant = next((each for each in _NAMES if _letters(each) == _letters(name)), None)
-    hint = f"it is spelled {meant} here" if meant else f"there are {', '.join(_NAMES)}"
-    raise invalid(f"There is no option {name}; {hint}.")
+    hint = f"Did you mean {meant}?" if meant else f"The options are {', '.join(_NAMES)}."
+    raise invalid(f"There is no option {name}. {hint}")
 
 
 def _letters(name: str) -> str:
@@ -83,7 +83,7 @@ def _value(name: str, text: str) -> str | bool:
     if name not in _FLAGS:
         return text
     if text.lower() not in _TRUTH:
-        raise invalid(f"The option {name} is either true or false.")
+        raise invalid(f"The option {name} must be true or false.")
     return _TRUTH[text.lower()]
 
 

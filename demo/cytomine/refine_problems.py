@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Response
 from fastapi.responses import JSONResponse
 
-_LOOK = "The outline may have been changed: look at it before you repeat."
+_LOOK = "The outline may have changed; check it before you try again."
 
 
 class Problem(Exception):
@@ -61,14 +61,14 @@ def not_found() -> Problem:
 
 def reads_only() -> Problem:
     """Refuse a token that may not write."""
-    detail = "The refine service takes the token of a session, not a short-term one."
-    return Problem(403, "token-reads-only", "This token may only read", detail)
+    detail = "Refining and searching need a session token, not a short-term one."
+    return Problem(403, "token-reads-only", "This token is read-only", detail)
 
 
 def busy(what: str) -> Problem:
     """Send somebody away from a full line, of refines or of searches."""
     detail = f"Nothing was changed: too many {what} are waiting. Try again in a few seconds."
-    return Problem(503, "core-busy", f"Too many {what} at a time", detail, "5")
+    return Problem(503, "core-busy", f"Too many {what} at once", detail, "5")
 
 
 def unreachable() -> Problem:
@@ -79,34 +79,34 @@ def unreachable() -> Problem:
 
 def silent() -> Problem:
     """Say that no line of proposals came in time."""
-    return Problem(504, "service-slow", "The refine service is too slow", "It did not answer in time.")
+    return Problem(504, "service-slow", "The refine service timed out", "It did not answer in time.")
 
 
 def broken_off() -> Problem:
     """Say that the lines of proposals end in the middle."""
     detail = "The connection broke. Is its container running?"
-    return Problem(502, "service-absent", "The refine service is not there, or went away", detail)
+    return Problem(502, "service-absent", "The refine service is not available", detail)
 
 
 def unfit(what: str) -> Problem:
     """Say that an answer to a search is none of the service's."""
-    return Problem(502, "service-nonsense", "The refine service did not answer properly", what)
+    return Problem(502, "service-nonsense", "The refine service gave an invalid answer", what)
 
 
 def nonsense(what: str) -> Problem:
     """Say that an answer does not tell what happened."""
-    return _doubtful(502, "service-nonsense", "The refine service did not answer properly", f"{what} {_LOOK}")
+    return _doubtful(502, "service-nonsense", "The refine service gave an invalid answer", f"{what} {_LOOK}")
 
 
 def lost() -> Problem:
     """Doubt a proxy that may have passed the request on."""
     detail = f"{_LOOK} Is the service's container running?"
-    return _doubtful(502, "service-absent", "The refine service is not there, or went away", detail)
+    return _doubtful(502, "service-absent", "The refine service is not available", detail)
 
 
 def slow() -> Problem:
     """Say that no answer came in time."""
-    return _doubtful(504, "service-slow", "The refine service is too slow", f"It did not answer in time. {_LOOK}")
+    return _doubtful(504, "service-slow", "The refine service timed out", f"It did not answer in time. {_LOOK}")
 
 
 def _doubtful(status: int, kind: str, title: str, detail: str) -> Problem:

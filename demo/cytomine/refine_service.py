@@ -58,7 +58,7 @@ def _read(answer: httpx.Response) -> dict[str, Any]:
         raise problems.nonsense(f"Its status was {answer.status_code}.")
     refinement = _json(answer)
     if not refinement.keys() >= {"message", "command"}:
-        raise problems.nonsense("Its answer is not the result of a refine.")
+        raise problems.nonsense("Its answer is not a refine result.")
     return refinement
 
 

@@ -51,7 +51,7 @@ def found() -> Findings:
     return Findings(
         plan=Plan.quick(),
         engine=Engine("sam2.1_hiera_b+, openvino-float32, 2 cores", 5.6, 0.14, "bench/results/some.json"),
-        overheads=[Overhead("window ready", waited(0.02), waited(0.03), waited(0.01))],
+        overheads=[Overhead("cached window", waited(0.02), waited(0.03), waited(0.01))],
         carried=[
             Carried(1, 160_000, 4.9, waited(1)),
             Carried(4, 160_000, 19.0, waited(1)),
@@ -76,7 +76,7 @@ def test_every_question_has_its_section_and_the_files_are_whole(found: Findings,
     assert html.count("data:image/png;base64,iVBOR") == 4
     assert "points lost: 2" in text
     assert "| plain, 1 | simulated | 5.0 s | 0.00 | 1 GiB |" in text
-    assert "| window ready | 20.0 | 60.0 | 30.0 | 90.0 | 10.0 | 30.0 | 100 |" in text
+    assert "| cached window | 20.0 | 60.0 | 30.0 | 90.0 | 10.0 | 30.0 | 100 |" in text
     kept = json.loads(page.with_suffix(".json").read_text())
     assert [need["users"] for need in kept["sizing"]["gpu"]] == list(USERS)
     assert kept["findings"]["killed"]["whole_again_s"] == 9.5

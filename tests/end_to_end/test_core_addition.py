@@ -268,7 +268,7 @@ def test_who_may_have_lost_an_outline_is_told_to_look(
     service.status, service.type, service.answer = status, "application/problem+json", body.encode()
     answer = press(addition, f"/api/annotation/{addition.draw(BOX)}/sam", bearer(addition.alice))
     assert answer.status_code == status
-    assert ("look at it before you repeat" in answer.text) == doubted
+    assert ("check it before you try again" in answer.text) == doubted
     assert answer.json()["written"] is None if doubted else answer.text == body
 
 

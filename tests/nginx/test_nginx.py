@@ -136,7 +136,7 @@ def test_the_public_never_gets_through(tmp_path: Path, upstream: ScriptedServer,
         refused = post(url, paths[0], host="nginx", come_from="127.0.0.2")
     assert refused.status_code == 403
     assert refused.headers["content-type"] == "application/problem+json"
-    assert refused.json()["title"] == "Not for the public"
+    assert refused.json()["title"] == "Not open to the public"
     assert (refused.json()["allowed"], refused.json()["sender"]) == ("127.0.0.1", "127.0.0.2")
 
 
@@ -171,7 +171,7 @@ def test_a_slow_service_is_504_and_is_asked_once(tmp_path: Path, upstream: Scrip
     with proxy(tmp_path, address(upstream), read_timeout="1s") as url:
         answer = post(url, REFINE)
     assert answer.status_code == 504
-    assert answer.json()["title"] == "The refine service is too slow"
+    assert answer.json()["title"] == "The refine service timed out"
     assert "may have been changed" in answer.json()["detail"]
     assert len(upstream.calls) == 1
 
@@ -229,7 +229,7 @@ def test_nginx_starts_without_the_service(tmp_path: Path) -> None:
     with proxy(tmp_path, f"127.0.0.1:{free_port()}") as url:
         answer = post(url, REFINE)
     assert answer.status_code == 502
-    assert answer.json()["title"] == "The refine service is not there"
+    assert answer.json()["title"] == "The refine service is not available"
     assert "nothing was changed" in answer.json()["detail"]
 
 

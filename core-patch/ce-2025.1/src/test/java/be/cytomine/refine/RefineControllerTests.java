@@ -65,7 +65,7 @@ class RefineControllerTests {
     private static final String SECRET = "s".repeat(64);
     private static final String BOX = "POLYGON ((0 0, 9 0, 9 9, 0 9, 0 0))";
     private static final String OUTLINE = "POLYGON ((2 2, 7 2, 7 7, 2 7, 2 2))";
-    private static final String LOOK = "The outline may have been changed: look at it before you repeat.";
+    private static final String LOOK = "The outline may have changed; check it before you try again.";
     private static final WireMockServer SERVICE = started();
     private static volatile Runnable whenAsked = () -> {};
 
@@ -322,7 +322,7 @@ class RefineControllerTests {
         answers(aResponse().withStatus(code).withHeader("Location", "/elsewhere").withBody(body));
         press(id, "owner")
                 .andExpect(status().isBadGateway())
-                .andExpect(jsonPath("$.title").value("The refine service did not answer properly"));
+                .andExpect(jsonPath("$.title").value("The refine service gave an invalid answer"));
         SERVICE.verify(1, postRequestedFor(anyUrl()));
     }
 
@@ -343,7 +343,7 @@ class RefineControllerTests {
         RefineProblem problem = problemOf(new RefineClient(new ServiceDoor(SERVICE.baseUrl(), 60_000), 200), System.nanoTime());
         told.countDown();
         assertThat(problem.status()).isEqualTo(504);
-        assertThat(problem.body()).contains("The refine service is too slow", LOOK);
+        assertThat(problem.body()).contains("The refine service timed out", LOOK);
     }
 
     @Test

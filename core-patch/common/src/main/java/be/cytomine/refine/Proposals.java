@@ -50,7 +50,7 @@ class Proposals {
                 return;
             } catch (InterruptedException stopped) {
                 Thread.currentThread().interrupt();
-                end(RefineProblem.unfit("Core stopped waiting for it."));
+                end(RefineProblem.unfit("Core was interrupted while waiting for it."));
                 return;
             }
             if (lines == StreamedLines.END) {
@@ -80,7 +80,7 @@ class Proposals {
         String[] lines = new String(last, StandardCharsets.UTF_8).strip().split("\n");
         byte[] end = lines[lines.length - 1].getBytes(StandardCharsets.UTF_8);
         if (!ServiceDoor.read(end).path("done").isBoolean()) {
-            end(RefineProblem.unfit("Its answer has no end."));
+            end(RefineProblem.unfit("Its answer is incomplete."));
         }
     }
 

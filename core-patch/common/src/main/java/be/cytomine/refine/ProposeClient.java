@@ -66,7 +66,7 @@ class ProposeClient {
         } catch (InterruptedException stopped) {
             asked.cancel(true);
             Thread.currentThread().interrupt();
-            throw RefineProblem.unfit("Core stopped waiting for it.");
+            throw RefineProblem.unfit("Core was interrupted while waiting for it.");
         } catch (ExecutionException failed) {
             throw ServiceDoor.wasNeverSent(failed.getCause())
                     ? RefineProblem.unreachable()
@@ -93,7 +93,7 @@ class ProposeClient {
         byte[] other = answer.body().other();
         if (!ServiceDoor.isProblem(status, answer.headers().firstValue("Content-Type").orElse(""))) {
             throw RefineProblem.unfit(
-                    status == 200 ? "Its answer is none of proposals." : "Its status was " + status + ".");
+                    status == 200 ? "Its answer does not contain proposals." : "Its status was " + status + ".");
         }
         if (OF_PROXIES.contains(ServiceDoor.read(other).path("type").asText())) { // they speak of outlines
             throw status == 504 ? RefineProblem.silent() : RefineProblem.brokenOff();

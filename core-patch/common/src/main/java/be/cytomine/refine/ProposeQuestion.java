@@ -35,7 +35,7 @@ record ProposeQuestion(ObjectNode members) {
 
     private static void known(String name) {
         if (!NAMES.contains(name)) {
-            throw RefineProblem.invalid("There is no option " + name + "; there are " + String.join(", ", NAMES) + ".");
+            throw RefineProblem.invalid("There is no option " + name + ". The options are " + String.join(", ", NAMES) + ".");
         }
     }
 

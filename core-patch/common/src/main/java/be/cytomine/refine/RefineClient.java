@@ -62,7 +62,7 @@ class RefineClient {
         } catch (InterruptedException stopped) {
             answer.cancel(true);
             Thread.currentThread().interrupt();
-            throw RefineProblem.nonsense("Core stopped waiting for it.");
+            throw RefineProblem.nonsense("Core was interrupted while waiting for it.");
         } catch (ExecutionException failed) {
             throw problemOf(failed.getCause());
         }
@@ -93,7 +93,7 @@ class RefineClient {
         } catch (IOException unreadable) {
             // told below
         }
-        throw RefineProblem.nonsense("Its answer is not the result of a refine.");
+        throw RefineProblem.nonsense("Its answer is not a refine result.");
     }
 
     /** The service's problems go on as they are; a proxy that cannot tell whether it passed the request on is doubted. */

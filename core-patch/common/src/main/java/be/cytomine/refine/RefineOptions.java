@@ -74,8 +74,8 @@ record RefineOptions(Map<String, Object> chosen) {
         String meant = NAMES.stream().filter(each -> plain(each).equals(plain(name))).findFirst().orElse(null);
         throw RefineProblem.invalid(
                 meant == null
-                        ? "There is no option " + name + "; there are " + String.join(", ", NAMES) + "."
-                        : "There is no option " + name + "; it is spelled " + meant + " here.");
+                        ? "There is no option " + name + ". The options are " + String.join(", ", NAMES) + "."
+                        : "There is no option " + name + ". Did you mean " + meant + "?");
     }
 
     private static String plain(String name) {
@@ -91,7 +91,7 @@ record RefineOptions(Map<String, Object> chosen) {
             return text;
         }
         if (!YES.contains(lower) && !NO.contains(lower)) {
-            throw RefineProblem.invalid("The option " + name + " is either true or false.");
+            throw RefineProblem.invalid("The option " + name + " must be true or false.");
         }
         return YES.contains(lower);
     }

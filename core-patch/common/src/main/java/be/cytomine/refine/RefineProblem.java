@@ -10,7 +10,7 @@ import java.util.Optional;
 class RefineProblem extends RuntimeException {
 
     private static final String URN = "urn:cytomine-refine:";
-    private static final String LOOK = "The outline may have been changed: look at it before you repeat.";
+    private static final String LOOK = "The outline may have changed; check it before you try again.";
 
     private final int status;
     private final String body;
@@ -63,8 +63,8 @@ class RefineProblem extends RuntimeException {
         return unwritten(
                 403,
                 "token-reads-only",
-                "This token may only read",
-                "The refine service takes the token of a session, not a short-term one.");
+                "This token is read-only",
+                "Refining and searching need a session token, not a short-term one.");
     }
 
     /** No connection was made. */
@@ -85,14 +85,14 @@ class RefineProblem extends RuntimeException {
         JsonObject body = told(
                 503,
                 "core-busy",
-                "Too many " + what + " at a time",
+                "Too many " + what + " at once",
                 "Nothing was changed: too many " + what + " are waiting. Try again in a few seconds.");
         return new RefineProblem(503, body.toJsonString(), "5");
     }
 
     /** An answer came, but none that tells what happened. */
     static RefineProblem nonsense(String what) {
-        return doubtful(502, "service-nonsense", "The refine service did not answer properly", what + " " + LOOK);
+        return doubtful(502, "service-nonsense", "The refine service gave an invalid answer", what + " " + LOOK);
     }
 
     /** A proxy speaks for the service; it may have lost it after it passed the request on. */
@@ -100,18 +100,18 @@ class RefineProblem extends RuntimeException {
         return doubtful(
                 502,
                 "service-absent",
-                "The refine service is not there, or went away",
+                "The refine service is not available",
                 LOOK + " Is the service's container running?");
     }
 
     /** No answer came in time. */
     static RefineProblem slow() {
-        return doubtful(504, "service-slow", "The refine service is too slow", "It did not answer in time. " + LOOK);
+        return doubtful(504, "service-slow", "The refine service timed out", "It did not answer in time. " + LOOK);
     }
 
     /** A search, which never writes, got an answer that is none of the service's. */
     static RefineProblem unfit(String what) {
-        return unwritten(502, "service-nonsense", "The refine service did not answer properly", what);
+        return unwritten(502, "service-nonsense", "The refine service gave an invalid answer", what);
     }
 
     /** A search was broken off. */
@@ -119,13 +119,13 @@ class RefineProblem extends RuntimeException {
         return unwritten(
                 502,
                 "service-absent",
-                "The refine service is not there, or went away",
+                "The refine service is not available",
                 "The connection broke. Is its container running?");
     }
 
     /** A search got no answer, or no further line, in time. */
     static RefineProblem silent() {
-        return unwritten(504, "service-slow", "The refine service is too slow", "It did not answer in time.");
+        return unwritten(504, "service-slow", "The refine service timed out", "It did not answer in time.");
     }
 
     int status() {

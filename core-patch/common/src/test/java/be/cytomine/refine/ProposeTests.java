@@ -171,7 +171,7 @@ class ProposeTests extends ServerLab {
                 .allSatisfy(refused -> {
                     assertThat(refused.statusCode()).isEqualTo(503);
                     assertThat(refused.headers().firstValue("Retry-After")).isPresent();
-                    assertThat(refused.body()).contains("core-busy", "Too many searches at a time");
+                    assertThat(refused.body()).contains("core-busy", "Too many searches at once");
                 });
         for (int person = 0; person < 12; person++) {
             TrickleService.Call call = SERVICE.call();
