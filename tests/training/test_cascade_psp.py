@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -13,9 +15,17 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from app.errors import InvalidSettings, WeightsCorrupt, WeightsUnavailable
+from app.geometry.masks import BoolMask
+from training.cli import app
+from training.dataset import Dataset
 from training.evaluation.cascade_psp import FILE, RANDOM, fetched, open_cascade_psp
+from training.evaluation.evaluate import POSTPROCESSED
+from training.evaluation.whole import evaluate_and_report
+from training.models import open_model
+from training.start import Machine
 
 CPU = torch.device("cpu")
 CONTENT = b"some weights" * 1000
@@ -95,3 +105,60 @@ def test_without_the_package_one_line_says_so(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(sys.modules, "segmentation_refinement.models.psp.pspnet", None)
     with pytest.raises(InvalidSettings, match="the extra `cascadepsp`"):
         open_cascade_psp(RANDOM, CPU)
+
+
+class Filled:
+    """Stands for the network: fills the mask's bounding box."""
+
+    sha256 = "filled"
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, image: np.ndarray, mask: BoolMask) -> BoolMask:
+        self.asked += 1
+        assert image.shape == (*mask.shape, 3)
+        x, y, width, height = cv2.boundingRect(mask.astype(np.uint8))
+        return cv2.rectangle(np.zeros(mask.shape, np.uint8), (x, y), (x + width - 1, y + height - 1), 1, -1) > 0
+
+
+def test_an_evaluation_redraws_masks_where_that_is_asked_for(dataset: Dataset, tmp_path: Path) -> None:
+    redraw = Filled()
+    models = [open_model("embedded", None), open_model("embedded", None)]
+    machine = Machine(CPU, mixed=False)
+    report = evaluate_and_report(dataset.folder, models, machine, "all", 1, 0, tmp_path, redraw=redraw)
+    content = json.loads(report.metrics.read_text())
+    objects = content["data"]["objects"]
+    assert redraw.asked == 6 * objects  # the box, and five combinations of prompts; of the first model only
+    found = content["summary"]["embedded"]
+    for prompt in POSTPROCESSED:
+        group = found[f"{prompt}, CascadePSP"]["all objects"]
+        assert group["iou"]["n"] == found[prompt]["all objects"]["iou"]["n"]
+        assert group["components"]["mean"] == 1
+        assert group["size_retention"]["mean"] > 1
+        assert "raw_iou" not in group
+    assert content["cascadepsp"] == "filled"
+    assert "box, CascadePSP" not in content["summary"]["embedded (2)"]
+    assert re.search(r"<th>box, CascadePSP</th>.*<th>all prompt types, CascadePSP</th>", report.html.read_text())
+    evaluate_and_report(dataset.folder, models, machine, "all", 1, 0, tmp_path, redraw=redraw)
+    assert redraw.asked == 6 * objects  # nothing is redrawn twice
+    plain = evaluate_and_report(dataset.folder, models, machine, "all", 1, 0, tmp_path)  # without: another evaluation
+    assert "CascadePSP" not in plain.html.read_text()
+
+
+@pytest.mark.long
+def test_evaluate_redraws_with_the_packages_network(tiles: Path, tmp_path: Path) -> None:
+    asked = ["evaluate", "--data", str(tiles), "--checkpoint", "embedded", "--out", str(tmp_path), "--limit", "1"]
+    answer = CliRunner().invoke(app, [*asked, "--cascadepsp", RANDOM])
+    assert answer.exit_code == 0, answer.output
+    content = json.loads((tmp_path / "metrics.json").read_text())
+    assert content["cascadepsp"] == "random weights, seed 0"
+    assert content["summary"]["embedded"]["box, CascadePSP"]["all objects"]["iou"]["n"] == content["data"]["objects"]
+
+
+def test_evaluate_refuses_weights_that_are_not_there_before_anything_is_done(tiles: Path, tmp_path: Path) -> None:
+    asked = ["evaluate", "--data", str(tiles), "--checkpoint", "embedded", "--out", str(tmp_path / "out")]
+    answer = CliRunner().invoke(app, [*asked, "--cascadepsp", str(tmp_path / "missing")])
+    assert answer.exit_code != 0
+    assert "no weights of CascadePSP" in str(answer.exception) + answer.output
+    assert not (tmp_path / "out" / "data").exists()

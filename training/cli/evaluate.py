@@ -32,6 +32,15 @@ def evaluate(
         ),
     ] = None,
     limit: Annotated[int, typer.Option(min=0, help="Use at most this many objects of each dataset; 0: all.")] = 150,
+    cascadepsp: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WEIGHTS",
+            help="Also redraw masks with CascadePSP (package segmentation-refinement, extra cascadepsp), with weights"
+            " from a file or from an existing folder; the published ones are downloaded to the folder unless they are"
+            " there.",
+        ),
+    ] = None,
     precision: Annotated[
         Precision, typer.Option(help="Precision; auto is bfloat16 on a GPU, else float32.")
     ] = Precision.auto,
@@ -51,6 +60,7 @@ def evaluate(
     from training.dataset import SPLITS
     from training.dataset.export import dataset_of
     from training.early import check_evaluation_data, check_out
+    from training.evaluation.cascade_psp import open_cascade_psp
     from training.evaluation.whole import evaluate_and_report
     from training.models import open_model
     from training.start import machine
@@ -64,11 +74,12 @@ def evaluate(
     for other in against or []:
         name, _, its_config = other.partition("=")
         loaded.append(open_model(name, its_config or None))
+    redraw = open_cascade_psp(cascadepsp, where.device) if cascadepsp else None
     dataset = dataset_of(data, out / "data", tell)
     split = split or ("test" if dataset == data else "all")
     if calibrate and loaded[0].path is None:
         raise typer.BadParameter("random weights have no card", param_hint="--calibrate")
-    report = evaluate_and_report(dataset, loaded, where, split, limit, seed, out, calibrate=calibrate)
+    report = evaluate_and_report(dataset, loaded, where, split, limit, seed, out, calibrate=calibrate, redraw=redraw)
     typer.echo(f"{report.metrics}, {report.html}: {report.headline}")
     if report.card:
         typer.echo(f"{report.card} now says which mask to take and how far to trust it.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import httpx
 import numpy as np
@@ -29,6 +29,17 @@ RANDOM = "random"
 _SIDE = 900
 """At which the network works; source: the package's default, which the author kept."""
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Redraw(Protocol):
+    """CascadePSP, or what stands for it."""
+
+    @property
+    def sha256(self) -> str:
+        """Of its weights."""
+
+    def __call__(self, image: npt.NDArray[np.uint8], mask: BoolMask, /) -> BoolMask:
+        """Redraw a mask, (h, w) bool, on its window, (h, w, 3) uint8 RGB."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +72,7 @@ def open_cascade_psp(weights: str, device: torch.device) -> CascadePsp:
     Parameters
     ----------
     weights : str
-        A file, a folder that the published ones are fetched into unless they are there, or ``random``.
+        A file, an existing folder that the published ones are downloaded to unless they are there, or ``random``.
 
     Raises
     ------
@@ -83,7 +94,7 @@ def open_cascade_psp(weights: str, device: torch.device) -> CascadePsp:
     file = fetched(Path(weights)) if Path(weights).is_dir() else Path(weights)
     if not file.is_file():
         raise WeightsUnavailable(
-            f"There are no weights of CascadePSP at {file}: name a file, or a folder to download them to."
+            f"There are no weights of CascadePSP at {file}: name a file, or an existing folder to download them to."
         )
     _fill(network, file)
     return CascadePsp(network.to(device), device, hashlib.sha256(file.read_bytes()).hexdigest())

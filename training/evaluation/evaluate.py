@@ -5,19 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from app.geometry.masks import clean_mask
+from app.geometry.masks import BoolMask, clean_mask
 from training import prompts
 from training.dataset import Dataset, Item
 from training.errors import telling_of_full_disks
 from training.evaluation.baselines import BASELINES
+from training.evaluation.cascade_psp import Redraw
 from training.evaluation.methods import Found, Model, recirculated
 from training.evaluation.metrics import measured, overlap, size_retention
 from training.finetune.batches import item_rng
@@ -71,6 +74,8 @@ COMPARED = (LOOSE_RECIPES[0], LOOSE_RECIPES[2], LOOSE_RECIPES[3], BOX_RECIPES[0]
 """What the other models are asked."""
 BOXES = {"exact box": "exact", "box": "jittered", "loosened box": "loosened"}
 RECIRCULATED = ("box", "all")
+POSTPROCESSED = ("box", TYPES)
+"""Whose masks are also redrawn with CascadePSP, where that is asked for."""
 AUTOMATIC = "automatic"
 
 
@@ -96,6 +101,13 @@ class Asked:
     digests: tuple[str, ...]
     """Of the models' weights."""
     seed: int = 0
+    redraw: Redraw | None = None
+    """CascadePSP, for the masks of the first model; None: without it."""
+
+
+def redrawn(prompt: str) -> str:
+    """Name the rows of a prompt whose masks CascadePSP has redrawn."""
+    return f"{prompt}, CascadePSP"
 
 
 def evaluate(dataset: Dataset, items: Sequence[Item], asked: Asked, folder: Path) -> list[Row]:
@@ -137,7 +149,8 @@ def evaluate(dataset: Dataset, items: Sequence[Item], asked: Asked, folder: Path
 def _key(dataset: Dataset, items: Sequence[Item], asked: Asked) -> str:
     names = [recipe.name for recipe in ALL_RECIPES]
     models = [(model.name, digest) for model, digest in zip(asked.models, asked.digests, strict=True)]
-    text = json.dumps([dataset.sha256, [item.id for item in items], models, asked.seed, names])
+    also = [asked.redraw.sha256] if asked.redraw else []
+    text = json.dumps([dataset.sha256, [item.id for item in items], models, asked.seed, names, *also])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -182,6 +195,8 @@ def _rows_of(dataset: Dataset, item: Item, asked: Asked) -> Iterator[Row]:
             if number == 0 and recipe.name in RECIRCULATED:
                 again = model.decode(embeddings, recirculated(prompt, first))
                 yield from judged(f"{recipe.name}, recirculated", again)
+            if number == 0 and asked.redraw and recipe.name in POSTPROCESSED:
+                yield _redrawn(item, model.name, recipe.name, first, asked.redraw, image, truth, encoding_s)
         if number == 0:
             yield from judged(AUTOMATIC, model.automatic(embeddings))
     for prompt_name, kind in BOXES.items():
@@ -193,6 +208,24 @@ def _rows_of(dataset: Dataset, item: Item, asked: Asked) -> Iterator[Row]:
         shown = given(Recipe(kind, mask=kind)).mask  # type: ignore[arg-type]
         assert shown is not None  # noqa: S101
         yield Row(item.id, "the mask prompt itself", f"{kind} mask", True, dict(overlap(shown, truth)))
+
+
+def _redrawn(
+    item: Item,
+    method: str,
+    prompt: str,
+    first: Found,
+    redraw: Redraw,
+    image: npt.NDArray[np.uint8],
+    truth: BoolMask,
+    encoding_s: float,
+) -> Row:
+    """Measure a mask after CascadePSP, whose time counts."""
+    started = time.perf_counter()
+    mask = redraw(image, first.mask)
+    seconds = encoding_s + first.seconds + time.perf_counter() - started
+    kept = {"size_retention": size_retention(mask, first.mask), "score": first.score, "seconds": seconds}
+    return Row(item.id, method, redrawn(prompt), True, {**measured(mask, truth), **kept})
 
 
 def summed_up(values: Sequence[float]) -> dict[str, float | int]:

@@ -17,9 +17,11 @@ from training.evaluation.evaluate import (
     MASK_RECIPES,
     MEAN_OF_DATASETS,
     POINT_RECIPES,
+    POSTPROCESSED,
     RECIRCULATED,
     TYPES,
     Summary,
+    redrawn,
 )
 from training.evaluation.metrics import AUTHORS_SHAPE, FOUR, LABELS, SHAPE
 from training.prompts import Recipe
@@ -169,19 +171,23 @@ def _datasets(summary: Summary, model: str) -> Table:
 
 def _postprocessing(summary: Summary, model: str) -> Table:
     rows = []
+    has_redrawn = redrawn(POSTPROCESSED[0]) in summary.get(model, {})
     for metric in (*FOUR, "boundary_f", *SHAPE, *AUTHORS_SHAPE, "size_retention"):
         cells = []
-        for prompt in ("box", TYPES):
+        for prompt in POSTPROCESSED:
             raw = mean(summary, model, prompt, ALL_OBJECTS, f"raw_{metric}")
             cells += ["/" if metric == "size_retention" else _cell(raw)]
             cells += [_cell(mean(summary, model, prompt, ALL_OBJECTS, metric))]
+            if has_redrawn:
+                cells += [_cell(mean(summary, model, redrawn(prompt), ALL_OBJECTS, metric))]
         rows.append((LABELS[metric], *cells))
     note = (
         "Opening, closing and selection of components, as in the service. The author measured shapes only on the first"
         " outline of a mask, with a coarser polygon; the text refers to the whole mask. Both are shown."
-    )
-    head = ("Metric", "box", "box (post-pro)", TYPES, f"{TYPES} (post-pro)")
-    return Table("Post-processing (as the thesis' table 5.9)", note, head, tuple(rows))
+    ) + (" CascadePSP redraws the mask as it was before that." if has_redrawn else "")
+    heads = [(prompt, f"{prompt} (post-pro)", *([redrawn(prompt)] if has_redrawn else [])) for prompt in POSTPROCESSED]
+    title = f"Post-processing (as the thesis' table{'s 5.9 and 5.11' if has_redrawn else ' 5.9'})"
+    return Table(title, note, ("Metric", *(head for some in heads for head in some)), tuple(rows))
 
 
 def _recirculation(summary: Summary, model: str) -> Table:

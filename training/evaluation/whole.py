@@ -17,6 +17,7 @@ from training.errors import BrokenDataset, telling_of_full_disks
 from training.evaluation.baselines import BASELINES
 from training.evaluation.calibrate import Judged, judged, samples
 from training.evaluation.cards import judgement_on_a_card, left_out, write_card
+from training.evaluation.cascade_psp import Redraw
 from training.evaluation.evaluate import MEAN_OF_DATASETS, Asked, evaluate, summary
 from training.evaluation.methods import Model
 from training.evaluation.report import Facts, write_report
@@ -54,6 +55,7 @@ def evaluate_and_report(
     out: Path,
     *,
     calibrate: bool = False,
+    redraw: Redraw | None = None,
 ) -> Report:
     """Evaluate checkpoints, the first one thoroughly, and write what was found.
 
@@ -62,6 +64,8 @@ def evaluate_and_report(
     calibrate : bool
         Also fit which masks of the first one to take and how far to trust them, and write that into its card. Where the
         card names images that were left out of its training, and some are in the data, only those count.
+    redraw : Redraw, optional
+        CascadePSP, to redraw masks of the first one beside the usual post-processing.
 
     Raises
     ------
@@ -81,10 +85,10 @@ def evaluate_and_report(
     names = _distinct([each.name for each in loaded])
     models = tuple(Model(name, _ready(each.model, machine), machine) for name, each in zip(names, loaded, strict=True))
     fitted = judged(samples(dataset, items, models[0], seed)) if calibrate else None
-    rows = evaluate(dataset, items, Asked(models, tuple(each.sha256 for each in loaded), seed), out)
+    rows = evaluate(dataset, items, Asked(models, tuple(each.sha256 for each in loaded), seed, redraw), out)
     found = summary(rows, items)
     cases = worst_cases(dataset, items, rows, models[0], seed)
-    facts = _facts(dataset, items, everything, loaded, machine, split, seed)
+    facts = _facts(dataset, items, everything, loaded, machine, split, seed, redraw)
     metrics, html = out / "metrics.json", out / "report.html"
     content = {
         "models": [
@@ -94,6 +98,7 @@ def evaluate_and_report(
         "data": {
             "folder": data.name, "sha256": dataset.sha256, "split": split, "objects": len(items), "seed": seed,
         },
+        **({"cascadepsp": redraw.sha256} if redraw else {}),
         "machine": {"device": str(machine.device), "mixed_precision": machine.mixed, "torch": torch.__version__},
         "by_object_type": _by_object_type(found[names[0]]),
         **({"judgement": judgement_on_a_card(fitted)} if fitted else {}),
@@ -156,11 +161,13 @@ def _facts(
     machine: Machine,
     split: str,
     seed: int,
+    redraw: Redraw | None,
 ) -> Facts:
     taken, there = (Counter(item.dataset for item in some) for some in (items, everything))
     lines = (
         ("model", f"{loaded[0].name}, config {loaded[0].config}, sha256 {loaded[0].sha256}"),
         *((("beside", f"{each.name}, config {each.config}, sha256 {each.sha256}")) for each in loaded[1:]),
+        *((("CascadePSP", redraw.sha256),) if redraw else ()),
         ("data", f"{dataset.folder.name}, {split} split, sha256 {dataset.sha256}"),
         *((("mask prompts", NEVER_LEARNED),) if loaded[0].mask_prompts.learned is False else ()),
         ("objects", ", ".join(f"{taken[name]} of {there[name]} of {name}" for name in sorted(taken))),

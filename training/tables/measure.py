@@ -18,6 +18,7 @@ from app.geometry.masks import BoolMask, clean_mask
 from training import prompts
 from training.dataset import Dataset, Item
 from training.errors import telling_of_full_disks
+from training.evaluation.cascade_psp import Redraw
 from training.evaluation.methods import Found, Model, recirculated
 from training.evaluation.metrics import measured, overlap, size_retention
 from training.finetune.batches import item_rng
@@ -25,9 +26,6 @@ from training.models import Embeddings
 from training.prompts import Given
 from training.tables.entry import Asked
 from training.terminal import bar_of
-
-Redraw = Callable[[npt.NDArray[np.uint8], BoolMask], BoolMask]
-"""CascadePSP, or what stands for it."""
 
 
 @dataclass(frozen=True)
