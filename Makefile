@@ -21,8 +21,9 @@ SEED   ?= 1
 REPLICAS ?= 2
 CONFIG ?= sam2.1_hiera_b+
 BENCH_ENGINE ?=
-# Tests wait more than they compute, so two processes pay on one core, too; one more where the long ones, which fill memory, are left out.
-WORKERS ?= $(shell cores=$$(nproc 2> /dev/null || echo 1); echo $$(( cores < 7 ? cores + 1 : 8 )))
+WORKERS ?=
+# Tests wait more than they compute, so more processes than cores pay; but each may need 3 GB.
+workers = $(or $(WORKERS),$(shell sh scripts/workers.sh $(1)))
 VIEWER := demo/viewer
 PAGE   := $(VIEWER)/dist/.ready
 
@@ -55,14 +56,14 @@ lint: $(READY) ## Style, types and import rules
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-test: ## Lint, then run the tests, on all cores, and say what was skipped and why; not the long ones
+test: ## Lint, then run the tests, on all cores, and say what was skipped and why; not the long ones (WORKERS=)
 	$(MAKE) --no-print-directory -j 2 lint viewer test-core test-web
-	$(PY) -m pytest -n $$(($(WORKERS) + 1)) --dist loadfile --no-loadscope-reorder -m "not long" --mutants 60 --durations 20
+	$(PY) -m pytest -n $(call workers,2) --dist loadfile --no-loadscope-reorder -m "not long" --mutants 60 --durations 20
 	@echo "The long tests were left out; make test-all runs them, too."
 
 test-all: ## Lint, then run every test this machine can run, say what was skipped and why, and look at the coverage
 	$(MAKE) --no-print-directory -j 2 lint viewer test-core test-web
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations 20 --cov --cov-report=term --cov-report=json:out/coverage.json
+	$(PY) -m pytest -n $(call workers,1) --dist loadfile --no-loadscope-reorder --durations 20 --cov --cov-report=term --cov-report=json:out/coverage.json
 	$(PY) scripts/check_coverage.py out/coverage.json
 
 test-core: ## Compile and test the additions to Cytomine's Core (JDK 17 and Maven; skipped, saying so, without them)

@@ -22,10 +22,13 @@ cpu_torch() {
         "$(pinned torch)+cpu" "$@" 2> /dev/null
 }
 
-echo "Installing into $VENV (torch is large; the first time takes some minutes)"
+echo "Installing into $VENV; the first time takes some minutes"
+echo "1/3 torch, the largest part"
 cpu_torch || pip install -q --no-compile -c constraints.txt torch
+echo "2/3 SAM 2"
 pip install -q --no-compile -c constraints.txt numpy setuptools wheel
 SAM2_BUILD_CUDA=0 pip install -q --no-compile -c constraints.txt --no-deps --no-build-isolation sam2
+echo "3/3 everything else"
 pip install -q --no-compile -c constraints.txt -e ./client -e ".[$EXTRAS]"
 # What pip would do on one core only. Some packages hold templates that do not compile.
 "$VENV/bin/python" -m compileall -q -j 0 "$VENV/lib" > /dev/null 2>&1 || true
