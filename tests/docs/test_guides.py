@@ -199,3 +199,14 @@ def test_the_route_is_patched_and_tried_before_it_goes_live(tmp_path: Path, is_t
     for patched in (configs, tmp_path / "nginx-try" / "etc" / "nginx"):
         assert "include /etc/nginx/refine.conf;" in (patched / "nginx.conf.sample").read_text()
         assert (patched / "refine.conf.sample").is_file()
+
+
+def test_the_page_about_services_names_every_class_of_the_addition() -> None:
+    page = (ROOT / "docs/add-a-micro-service.md").read_text()
+    told = set(re.findall(r"`([A-Z][a-z]\w+)`", re.search(r"^## 3\. Core\n(.*?)^## 4", page, re.M | re.S)[1]))  # type: ignore[index]
+    shared = {file.stem for file in (ROOT / "core-patch/common/src/main").rglob("*.java")}
+    of_versions = {
+        file.stem for name in ("ce-2025.1", "2026") for file in (ROOT / f"core-patch/{name}/src/main").rglob("*.java")
+    }
+    assert told == shared | of_versions
+    assert f"{len(shared)} classes" in page
