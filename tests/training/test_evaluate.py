@@ -71,7 +71,7 @@ def test_the_report_needs_nothing_else(evaluated: Path) -> None:
         assert f"thesis' table {number}" in html or f"thesis&#39; table {number}" in html
     assert "tables 4.6 and 4.7" in html
     assert "tables 5.16 and 5.17" in html
-    assert "never learned them" in html  # mask prompts, says the card of the embedded model
+    assert "never trained with them" in html  # mask prompts, says the card of the embedded model
     assert "<th>IoU, raw</th><th>IoU</th>" in html
     assert html.count("<figure>") == 4  # all there are; twelve at most
     assert "<td>nan" not in html

@@ -184,7 +184,7 @@ def check_page(page: Path, entry: Entry, data: Dataset) -> None:
     assert not re.findall(r"(?:src|href)=\"(?!data:)", html)
     assert "<script" not in html
     assert "mall stand-in" in html
-    assert "What gave these numbers" in html
+    assert "Weights and data" in html
     assert "Vanmechelen" in html
     content = json.loads((page.parent / "results.json").read_text())
     assert {cell["line"] for cell in content["cells"]} >= {line.label for line in entry.lines}

@@ -18,7 +18,7 @@ def which_mask(judged: Judged) -> Table:
         "Mean IoU with equal weight for each dataset; in brackets the standard error of the difference. The single mask"
         " is used if it is better by more than that; the card tells the service."
     )
-    return Table("Which mask", note, ("Prompts", "n", "best of three", "single mask against it", "taken"), tuple(rows))
+    return Table("Which mask", note, ("Prompts", "n", "best of three", "single mask, difference", "taken"), tuple(rows))
 
 
 def how_far(judged: Judged) -> Table:
@@ -29,8 +29,8 @@ def how_far(judged: Judged) -> Table:
         ("raw score", f"{about['ece_of_the_score']:.4f}", "-"),
     ]
     note = (
-        f"{about['prompts']} prompts on {about['slides']} slides; each slide is judged by a map that was fitted without"
+        f"{about['prompts']} prompts on {about['slides']} slides; each slide is judged by a map fitted without"
         f" it. {about['share_expected_in_0.75_to_0.95']:.0%} of the expected values lie between 0.75 and 0.95."
     )
-    head = ("Expected calibration error, ten bins", "every object alike", "every dataset alike")
-    return Table("How far to trust it", note, head, tuple(rows))
+    head = ("Expected calibration error, ten bins", "over objects", "over datasets")
+    return Table("Calibration of the confidence", note, head, tuple(rows))

@@ -101,9 +101,9 @@ def _methods(summary: Summary, methods: Sequence[str]) -> Table:
                 rows.append((prompt, method, *cells))
     note = (
         "Mean IoU from a box alone. Exact: the tight box of the outline. Box: its sides moved by up to 20 of 1,024 px,"
-        " as in the thesis. Loosened: each side 5 to 20 % of the object's extent further out."
+        " as in the thesis. Loosened: each side moved outwards by 5 to 20 % of the object's extent."
     )
-    return Table("The model and what it has to beat", note, ("Box", "Method", *map(_name, groups)), tuple(rows))
+    return Table("The model and simple baselines", note, ("Box", "Method", *map(_name, groups)), tuple(rows))
 
 
 def _types(summary: Summary, model: str, baselines: Sequence[str]) -> Table:
@@ -139,8 +139,8 @@ def _prompts(summary: Summary, model: str, title: str, recipes: Sequence[Recipe]
             cells = (_cell(mean(summary, model, recipe.name, ALL_OBJECTS, metric)) for metric in metrics)
             rows.append((recipe.name, *cells))
     note = (
-        "Means over all objects. + is a point on the object, - one beside it, inside the box unless said otherwise."
-        f" {_RAW} All prompt types: five combinations with five points of each kind, each a sample."
+        "Means over all objects. + is a point on the object, - a point beside it, inside the box unless stated"
+        f" otherwise. {_RAW} All prompt types: five combinations with five points of each kind, each of them a sample."
     )
     return Table(title, note, ("Prompts", *map(_label, metrics)), tuple(rows))
 
@@ -184,7 +184,7 @@ def _postprocessing(summary: Summary, model: str) -> Table:
     note = (
         "Opening, closing and selection of components, as in the service. The author measured shapes only on the first"
         " outline of a mask, with a coarser polygon; the text refers to the whole mask. Both are shown."
-    ) + (" CascadePSP redraws the mask as it was before that." if has_redrawn else "")
+    ) + (" CascadePSP redraws the raw mask instead." if has_redrawn else "")
     heads = [(prompt, f"{prompt} (post-pro)", *([redrawn(prompt)] if has_redrawn else [])) for prompt in POSTPROCESSED]
     title = f"Post-processing (as the thesis' table{'s 5.9 and 5.11' if has_redrawn else ' 5.9'})"
     return Table(title, note, ("Metric", *(head for some in heads for head in some)), tuple(rows))
@@ -199,9 +199,7 @@ def _recirculation(summary: Summary, model: str) -> Table:
                 cells.append(_cell(mean(summary, model, name, ALL_OBJECTS, metric)))
         rows.append((_label(metric), *cells))
     head = ("Metric", *(name for prompt in RECIRCULATED for name in (prompt, f"{prompt}, recirculated")))
-    note = (
-        f"The first mask, used as a mask prompt beside the others, with the values that the checkpoint learned. {_RAW}"
-    )
+    note = f"The first mask is used as a mask prompt beside the others, in the form that the checkpoint was trained with. {_RAW}"
     return Table("Recirculation (method of the thesis' table 5.13)", note, head, tuple(rows))
 
 
@@ -211,7 +209,7 @@ def _shift(summary: Summary, model: str) -> Table:
         names = ("loose mask", "scribble mask", "all", "all, scribble")
         rows.append((_label(metric), *(_cell(mean(summary, model, name, ALL_OBJECTS, metric)) for name in names)))
     head = ("Metric", "mask only: loose dilation", "scribble", "all prompts: loose dilation", "scribble")
-    note = f"How well the model handles mask prompts of another kind than those of its training. {_RAW}"
+    note = f"How well the model handles mask prompts of another kind than those it was trained with. {_RAW}"
     return Table(
         "Shift of the mask prompts (method of the thesis' tables 5.16 and 5.17, one point of each kind)",
         note,
@@ -224,14 +222,14 @@ def _automatic(summary: Summary, model: str) -> Table:
     rows = []
     if mean(summary, model, AUTOMATIC, ALL_OBJECTS, "iou") is not None:
         rows.append((model, *(_cell(mean(summary, model, AUTOMATIC, ALL_OBJECTS, metric)) for metric in _BOTH)))
-    note = f"A grid of 16 x 16 points over the window; the mask that the model trusts most. {_RAW}"
+    note = f"A grid of 16 x 16 points over the window; the mask with the highest score. {_RAW}"
     return Table("Automatic mode (as the thesis' table 4.5)", note, ("", *map(_label, _BOTH)), tuple(rows))
 
 
 def _encoders(summary: Summary, models: Sequence[str]) -> Table:
     metrics = (*_BOTH, "seconds")
     rows = [(name, *(_cell(mean(summary, name, "box", ALL_OBJECTS, metric)) for metric in metrics)) for name in models]
-    note = "From the box alone; the time is encoding and decoding of one window on this machine."
+    note = "From the box alone; the time is that of encoding and decoding one window on this machine."
     return Table(
         "Models side by side (as the thesis' tables 4.6 and 4.7)",
         note,

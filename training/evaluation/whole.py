@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from training.models import Loaded
 
 
-NEVER_LEARNED = "this checkpoint never learned them, so rows with masks say nothing about masks"
+NEVER_LEARNED = "this checkpoint was never trained with them, so rows with masks say nothing about masks"
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,11 @@ class Verdict:
             return f"worse by more than {WORSE}"
         if self.proves:
             return "better"
-        return "not worse; no proof, since they were learned from" if self.taught else "not worse, not clearly better"
+        return (
+            "not worse; no proof, because the weights were trained on them"
+            if self.taught
+            else "not worse, not clearly better"
+        )
 
 
 def refusal(verdicts: Sequence[Verdict]) -> str | None:
@@ -74,8 +78,8 @@ def refusal(verdicts: Sequence[Verdict]) -> str | None:
     if any(each.proves for each in verdicts):
         return None
     return (
-        f"Nothing shows that the new weights are better: that takes {BETTER} of IoU and {SURE:g} standard errors, on"
-        " objects that they did not learn from."
+        f"Nothing shows that the new weights are better: proof takes a gain of {BETTER} in IoU and of {SURE:g} standard"
+        " errors, on objects that they were not trained on."
     )
 
 

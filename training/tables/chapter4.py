@@ -17,8 +17,8 @@ from training.tables.entry import Arm, Asked, Entry, Line, Panel
 _AUTOMATIC = Asked(how="automatic")
 _OF_THE_PROMPT = tuple(f"prompt_{metric}" for metric in FOUR)
 _RAW_VALUES = (
-    "The author gave masks of 0 and 1 to models that know them as logits. Here they enter as the checkpoint's card says"
-    " that it learned them."
+    "The author passed masks of 0 and 1 to models that were trained with logits. Here they are passed in the form that"
+    " the checkpoint's card names."
 )
 
 
@@ -81,7 +81,7 @@ ENTRIES = (
     ),
     Entry("figure 4.4", "Automatic mode: points and masks", "figure",
           panels=(Panel("points", "grid"), Panel("masks", "masks", SAM, _AUTOMATIC)),
-          note="The thesis shows a photograph of SAM's own repository; here it is an object of the data."),
+          note="The thesis shows a photograph from SAM's own repository; here it is an object from your data."),
     Entry(
         "figure 4.5", "The mask that automatic mode keeps", "figure",
         panels=(Panel("image", "image"), Panel("truth", "truth"), Panel("SAM", "found", SAM, _AUTOMATIC),

@@ -33,7 +33,7 @@ def _prompt_types(number: str, name: str, arm: Arm) -> Entry:
         Line(" + ".join(kinds), Arm(arm.model, replace(arm.recipe, prompt_types=kinds)), types(*kinds))
         for kinds in _BY_PROMPTS
     )
-    note = "Each line is trained with the prompt types that it names, and asked with the same."
+    note = "Each row is trained and tested with the prompt types that it names."
     return Entry(number, f"Prompt types, {name}", lines=lines, panels=side_by_side(arm), note=note)
 
 
@@ -45,7 +45,7 @@ def _post(number: str, name: str, arm: Arm, after: After, metrics: tuple[str, ..
 
 def _shift(number: str, name: str, arm: Arm, loose: Asked, scribble: Asked, what: str) -> Entry:
     lines = (Line("loose dilation", arm, loose), Line("scribble", arm, scribble))
-    note = "The model learned from loose dilations. Where a card says that it never learned masks, this says nothing."
+    note = "The model was trained with loose dilations. For a checkpoint never trained with masks, this means nothing."
     return Entry(number, f"Shift of the mask prompts: {what}, {name}", lines=lines, panels=shifted(arm), note=note)
 
 
@@ -76,7 +76,7 @@ ENTRIES = (
     Entry("figure 5.2", "Predictions after fine-tuning, SAM2", "figure", panels=side_by_side(TUNED_SAM2)),
     Entry("figure 5.3", "Post-processing with OpenCV", "figure", panels=before_and_after(TUNED_SAM2, "OpenCV")),
     Entry("figure 5.4", "CascadePSP on a photograph", "figure",
-          elsewhere="nothing to run: a picture of CascadePSP's own repository; figure 5.5 is the same on histology"),
+          elsewhere="nothing to run: a picture from CascadePSP's repository; figure 5.5 shows the same on histology"),
     Entry("figure 5.5", "Post-processing with CascadePSP", "figure", panels=before_and_after(TUNED_SAM2, "CascadePSP")),
     Entry("figure 5.6", "Recirculation", "figure", panels=before_and_after(TUNED_SAM2, "recirculation")),
     Entry("figure B.1", "Shift of the mask prompts, SAM, first example", "figure", panels=shifted(TUNED_SAM)),
@@ -103,12 +103,12 @@ _STEPS = {
 }
 OF_OURS = (
     Entry(
-        "recipes", "What our recipe does otherwise, one by one",
+        "recipes", "Differences between our recipe and the thesis', one by one",
         lines=tuple(
             Line(name, Arm("sam2.1_hiera_b+", recipe), types())
             for name, recipe in {"before training": None, **_STEPS}.items()
         ),
         compared_with=_AS_IN_THE_THESIS,
-        note="Between the thesis' recipe and ours, every line changes one thing of the thesis' recipe to ours.",
+        note="Each row between the thesis' recipe and ours changes one point of the thesis' recipe to ours.",
     ),
 )  # fmt: skip

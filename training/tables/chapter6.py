@@ -7,7 +7,7 @@ from training.tables.asked import side_by_side, types
 from training.tables.entry import Arm, Entry, Line
 
 _UPSAMPLINGS = ("deconvolution", "interpolation")
-_LATER = "Weights of UNI, UNI2-h and H-optimus-0 are given out by their authors, on request."
+_LATER = "The weights of UNI, UNI2-h and H-optimus-0 are available from their authors on request."
 
 
 def _alone(number: str, name: str, encoder: str) -> Entry:
@@ -42,7 +42,7 @@ ENTRIES = (
     Entry("6.8", "Refinement by attention", note=_LATER,
           lines=tuple(Line(name, refined(encoder), types()) for name, encoder in HISTOLOGY.items()),
           panels=side_by_side(refined("uni2-h"))),
-    Entry("6.9", "The best of each, on data that none has seen", unseen=True, note=_LATER,
+    Entry("6.9", "The best of each, on unseen data", unseen=True, note=_LATER,
           lines=tuple(Line(name, arm, types()) for name, arm in _BEST.items())),
     _figure("figure 6.1", "A histology encoder in place of SAM's",
             *(f"{encoder},{each}" for encoder in HISTOLOGY.values() for each in _UPSAMPLINGS)),

@@ -17,21 +17,15 @@ from training.tables.learning import Opened
 from training.tables.weights import Weights
 
 SMALL = (
-    "Small stand-ins, most of them with random weights, gave these numbers: they show that this can be run, and nothing"
-    " about the models that the thesis speaks of."
+    "These numbers come from small stand-ins, most of them with random weights. They show that this experiment can be"
+    " run; they say nothing about the thesis' models."
 )
-EMBEDDED = (
-    "The embedded model, a small stand-in, gave these numbers: they say nothing about the models that the thesis speaks"
-    " of."
-)
-RANDOM = "Random weights gave some of these numbers: they show that this can be run, and nothing else."
+EMBEDDED = "These numbers come from the embedded model, a small stand-in. They say nothing about the thesis' models."
+RANDOM = "Some of these numbers come from random weights. They only show that this experiment can be run."
 NO_MASKS = (
-    "The checkpoint of {model} never learned mask prompts: lines in which it is asked with masks say nothing about"
-    " masks."
+    "The checkpoint of {model} was never trained with mask prompts, so its rows with masks say nothing about masks."
 )
-SEEN = (
-    "No unseen data was named (--unseen): this was measured on the test split of the data that the models learned from."
-)
+SEEN = "No unseen data were given (--unseen), so this was measured on the test split of the training data."
 
 
 @dataclass
