@@ -362,7 +362,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     Raises
     ------
     InvalidSettings
-        A value is out of range, or a ``REFINE_`` name is none of ours.
+        A value is out of range, or a ``REFINE_`` name is unknown.
     """
     unknown = sorted(set(name for name in environment if name.startswith(PREFIX)) - set(_known_names()))
     if unknown:

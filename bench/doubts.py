@@ -123,7 +123,7 @@ def halves(found: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome]]:
 
 
 def chosen_bound(found: Sequence[Outcome]) -> float:
-    """Give the lowest bound of confidence with which little is written to harm without doubt.
+    """Give the lowest threshold of confidence at which few harmful outlines are written without a doubt.
 
     That is 1 % of real objects, 1 % of glass, and 5 % of what is nothing, of which each kind counts alike.
     """
@@ -140,7 +140,7 @@ def chosen_bound(found: Sequence[Outcome]) -> float:
 
 
 def share(found: Sequence[Outcome], bound: float = LEAST_CONFIDENCE, *, harm: bool) -> float:
-    """Give the share that is written without doubt to harm, or that is doubted at all."""
+    """Give the share that is harmful and written without a doubt, or that is doubted at all."""
     hits = [(each.is_harm and not each.doubted(bound)) if harm else each.doubted(bound) for each in found]
     return float(np.mean(hits)) if hits else float("nan")
 
@@ -238,7 +238,7 @@ def _line(one: Outcome) -> list[Any]:
 
 
 def _short(value: Any) -> Any:
-    """Let JSON have what it can hold: four digits, and null for what is no number."""
+    """Let JSON have what it can hold: four digits, and null where there is no value."""
     if isinstance(value, dict):
         return {key: _short(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

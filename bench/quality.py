@@ -299,7 +299,7 @@ def write(out: Path, name: str, meta: dict[str, Any], found: Sequence[Outlined])
 
 
 def _finite(value: Any) -> Any:
-    """Let JSON have what it can hold: six digits, and null for what is no number."""
+    """Let JSON have what it can hold: six digits, and null where there is no value."""
     if isinstance(value, dict):
         return {key: _finite(each) for key, each in value.items()}
     if isinstance(value, list):

@@ -22,7 +22,7 @@ _HUGE_BOX_PX0 = 20_000
 
 
 def request(stage: Stage, runs: int) -> list[Row]:
-    """Measure refines over HTTP, in turns with the reference."""
+    """Measure refines over HTTP, alternating with the reference."""
     times: dict[str, list[float]] = {name: [] for name in ("reference", "cold", "again", "prepared")}
     with closing(stage.reference()) as reference, stage.service() as service:
         refine(service, stage.draw())

@@ -17,7 +17,7 @@ class Row:
     ours: float
     """Median."""
     reference: float | None
-    """Median of the reference, measured in turns with ours."""
+    """Median of the reference, measured alternating with ours."""
     unit: str
     n: int
     p95: float

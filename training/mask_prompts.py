@@ -63,7 +63,7 @@ def read_mask_prompts(content: object) -> MaskPrompts:
     learned = content.get("learned")
     values = [content.get(name, default) for name, default in zip(("outside", "inside"), RAW, strict=True)]
     if learned not in {True, False, None} or not all(type(value) in {int, float} for value in values):
-        raise ValueError(f"{CARD_MEMBER} holds a value that is none")
+        raise ValueError(f"{CARD_MEMBER} holds an unknown value")
     if not all(abs(value) <= 100 for value in values):
         raise ValueError(f"{CARD_MEMBER} holds a value beyond 100")
     return MaskPrompts(float(values[0]), float(values[1]), learned)

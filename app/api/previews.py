@@ -65,7 +65,7 @@ class Previews:
         Raises
         ------
         PreviewUnfit
-            It is none of ours, or too old.
+            It was not made here, or is too old.
         """
         try:
             sealed = base64.b64decode(text, altchars=b"-_", validate=True)

@@ -7,8 +7,8 @@ import typer
 from app.cli.console import refusal
 
 COMMANDS = {
-    "refine": "Refine annotations, or those of a project.",
-    "similar": "Find others like some annotations.",
+    "refine": "Refine single annotations, or all of a project.",
+    "similar": "Find objects similar to given annotations.",
     "propose": "Find every object in a region of an image.",
     "undo": "Undo what a report lists.",
 }

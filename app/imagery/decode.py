@@ -90,7 +90,7 @@ def opened(content: bytes) -> Iterator[Image.Image]:
     Raises
     ------
     BrokenImage
-        It is none of `FORMATS`, or broken.
+        Its format is not in `FORMATS`, or it is broken.
     """
     with _decoder():
         image = Image.open(io.BytesIO(content), formats=FORMATS)

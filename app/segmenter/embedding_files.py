@@ -175,7 +175,7 @@ def _name(window: Window) -> str:
 
 
 def _place(name: str) -> tuple[int, int, int] | None:
-    """Tell where a window lies from the name of its file; None where it is none of ours."""
+    """Tell where a window lies from the name of its file; None for other files."""
     found = _NAME.fullmatch(name)
     return (int(found[1]), int(found[2]), int(found[3])) if found else None
 

@@ -31,7 +31,7 @@ KEEN = replace(PEOPLE, boxes=math.inf, pace=0.25)
 STRANGERS = Habits(boxes=1, again=0, prefetched=0, pace=0.01)
 """People who draw one box, refine it once and go: a plain open load, whose rate is what it says."""
 BUSY = Habits(boxes=math.inf, again=0, prefetched=0, pace=0)
-"""People who never think: as many requests at a time as there are people."""
+"""Users who send their next request at once: as many requests at a time as there are users."""
 LIGHT = Simulation(encode_s=ENCODE_S, side_px=128, embedding_share=0.01)
 """Small windows and embeddings: what is left is the way of a request."""
 HEAVY = Simulation(encode_s=ENCODE_S)

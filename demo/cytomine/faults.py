@@ -290,7 +290,7 @@ async def _cut(send: Send, raw: Send, answer: Answer) -> None:
 
 
 async def _drop(raw: Send) -> None:
-    """Close the connection without a word."""
+    """Close the connection without an answer."""
     _transport(raw).abort()
     await asyncio.sleep(0.05)
 

@@ -89,7 +89,7 @@ def broken_off() -> Problem:
 
 
 def unfit(what: str) -> Problem:
-    """Say that an answer to a search is none of the service's."""
+    """Say that an answer to a search does not come from the service."""
     return Problem(502, "service-nonsense", "The refine service gave an invalid answer", what)
 
 

@@ -106,7 +106,7 @@ def _check_decodable(page: tifffile.TiffPage, name: str) -> None:
 
 
 def _order(series: Any) -> Order:
-    """Tell how pages are numbered: by all axes that are none of a page's own."""
+    """Tell how pages are numbered: by all axes that do not belong to a page."""
     axes = tuple((axis, int(size)) for axis, size in zip(series.axes, series.shape, strict=True) if axis not in "YXS")
     return Order(axes)
 

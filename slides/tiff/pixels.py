@@ -35,7 +35,7 @@ class Order:
         return prod(size for name, size in self.axes if name == axis)
 
     def page(self, plane: Plane) -> int:
-        """Give a plane's page; of axes that are none of channel, depth and time, the first."""
+        """Give a plane's page; of other axes than channel, depth and time, the first."""
         places, number = dict(zip("CZT", plane, strict=True)), 0
         for name, size in self.axes:
             number = number * size + min(places.get(name, 0), size - 1)

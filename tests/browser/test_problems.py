@@ -162,7 +162,8 @@ def test_nobody_knows_whether_it_was_written(viewer: Viewer, stage: Stage) -> No
     sample = stage.gland()
     number = stage.draw(sample.shape)
     viewer.open(at=sample.shape, annotation=number)
-    problem = {"type": "urn:cytomine-refine:service-absent", "title": "The refine service is not available", "status": 502}
+    title = "The refine service is not available"
+    problem = {"type": "urn:cytomine-refine:service-absent", "title": title, "status": 502}
     fault = Fault("status", method="POST", path="/sam$", when="after", status=502, body=json.dumps(problem).encode())
     stage.cytomine.faults.add(fault)
     area = viewer.page.locator("#facts dd").first

@@ -159,7 +159,7 @@ def test_a_card_is_calibrated_with_one_command_and_obeyed_by_the_service(dataset
     assert json.loads((out / "metrics.json").read_text())["judgement"] == card["judgement"]
     assert _judgement(out / "metrics.json") == {"judgement": card["judgement"]}
     html = (out / "report.html").read_text()
-    for words in ("Which mask", "How far to trust it", "raw and calibrated"):
+    for words in ("Which mask", "Calibration of the confidence", "raw and calibrated"):
         assert words in html
 
 

@@ -199,7 +199,7 @@ def _recirculation(summary: Summary, model: str) -> Table:
                 cells.append(_cell(mean(summary, model, name, ALL_OBJECTS, metric)))
         rows.append((_label(metric), *cells))
     head = ("Metric", *(name for prompt in RECIRCULATED for name in (prompt, f"{prompt}, recirculated")))
-    note = f"The first mask is used as a mask prompt beside the others, in the form that the checkpoint was trained with. {_RAW}"
+    note = f"The first mask is added as a mask prompt, in the form that the checkpoint was trained with. {_RAW}"
     return Table("Recirculation (method of the thesis' table 5.13)", note, head, tuple(rows))
 
 

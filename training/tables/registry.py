@@ -31,7 +31,7 @@ def entry_of(number: str) -> Entry:
     Raises
     ------
     InvalidSettings
-        There is none of that number.
+        There is no entry with that number.
     """
     wanted = number.lower().removeprefix("table").strip()
     for entry in ENTRIES:

@@ -47,7 +47,7 @@ def verify(path: Path, *, entry: WeightsEntry | None = None, config: str | None 
         There is no such file, or it cannot be read.
     WeightsCorrupt
         Size or digest differ from the entry's or the card's, its parameters are not those of the config, or its card
-        is none or names a config that is none of ours.
+        is not a card, or names an unknown config.
     """
     sha256 = check_file(path, entry) if entry else file_sha256(path)
     known = entry or find_digest(sha256)

@@ -119,7 +119,7 @@ def refine(
     parts: Parts = "all", doubtful: Doubtful = "preview", dry_run: DryRun = False, again: Again = False, jobs: Jobs = 2,
     report: Report = "refined.csv", geojson: GeoJson = None, report_html: ReportHtml = None,
 ) -> None:  # fmt: skip
-    """Refine annotations, or those of a project: the form that ``python -m app refine`` has always had."""
+    """Refine single annotations, or all of a project: the form that ``python -m app refine`` has always had."""
     if bool(annotation) == (project is not None):
         raise typer.BadParameter("Give --annotation or --project.")
     choices = _choices(keep_points, points, holes, parts, doubtful, dry_run)

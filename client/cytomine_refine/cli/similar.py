@@ -74,7 +74,7 @@ def similar(
     as_json: AsJson = False, geojson: GeoJson = None, host: Host = HERE, service: Service = None,
     public_key: PublicKey = "", private_key: PrivateKey = "", signature: Signature = "full",
 ) -> None:  # fmt: skip
-    """Find others like some annotations; --accept turns them into annotations with the same terms."""
+    """Find objects similar to given annotations; --accept turns them into annotations with the same terms."""
     client = connect(host, public_key, private_key, signature, service)
     exemplars = _looked_up(client, annotations)
     images = {each.image_id for each in exemplars}

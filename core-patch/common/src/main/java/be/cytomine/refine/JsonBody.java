@@ -31,7 +31,7 @@ final class JsonBody {
     /**
      * Reads the body of a request: a JSON object, null, or nothing; the last two give an empty object.
      *
-     * @throws RefineProblem                      it is no JSON object, or names something twice (400); it is too long (413)
+     * @throws RefineProblem                      it is not a JSON object, or names something twice (400); it is too long (413)
      * @throws HttpMediaTypeNotSupportedException it does not claim to be JSON (415)
      * @throws IOException                        it broke off
      */

@@ -40,7 +40,7 @@ class ProposeClient {
         this.silence = Duration.ofMillis(silenceMs);
     }
 
-    /** Either lines as they come, or all of an answer that is none of proposals. */
+    /** Either lines as they come, or the whole of an answer without proposals. */
     private record Answer(StreamedLines lines, byte[] other) {}
 
     /** Tells how long one may wait for a line. */

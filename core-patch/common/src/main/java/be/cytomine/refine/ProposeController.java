@@ -46,7 +46,7 @@ class ProposeController {
      *
      * @param id the image
      * @throws RefineProblem                      it cannot be done; once lines have come, the last line says so instead
-     * @throws HttpMediaTypeNotSupportedException the body is no JSON (415, told by Spring)
+     * @throws HttpMediaTypeNotSupportedException the body is not JSON (415, told by Spring)
      * @throws IOException                        the body broke off
      */
     @PostMapping({"/imageinstance/{id}/sam/propose", "/imageinstance/{id}/sam/propose.json"})

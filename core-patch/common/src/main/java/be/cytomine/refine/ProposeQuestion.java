@@ -19,9 +19,9 @@ record ProposeQuestion(ObjectNode members) {
     /**
      * Reads the question in the body of a request.
      *
-     * @throws RefineProblem                      it has a member that is none, or one twice, or is no JSON object (400);
+     * @throws RefineProblem                      it has an unknown member, or one twice, or is not a JSON object (400);
      *                                            it is too long (413)
-     * @throws HttpMediaTypeNotSupportedException it is no JSON (415)
+     * @throws HttpMediaTypeNotSupportedException it is not JSON (415)
      * @throws IOException                        it broke off
      */
     static ProposeQuestion of(HttpServletRequest request) throws HttpMediaTypeNotSupportedException, IOException {

@@ -31,7 +31,7 @@ record RefineOptions(Map<String, Object> chosen) {
      * @param request its query holds options, and maybe credentials; its body is a JSON object, null, or nothing
      * @throws RefineProblem                      something is no option, no value for it, or given twice (400); the body
      *                                            is too long (413)
-     * @throws HttpMediaTypeNotSupportedException the body is no JSON (415)
+     * @throws HttpMediaTypeNotSupportedException the body is not JSON (415)
      * @throws IOException                        the body broke off
      */
     static RefineOptions of(HttpServletRequest request) throws HttpMediaTypeNotSupportedException, IOException {

@@ -109,7 +109,7 @@ class RefineProblem extends RuntimeException {
         return doubtful(504, "service-slow", "The refine service timed out", "It did not answer in time. " + LOOK);
     }
 
-    /** A search, which never writes, got an answer that is none of the service's. */
+    /** A search, which never writes, got an answer that does not come from the service. */
     static RefineProblem unfit(String what) {
         return unwritten(502, "service-nonsense", "The refine service gave an invalid answer", what);
     }

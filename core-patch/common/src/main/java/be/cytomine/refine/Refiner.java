@@ -59,7 +59,7 @@ class Refiner {
      * @param id      the annotation's id, as the path has it
      * @param request options in its query and in its body
      * @throws RefineProblem                      it cannot be done, or was not done
-     * @throws HttpMediaTypeNotSupportedException the body is no JSON (415, told by Spring)
+     * @throws HttpMediaTypeNotSupportedException the body is not JSON (415, told by Spring)
      * @throws IOException                        the body broke off
      */
     Refined refine(String id, HttpServletRequest request) throws HttpMediaTypeNotSupportedException, IOException {
