@@ -180,7 +180,7 @@ def run(entry: Entry, tissue: Dataset, unseen: Dataset, out: Path) -> Path:
 def check_page(page: Path, entry: Entry, data: Dataset) -> None:
     html = page.read_text()
     assert data.sha256 in html or not (entry.lines or entry.panels or entry.every_combination)
-    assert "No unseen data was named" not in html
+    assert "No unseen data were given" not in html
     assert not re.findall(r"(?:src|href)=\"(?!data:)", html)
     assert "<script" not in html
     assert "mall stand-in" in html
