@@ -57,7 +57,7 @@ def test_killed_in_the_middle(stack: Stack, step: str) -> None:
     if is_written:
         assert stack.iou(drawn) > 0.8
         assert shapely.from_wkt(stored).is_valid
-        assert "may have been changed" in answer.result().json()["detail"]
+        assert "may have changed" in answer.result().json()["detail"]
     else:
         assert stored == BOX.wkt
         assert stack.left(drawn) == list(drawn.points)

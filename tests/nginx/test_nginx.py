@@ -172,7 +172,7 @@ def test_a_slow_service_is_504_and_is_asked_once(tmp_path: Path, upstream: Scrip
         answer = post(url, REFINE)
     assert answer.status_code == 504
     assert answer.json()["title"] == "The refine service timed out"
-    assert "may have been changed" in answer.json()["detail"]
+    assert "may have changed" in answer.json()["detail"]
     assert len(upstream.calls) == 1
 
 
@@ -183,7 +183,7 @@ def test_a_service_that_breaks_off_is_asked_once(tmp_path: Path, upstream: Scrip
     assert answer.status_code == 502
     assert answer.json()["type"] == "urn:cytomine-refine:service-broke-off"
     assert answer.json()["written"] is None
-    assert "may have been changed" in answer.json()["detail"]
+    assert "may have changed" in answer.json()["detail"]
     assert len(upstream.calls) == 1
 
 
