@@ -59,7 +59,7 @@ def test_what_is_lost_is_said_only_beyond_chance_and_beyond_what_counts() -> Non
     assert "**Lost:**" in decision([summary("nucleus", steady)])
     assert "nucleus by 0.0060" in decision([summary("nucleus", steady)])
     for fine in (slight, noisy, better):
-        assert "Nothing is lost" in decision([summary("nucleus", fine)])
+        assert "No quality is lost" in decision([summary("nucleus", fine)])
 
 
 def test_two_that_found_nothing_agree() -> None:
@@ -124,5 +124,5 @@ def test_a_run_leaves_table_figures_and_plot(data: Path, tmp_path: Path) -> None
     assert any(each["reused"] for each in told["objects"])
     table = figures.with_suffix(".md").read_text()
     assert "| nuclei | 3 |" in table
-    assert "Nothing is lost" in table
+    assert "No quality is lost" in table
     assert figures.with_suffix(".png").stat().st_size > 10_000
