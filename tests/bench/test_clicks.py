@@ -87,7 +87,7 @@ def test_a_click_after_which_the_mean_fell_is_told(tmp_path: Path) -> None:
     assert (both.falls, positive.falls) == ([2], [1])
     page = write(tmp_path, "clicks-x", {"commit": "x"}, [both, positive]).with_suffix(".md").read_text()
     assert f"{MODES[3].name} (after click 2; by at most 0.0500)" in page
-    assert f"{MODES[0].name}: after" not in page  # only clicks of both kinds are to help always
+    assert f"{MODES[0].name} (after" not in page  # only clicks of both kinds are to help always
     rising = summary("gland", MODES[3].name, [Corrected("gland", MODES[3].name, (0.8, 0.9))])
     assert "never fell." in write(tmp_path, "y", {}, [rising]).with_suffix(".md").read_text()
 

@@ -76,7 +76,7 @@ def test_the_page_shows_tables_plots_and_pictures(tmp_path) -> None:  # type: ig
     figures = json.loads(page.with_suffix(".json").read_text())
     assert figures["headline"].startswith("4 objects: recall 0.500 at precision 1.000")
     assert figures["square"]["cpu_s"] == 3.0
-    assert "2.0 s (3.0 s of all cores) for 2 proposals" in page.with_suffix(".md").read_text()
+    assert "2.0 s (3.0 s of processor time) for 2 proposals" in page.with_suffix(".md").read_text()
 
 
 def test_what_is_shown_is_always_the_same() -> None:
