@@ -236,7 +236,7 @@ def test_a_model_that_never_learned_masks_is_told(tissue: Dataset, out: Path) ->
     line = next(line for line in entry.lines if line.label.endswith("SAM2"))
     facts = Facts(entry, SMALL)
     facts.of_a_model(line.arm, School(tissue, out, SMALL, CPU).open(line.arm), [line])
-    assert any("never learned mask prompts" in warning for warning in facts.warnings)
+    assert any("never trained with mask prompts" in warning for warning in facts.warnings)
 
 
 def test_parts_of_a_dataset(dataset: Dataset) -> None:
