@@ -102,6 +102,8 @@ def summed_up(ended: Ended) -> dict[str, Any]:
         "done": True,
         "proposals": ended.proposals,
         "tiles": ended.tiles,
+        "tiles_empty": ended.empty,
+        "tiles_left": ended.left,
         "prompts": ended.prompts,
         "timings_ms": ended.timings_ms,
         "stopped": ended.stopped,

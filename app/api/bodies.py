@@ -143,7 +143,7 @@ class ProposedProperties(BaseModel):
     doubtful: bool = Field(description="Whether to check the outline before it is written.")
     area_px0: float = Field(description="Area in level-0 pixels.")
     tile: int = Field(description="Number of the tile in which it was found, from 1.")
-    tiles: int = Field(description="Number of tiles.")
+    tiles: int = Field(description="Number of tiles to search.")
 
 
 class ProposedFeature(BaseModel):
@@ -160,6 +160,8 @@ class ProposingEnd(BaseModel):
     done: bool = Field(description="False if a problem ended the search.")
     proposals: int
     tiles: int = Field(description="Number of tiles searched.")
+    tiles_empty: int = Field(description="Number of tiles left out because they show only glass.")
+    tiles_left: int = Field(description="Number of tiles not searched because the search ended early.")
     prompts: int = Field(description="Number of prompts given to the model.")
     timings_ms: dict[str, float]
     stopped: Literal["limit", "deadline"] | None = Field(description="Why the search ended early; null if it did not.")

@@ -80,26 +80,28 @@ def around(mask: BoolMask, margin: int) -> tuple[slice, slice]:
     return slice(max(0, top - margin), bottom + margin), slice(max(0, left - margin), right + margin)
 
 
-def mask_in_model_frame(logits: npt.NDArray[np.float32]) -> BoolMask:
+def mask_in_model_frame(logits: npt.NDArray[np.float32], side_px: int = MODEL_SIDE_PX) -> BoolMask:
     """Enlarge raw values to the model frame and apply the threshold.
 
     Parameters
     ----------
     logits : (h, w) float32
         Raw values over the window.
+    side_px : int
+        Side of the frame, where a smaller one will do.
 
     Returns
     -------
-    (1024, 1024) bool
+    (side_px, side_px) bool
         True is object. Bilinear with half-pixel centres, as the package's own predictor does it.
     """
     rows, columns = logits.shape
-    if MODEL_SIDE_PX % rows or MODEL_SIDE_PX % columns:
-        return _enlarged(logits, (MODEL_SIDE_PX, MODEL_SIDE_PX))
-    down, across = MODEL_SIDE_PX // rows, MODEL_SIDE_PX // columns  # then a part is enlarged as it is in the whole
+    if side_px % rows or side_px % columns:
+        return _enlarged(logits, (side_px, side_px))
+    down, across = side_px // rows, side_px // columns  # then a part is enlarged as it is in the whole
     left, top, right, bottom = extent_of(logits > 0.0)
     left, top, right, bottom = max(left - 1, 0), max(top - 1, 0), min(right + 1, columns), min(bottom + 1, rows)
-    mask = np.zeros((MODEL_SIDE_PX, MODEL_SIDE_PX), np.bool_)
+    mask = np.zeros((side_px, side_px), np.bool_)
     part = _enlarged(logits[top:bottom, left:right], ((right - left) * across, (bottom - top) * down))
     mask[top * down : bottom * down, left * across : right * across] = part
     return mask
@@ -109,13 +111,15 @@ def _enlarged(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> BoolMas
     return np.asarray(cv2.resize(logits, size, interpolation=cv2.INTER_LINEAR) > 0.0)
 
 
-def clean_mask(mask: BoolMask) -> BoolMask:
+def clean_mask(mask: BoolMask, scale: float = 1.0) -> BoolMask:
     """Remove specks, close gaps and keep the components that matter.
 
     Parameters
     ----------
     mask : (h, w) bool
         Model frame.
+    scale : float
+        Side of the frame over `MODEL_SIDE_PX`: the kernels shrink with it.
 
     Returns
     -------
@@ -126,9 +130,9 @@ def clean_mask(mask: BoolMask) -> BoolMask:
     found = mask.view(np.uint8)[place]
     if not found.any():
         return mask.astype(np.bool_)  # OpenCV's labelling does not survive an array without pixels
-    opened = _open(found, OPENING_PX)
+    opened = _open(found, round(OPENING_PX * scale))
     cleaned = np.zeros(mask.shape, np.bool_)
-    cleaned[place] = large_components(_close(opened if opened.any() else found, CLOSING_PX))
+    cleaned[place] = large_components(_close(opened if opened.any() else found, round(CLOSING_PX * scale)))
     return cleaned
 
 

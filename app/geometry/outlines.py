@@ -30,7 +30,7 @@ from app.geometry.masks import (
 )
 from app.geometry.polygons import Holes, Parts, clip_to_slide, polygonal
 from app.geometry.rings import Component, Ring, balanced, components_of, corners, fewest, smoothed
-from app.geometry.windows import WindowGrid
+from app.geometry.windows import MODEL_SIDE_PX, WindowGrid
 
 Style = Literal["smooth", "thesis"]
 
@@ -42,6 +42,9 @@ TOLERANCE_PX = 1.5
 """How far the smooth curve may lie from the lines between its corners, model pixels; less for small parts."""
 _FINE_PX = 0.25
 """The tolerance where `detail` chooses among the corners."""
+_SMALLER_FRAMES_PX = (MODEL_SIDE_PX // 4, MODEL_SIDE_PX // 2)
+_FRAME_OVER_LOGITS = 6
+"""Pixels of a frame for each raw value; more of them move an outline by less than a tenth of a raw value's width."""
 _LEAST_COORDINATES = 4
 """Of a ring, its first corner counted twice."""
 
@@ -65,6 +68,7 @@ def outline_of(
     shape: tuple[int, int],
     options: OutlineOptions = OutlineOptions(),
     shown: SlideXY | None = None,
+    frame_px: int = MODEL_SIDE_PX,
 ) -> Polygon | MultiPolygon | None:
     """Outline the object that raw values show.
 
@@ -92,13 +96,16 @@ def outline_of(
         there are too many of them for a triangle each.
     shown : (n, 2) float64, optional
         Points that people set on the object, slide frame: the piece that holds one is no spur.
+    frame_px : int
+        Side of the frame in which *smooth* works, `MODEL_SIDE_PX` or a half or a quarter of it; see `frame_of`. All
+        lengths shrink with it.
 
     Returns
     -------
     Polygon, MultiPolygon or None
         Slide frame, level-0 pixels; valid, not clipped to the slide. None if there is no object.
     """
-    mask = mask_in_model_frame(logits)
+    mask = mask_in_model_frame(logits, MODEL_SIDE_PX if options.style == "thesis" else frame_px)
     placed = grid.resized(shape, mask.shape)
     if options.style == "thesis":
         drawn = _thesis(mask, options)
@@ -111,6 +118,12 @@ def outline_of(
     return drawn and _mended(shapely.transform(drawn, to_slide))
 
 
+def frame_of(logits: npt.NDArray[np.float32]) -> int:
+    """Give the side of the smallest frame that tells all there is in raw values of few pixels; see `outline_of`."""
+    enough = (side for side in _SMALLER_FRAMES_PX if side >= _FRAME_OVER_LOGITS * max(logits.shape))
+    return next(enough, MODEL_SIDE_PX)
+
+
 def outline_on_slide(
     logits: npt.NDArray[np.float32],
     grid: WindowGrid,
@@ -118,6 +131,7 @@ def outline_on_slide(
     options: OutlineOptions,
     slide_size: tuple[int, int],
     shown: SlideXY | None = None,
+    frame_px: int = MODEL_SIDE_PX,
 ) -> Polygon | MultiPolygon | None:
     """Outline as `outline_of` does, and cut away what lies outside the slide (width, height; level-0 pixels).
 
@@ -125,7 +139,7 @@ def outline_on_slide(
     """
     allowed = options.detail
     while True:
-        drawn = outline_of(logits, grid, shape, replace(options, detail=allowed), shown)
+        drawn = outline_of(logits, grid, shape, replace(options, detail=allowed), shown, frame_px)
         clipped = drawn and clip_to_slide(drawn, *slide_size)
         excess = shapely.get_num_coordinates(clipped) - (options.detail or math.inf)
         if allowed is None or excess <= 0 or allowed <= _LEAST_COORDINATES:
@@ -138,13 +152,14 @@ def _smooth(
 ) -> Polygon | MultiPolygon | None:
     """Outline the cleaned mask without its spurs as curves with few corners; model frame."""
     rows, columns = place = around(mask, CLOSING_PX)  # farther away nothing happens
-    corner = (columns.start, rows.start)
-    part = clean_mask(without_spurs(mask[place], None if shown is None else shown - corner))
+    corner, scale = (columns.start, rows.start), mask.shape[0] / MODEL_SIDE_PX
+    part = clean_mask(without_spurs(mask[place], None if shown is None else shown - corner), scale)
+    width = SMOOTHING_PX * scale
     components = [
-        Component(_curve(component.shell), tuple(_curve(hole) for hole in component.holes))
+        Component(smoothed(component.shell, width), tuple(smoothed(hole, width) for hole in component.holes))
         for component in _wanted(part, options, corner)
     ]
-    tolerance = TOLERANCE_PX if options.detail is None else _FINE_PX
+    tolerance = (TOLERANCE_PX if options.detail is None else _FINE_PX) * scale
     return _drawn(components, tolerance, options.detail or _usual(components), balance=True)
 
 
@@ -165,10 +180,6 @@ def _thesis(mask: BoolMask, options: OutlineOptions) -> Polygon | MultiPolygon |
 def _wanted(mask: BoolMask, options: OutlineOptions, corner: tuple[int, int] = (0, 0)) -> list[Component]:
     components = components_of(mask, corner, holes=options.holes == "keep")
     return components[:1] if options.parts == "largest" else components
-
-
-def _curve(ring: Ring) -> Ring:
-    return smoothed(ring, SMOOTHING_PX)
 
 
 def _usual(components: Sequence[Component]) -> int:

@@ -19,8 +19,8 @@ from app.geometry.masks import BoolMask, extent_of
 
 Ring = npt.NDArray[np.float64]
 
-_SAMPLES_PX = 4.0
-"""Distance between the points of a smoothed ring, at most."""
+_SAMPLES = 1 / 3
+"""Distance between the points of a smoothed ring over the width of the Gaussian, at most."""
 _LEAST_SAMPLES = 32
 _SHARE_OF_LENGTH = 1 / 40
 """Of a short ring the Gaussian is no wider than this share of its length: it would shrink a small part."""
@@ -92,7 +92,7 @@ def smoothed(ring: Ring, width_px: float) -> Ring:
     Returns
     -------
     (m, 2) float64
-        Evenly spaced, at most 4 px apart.
+        Evenly spaced, at most a third of `width_px` apart.
     """
     low, high = ring.min(axis=0), ring.max(axis=0)
     if (high - low).max() < _LEAST_EXTENT_PX:
@@ -103,7 +103,7 @@ def smoothed(ring: Ring, width_px: float) -> Ring:
     along = np.concatenate(([0.0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))))
     length = float(along[-1])
     count = _LEAST_SAMPLES
-    while length / count > _SAMPLES_PX:
+    while length / count > _SAMPLES * width_px:
         count *= 2
     places = np.arange(count) * (length / count)
     path = np.interp(places, along, closed[:, 0]) + 1j * np.interp(places, along, closed[:, 1])

@@ -22,7 +22,7 @@ from app import spans
 from app.errors import CallerGone, ServiceError
 from app.geometry.frames import Roi
 from app.geometry.glance import glance_at
-from app.geometry.windows import Window, plan_window, serves
+from app.geometry.windows import Window, WindowImage, plan_window, serves
 from app.usecases.in_flight import InFlight
 from app.usecases.ports import Claim, EmbeddingStore, EncodedWindow, Plane, Segmenter, Slide, WindowReader
 from app.usecases.timings import Stopwatch
@@ -128,6 +128,10 @@ class Embeddings:
     ) -> EncodedWindow:
         """Give the embedding of a very window, or of one of nearly its side that holds it `whole`; else as `get`."""
         return self._get(_Wanted((slide, plane, window), whole, whole), stopwatch, claim)
+
+    def pixels(self, slide: Slide, plane: Plane, window: Window, side_px: int, claim: Claim) -> WindowImage:
+        """Read a window of at most about `side_px` a side, to look at it without the model; raises `PlatformError`."""
+        return self._reader.read(slide, plane, window, side_px, claim)
 
     def _get(self, wanted: _Wanted, stopwatch: Stopwatch, claim: Claim) -> EncodedWindow:
         found = self._recall(wanted)

@@ -12,7 +12,7 @@ from app.geometry.automatic import Candidate
 from app.geometry.frames import flip_geometry
 from app.geometry.glance import sight_of
 from app.geometry.masks import extent_of
-from app.geometry.outlines import OutlineOptions, outline_on_slide
+from app.geometry.outlines import OutlineOptions, frame_of, outline_on_slide
 from app.geometry.parts import part_of
 from app.geometry.suppression import Kept
 from app.geometry.tiles import Tile
@@ -82,7 +82,8 @@ class ProposalShapes:
         if confidence.value < self._least_confidence or not self._is_of(tile, encoded, candidate):
             return None
         logits, grid, shape = part_of(candidate.mask.logits, encoded.grid, encoded.shape)
-        outline = outline_on_slide(logits, grid, shape, self._options, (self._slide.width, self._slide.height))
+        size = (self._slide.width, self._slide.height)
+        outline = outline_on_slide(logits, grid, shape, self._options, size, frame_px=frame_of(logits))
         if outline is None or not self._kept.add(outline):
             return None
         glance = encoded.glance

@@ -15,6 +15,7 @@ from app.geometry.outlines import OutlineOptions
 from app.geometry.tiles import Tiling
 from app.usecases.embeddings import Embeddings
 from app.usecases.exemplars import LEAST_TILE_PX0, on_slide, read_exemplars
+from app.usecases.looking_over import tiles_with_tissue
 from app.usecases.ports import Claim, Segmenter, Slide, SlideGateway
 from app.usecases.proposing import Proposing, Wanted
 from app.usecases.timings import Stopwatch
@@ -81,8 +82,12 @@ class Propose:
             tiling = exemplars.tiling() if exemplars else self._tiling(region)
             self._check(region, tiling, slide)
             tiles = tiling.cover(region, slide.width, slide.height)
-            ordered = tuple(exemplars.nearest_first(tiles) if exemplars else tiles)
-        wanted = Wanted(slide, plane, region, ordered, exemplars, asked.limit, asked.least_confidence, asked.outline)
+        seen = tiles_with_tissue(self.embeddings, slide, plane, tiles, stopwatch, self.claim)
+        ordered = tuple(exemplars.nearest_first(seen)) if exemplars else seen
+        wanted = Wanted(
+            slide, plane, region, ordered, exemplars, asked.limit, asked.least_confidence, asked.outline,
+            empty=len(tiles) - len(seen),
+        )  # fmt: skip
         proposing = Proposing(self.embeddings, self.segmenter, wanted, self.claim, stopwatch)
         proposing.begin()
         return proposing

@@ -53,6 +53,8 @@ class Wanted:
     limit: int
     least_confidence: float
     outline: OutlineOptions
+    empty: int = 0
+    """Number of tiles that are not among these because they show only glass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,10 @@ class Ended:
     proposals: int
     tiles: int
     """Number of tiles searched."""
+    empty: int
+    """Number of tiles left out because they show only glass."""
+    left: int
+    """Number of tiles not searched because it ended early."""
     prompts: int
     """How many were decoded."""
     stopped: Stopped | None
@@ -115,7 +121,8 @@ class Proposing:
                 encoded = [self._encoded(window, patient=False) for window in windows]
                 self._pattern = self.wanted.exemplars.pattern(encoded, self._segmenter)
             self._send_for(1, patient=False)
-            self._coming[0].result()
+            for first in self._coming:  # there is none where all is glass
+                first.result()
         except BaseException:
             self.leave()
             raise
@@ -150,7 +157,8 @@ class Proposing:
     def ended(self) -> Ended:
         """Sum up."""
         info, timings_ms = self._segmenter.info, self._stopwatch.timings_ms()
-        return Ended(self._count, self._done, self._prompts, self._stopped, info, timings_ms)
+        empty, left = self.wanted.empty, len(self.wanted.tiles) - self._done
+        return Ended(self._count, self._done, empty, left, self._prompts, self._stopped, info, timings_ms)
 
     def _send_for(self, most: int, *, patient: bool) -> None:
         """Have the next tiles looked at in the background, so many at a time."""

@@ -84,6 +84,10 @@ class Ended:
     stopped: str | None
     """``limit`` or ``deadline`` if it ended early."""
     timings_ms: Mapping[str, float]
+    tiles_empty: int = 0
+    """Number of tiles left out because they show only glass."""
+    tiles_left: int = 0
+    """Number of tiles not searched because it ended early; 0 from older services."""
 
 
 class Proposals:
@@ -179,6 +183,13 @@ def _read_end(told: Mapping[str, Any]) -> Ended:
     if not told["done"]:
         raise problem_in(told.get("problem"))
     try:
-        return Ended(int(told["proposals"]), int(told["tiles"]), told.get("stopped"), told.get("timings_ms") or {})
+        return Ended(
+            proposals=int(told["proposals"]),
+            tiles=int(told["tiles"]),
+            stopped=told.get("stopped"),
+            timings_ms=told.get("timings_ms") or {},
+            tiles_empty=int(told.get("tiles_empty", 0)),
+            tiles_left=int(told.get("tiles_left", 0)),
+        )
     except (KeyError, TypeError, ValueError) as error:
         raise RefineFailed(200, _NO_ANSWER) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -24,7 +24,8 @@ RADIUS = 30
 class ManyDiscs:
     """A slide with dark discs on white."""
 
-    def __init__(self) -> None:
+    def __init__(self, places: Sequence[tuple[int, int]] = PLACES) -> None:
+        self.places = places
         self.read_windows: list[Window] = []
         self.error_at: dict[int, Exception] = {}
 
@@ -36,7 +37,7 @@ class ManyDiscs:
         grid = WindowGrid(window.x0, window.y0, window.side_px0 / side, window.side_px0 / side)
         columns, rows = np.meshgrid(np.arange(side) + 0.5, np.arange(side) + 0.5)
         x, y = grid.x0 + columns * grid.dx, grid.y0 + rows * grid.dy
-        dark = np.any([np.hypot(x - px, y - py) < RADIUS for px, py in PLACES], axis=0)
+        dark = np.any([np.hypot(x - px, y - py) < RADIUS for px, py in self.places] or [x < 0], axis=0)
         return WindowImage(np.stack([np.where(dark, DARK, WHITE).astype(np.uint8)] * 3, -1), grid)
 
 

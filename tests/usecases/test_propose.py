@@ -80,6 +80,55 @@ def test_all_objects_of_a_region_are_proposed_once_and_nothing_is_written(
     assert gateway.writes == []
 
 
+@pytest.mark.parametrize("like", [(), (119,)])
+def test_tiles_that_show_only_glass_are_left_out(propose: Propose, model: Pointing, like: tuple[int, ...]) -> None:
+    places = [(x, y) for x, y in PLACES if x > 700 and y > 400]
+    reader = ManyDiscs(places)
+    found = all_of(
+        proposing := replace(propose, embeddings=Embeddings(reader, model)).begin(Asked(WHOLE, 5, like=like))
+    )
+    assert hits(found) == {PLACES.index(place) for place in places} - {at - 100 for at in like}
+    ended = proposing.ended()
+    assert ended.empty > ended.tiles
+    assert (ended.left, ended.stopped) == (0, None)
+    assert len(reader.read_windows) == 1 + ended.tiles + len(like)
+
+
+def test_nothing_is_encoded_where_all_is_glass(propose: Propose, model: Pointing) -> None:
+    proposing = replace(propose, embeddings=Embeddings(ManyDiscs([]), model)).begin(Asked(WHOLE, 5))
+    assert all_of(proposing) == []
+    assert (proposing.ended().tiles, proposing.ended().stopped) == (0, None)
+    assert proposing.ended().empty > 0
+    assert model.encoded == 0
+
+
+def test_few_tiles_are_searched_without_looking_over_them(propose: Propose, reader: ManyDiscs) -> None:
+    proposing = propose.begin(Asked(shapely.box(0, 0, 300, 300), 5))
+    all_of(proposing)
+    assert len(reader.read_windows) == len(proposing.wanted.tiles) == 4
+
+
+def test_what_cannot_be_looked_over_is_searched_all_the_same(propose: Propose, reader: ManyDiscs) -> None:
+    reader.error_at = {1: PlatformUnavailable("no overview")}
+    assert hits(all_of(propose.begin(Asked(WHOLE, 5)))) == set(range(len(DISCS)))
+
+
+def test_whoever_has_gone_gets_no_overview(propose: Propose, reader: ManyDiscs) -> None:
+    with pytest.raises(CallerGone):
+        replace(propose, claim=Claim(given_up=lambda: True)).begin(Asked(WHOLE, 5))
+    assert reader.read_windows == []
+
+
+def test_tiles_full_of_tissue_come_first(propose: Propose, model: Pointing) -> None:
+    close = [(x, y) for x in range(530, 1000, 66) for y in range(400, 800, 66)]
+    reader = ManyDiscs([(130, 100), *close])
+    proposing = replace(propose, embeddings=Embeddings(reader, model)).begin(Asked(WHOLE, 5))
+    corners = [(tile.window.x0, tile.window.y0) for tile in proposing.wanted.tiles]
+    full = [at for at, (x, y) in enumerate(corners) if x > 500 and y > 300]
+    assert full == list(range(len(full)))
+    assert (0, 0) in corners[len(full) :]
+
+
 def test_a_region_may_be_an_annotation(propose: Propose) -> None:
     found = all_of(propose.begin(Asked(7)))
     assert hits(found) == {at for at, (x, y) in enumerate(PLACES) if x < 500 and y > 400}
@@ -110,7 +159,7 @@ def test_counter_examples_are_not_proposed_either(propose: Propose) -> None:
 def test_tiles_have_the_scale_of_the_exemplars(propose: Propose, reader: ManyDiscs) -> None:
     proposing = propose.begin(Asked(WHOLE, 5, like=(100,)))
     assert {tile.window.side_px0 for tile in proposing.wanted.tiles} == {300}
-    assert reader.read_windows[0].side_px0 == 300
+    assert reader.read_windows[-1].side_px0 == 300
 
 
 def test_a_model_that_needs_a_box_is_prompted_with_boxes_where_something_stands_out(
@@ -190,7 +239,9 @@ def test_the_deadline_ends_it_with_what_there_is(propose: Propose, model: Pointi
     assert isinstance(next(tiles), list)
     proposing._claim = replace(proposing._claim, deadline=time.monotonic() - 1)
     assert list(tiles) == []
-    assert proposing.ended().stopped == "deadline"
+    ended = proposing.ended()
+    assert ended.stopped == "deadline"
+    assert (ended.tiles, ended.left) == (1, len(proposing.wanted.tiles) - 1)
 
 
 def test_whoever_goes_away_stops_it(propose: Propose, model: Pointing) -> None:
@@ -204,10 +255,10 @@ def test_whoever_goes_away_stops_it(propose: Propose, model: Pointing) -> None:
 
 
 def test_pixels_that_fail_at_first_are_told_and_later_end_it(propose: Propose, reader: ManyDiscs) -> None:
-    reader.error_at = {1: PlatformUnavailable("down")}
+    reader.error_at = {2: PlatformUnavailable("down")}
     with pytest.raises(PlatformUnavailable):
         propose.begin(Asked(WHOLE, 5))
-    reader.read_windows, reader.error_at = [], {4: PlatformUnavailable("down")}
+    reader.read_windows, reader.error_at = [], {5: PlatformUnavailable("down")}
     proposing = propose.begin(Asked(WHOLE, 5))
     tiles = proposing.tiles()
     assert next(tiles)
@@ -217,10 +268,10 @@ def test_pixels_that_fail_at_first_are_told_and_later_end_it(propose: Propose, r
 
 
 def test_a_full_line_refuses_the_first_tile_and_the_others_wait(propose: Propose, reader: ManyDiscs) -> None:
-    reader.error_at = {1: ModelBusy("full", retry_after_s=1)}
+    reader.error_at = {2: ModelBusy("full", retry_after_s=1)}
     with pytest.raises(ModelBusy):
         propose.begin(Asked(WHOLE, 5))
-    reader.read_windows, reader.error_at = [], {3: ModelBusy("full", retry_after_s=1), 5: CallerGone("a click came")}
+    reader.read_windows, reader.error_at = [], {4: ModelBusy("full", retry_after_s=1), 6: CallerGone("a click came")}
     assert hits(all_of(propose.begin(Asked(WHOLE, 5)))) == set(range(len(DISCS)))
 
 

@@ -14,7 +14,7 @@ from typer.core import TyperGroup
 FAILED = 1
 """Nothing was done, or not everything was tried; one line says why."""
 PARTLY = 3
-"""Everything was tried, and some failed; each has said why."""
+"""Everything was tried, and some failed, or a search ran out of time; a line has said why."""
 INTERRUPTED = 130
 """Stopped by Ctrl-C; the same command resumes from there."""
 

@@ -15,15 +15,24 @@ class Interrupted:
     """Whether somebody pressed Ctrl-C."""
 
     def __init__(self) -> None:
-        self._pressed = False
+        self._pressed = self._at_once = False
 
     def __call__(self) -> bool:
         """Tell it."""
         return self._pressed
 
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Let Ctrl-C stop the block at once: nothing is written there that had to be finished."""
+        self._at_once = True
+        try:
+            yield
+        finally:
+            self._at_once = False
+
     def press(self, *_: object) -> None:
         """Let what is under way finish; a second time stops at once."""
-        if self._pressed:
+        if self._pressed or self._at_once:
             raise KeyboardInterrupt
         self._pressed = True
         stderr().print("Finishing the requests in progress ...")

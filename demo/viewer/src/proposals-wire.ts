@@ -35,6 +35,9 @@ export interface Ended {
   /** Why the service stopped before the end of the region, if it did. */
   stopped: 'limit' | 'deadline' | null;
   model: string | null;
+  /** Pieces of the region that were searched, and that were not reached. */
+  searched: number;
+  left: number;
 }
 
 /** Where to look, and for what. */
@@ -49,6 +52,8 @@ interface Line {
   done?: boolean;
   problem?: { status?: number };
   stopped?: Ended['stopped'];
+  tiles?: number;
+  tiles_left?: number;
   model?: string | { name?: string } | null;
   geometry?: object;
   properties?: {
@@ -99,9 +104,9 @@ function bodyOf({ region, like, unlike }: Question): object {
   };
 }
 
-function ended({ done, problem, stopped = null, model = null }: Line): Ended {
+function ended({ done, problem, stopped = null, model = null, tiles: searched = 0, tiles_left: left = 0 }: Line): Ended {
   if (!done) throw problemOf(problem?.status ?? 500, 'application/problem+json', JSON.stringify(problem ?? {}), null);
-  return { stopped, model: typeof model === 'string' ? model : (model?.name ?? null) };
+  return { stopped, model: typeof model === 'string' ? model : (model?.name ?? null), searched, left };
 }
 
 /** Null for what has no area, or cannot be understood. */

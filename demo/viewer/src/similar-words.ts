@@ -4,7 +4,7 @@ import { some } from './accept-words';
 import { areaMeasure, measureText } from './geometry';
 import type { LeftOut } from './proposals-set';
 import { valueOf } from './proposals-set';
-import type { Proposal } from './proposals-wire';
+import type { Ended, Proposal } from './proposals-wire';
 import type { Similar } from './similar';
 import { sentences } from './words';
 
@@ -18,9 +18,14 @@ export function searchText({ isAsking, isBroken, isOld, picking, problem, ended,
   if (problem && !isOld) return sentences(problem.title, problem.detail);
   if (isOld) return 'Search again to use the new examples or region.';
   if (ended?.stopped === 'limit') return `${found}. There are more: choose a smaller region to see them.`;
-  if (ended?.stopped === 'deadline') return `${found}. The time was up: choose a smaller region for the rest.`;
+  if (ended?.stopped === 'deadline') return `${found}. The time was up${partText(ended)}: choose a smaller region for the rest.`;
   if (!set.all.length) return ended ? 'Nothing was found here.' : 'Stopped before anything was found.';
   return ended ? 'Click a proposal to drop it, click again to restore it. Nothing is stored before you accept.' : `Stopped: ${found} so far.`;
+}
+
+/** How much of the region was searched in time. */
+function partText({ searched, left }: Ended): string {
+  return left ? ` after ${searched.toLocaleString('en')} of ${(searched + left).toLocaleString('en')} parts` : '';
 }
 
 export function leftText({ set }: Similar): string {

@@ -92,7 +92,7 @@ describe('asking for proposals', () => {
     const address = await serving(async (request, response) => {
       for await (const part of request) sent += new TextDecoder().decode(part);
       response.write(line(1) + line(2, { tile: 2, likeness: null, doubtful: true, doubts: ['Faint.'] }).slice(0, 30));
-      response.end(`${line(2, { tile: 2, likeness: null, doubtful: true, doubts: ['Faint.'] }).slice(30)}{"done":true,"stopped":"limit","model":{"name":"m"}}\n`);
+      response.end(`${line(2, { tile: 2, likeness: null, doubtful: true, doubts: ['Faint.'] }).slice(30)}{"done":true,"stopped":"limit","tiles":3,"tiles_left":9,"model":{"name":"m"}}\n`);
     });
     const { ended, told } = await asked(address);
     expect(JSON.parse(sent)).toEqual({ annotation_id: 7, like: [1, 2], unlike: [3] });
@@ -101,7 +101,7 @@ describe('asking for proposals', () => {
       [2, null, true, 2],
     ]);
     expect(told[1]![0].doubts).toEqual(['Faint.']);
-    expect(ended).toEqual({ stopped: 'limit', model: 'm' });
+    expect(ended).toEqual({ stopped: 'limit', model: 'm', searched: 3, left: 9 });
   });
 
   it('leaves out what has no area', async () => {
