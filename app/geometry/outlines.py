@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import cv2
@@ -29,7 +30,7 @@ from app.geometry.masks import (
     without_spurs,
 )
 from app.geometry.polygons import Holes, Parts, clip_to_slide, polygonal
-from app.geometry.rings import Component, Ring, balanced, components_of, corners, fewest, smoothed
+from app.geometry.rings import SAMPLES_PX, Component, Ring, balanced, components_of, corners, fewest, smoothed
 from app.geometry.windows import MODEL_SIDE_PX, WindowGrid
 
 Style = Literal["smooth", "thesis"]
@@ -44,7 +45,9 @@ _FINE_PX = 0.25
 """The tolerance where `detail` chooses among the corners."""
 _SMALLER_FRAMES_PX = (MODEL_SIDE_PX // 4, MODEL_SIDE_PX // 2)
 _FRAME_OVER_LOGITS = 6
-"""Pixels of a frame for each raw value; more of them move an outline by less than a tenth of a raw value's width."""
+"""Pixels of a frame for each raw value; more of them move an outline by a fiftieth of a raw value's width (decision 0077)."""
+_LEAST_STEP_PX = 2.0
+"""Between the points of a curve."""
 _LEAST_COORDINATES = 4
 """Of a ring, its first corner counted twice."""
 
@@ -154,9 +157,9 @@ def _smooth(
     rows, columns = place = around(mask, CLOSING_PX)  # farther away nothing happens
     corner, scale = (columns.start, rows.start), mask.shape[0] / MODEL_SIDE_PX
     part = clean_mask(without_spurs(mask[place], None if shown is None else shown - corner), scale)
-    width = SMOOTHING_PX * scale
+    curve = partial(smoothed, width_px=SMOOTHING_PX * scale, step_px=max(SAMPLES_PX * scale, _LEAST_STEP_PX))
     components = [
-        Component(smoothed(component.shell, width), tuple(smoothed(hole, width) for hole in component.holes))
+        Component(curve(component.shell), tuple(curve(hole) for hole in component.holes))
         for component in _wanted(part, options, corner)
     ]
     tolerance = (TOLERANCE_PX if options.detail is None else _FINE_PX) * scale
@@ -246,4 +249,4 @@ def _area(ring: Ring) -> Polygon | MultiPolygon | None:
 
 def _mended(shape: Polygon | MultiPolygon) -> Polygon | MultiPolygon | None:
     """Make a shape valid whatever its size: those of masks do not cross themselves so often that it would take long."""
-    return polygonal(shapely.make_valid(shape, method="structure", keep_collapsed=False))
+    return polygonal(shape if shape.is_valid else shapely.make_valid(shape, method="structure", keep_collapsed=False))

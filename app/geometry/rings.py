@@ -19,8 +19,8 @@ from app.geometry.masks import BoolMask, extent_of
 
 Ring = npt.NDArray[np.float64]
 
-_SAMPLES = 1 / 3
-"""Distance between the points of a smoothed ring over the width of the Gaussian, at most."""
+SAMPLES_PX = 4.0
+"""Distance between the points of a smoothed ring, at most."""
 _LEAST_SAMPLES = 32
 _SHARE_OF_LENGTH = 1 / 40
 """Of a short ring the Gaussian is no wider than this share of its length: it would shrink a small part."""
@@ -76,7 +76,7 @@ def components_of(mask: BoolMask, corner: tuple[int, int] = (0, 0), *, holes: bo
     return sorted(found, key=lambda component: abs(signed_area(component.shell)), reverse=True)
 
 
-def smoothed(ring: Ring, width_px: float) -> Ring:
+def smoothed(ring: Ring, width_px: float, step_px: float = SAMPLES_PX) -> Ring:
     """Draw the curve that runs half a pixel outside of a border through pixel centres, without its stairs.
 
     The points are averaged along the ring by a Gaussian, so that thin objects keep both their sides, and what the
@@ -88,11 +88,13 @@ def smoothed(ring: Ring, width_px: float) -> Ring:
         From `components_of`.
     width_px : float
         Standard deviation of the Gaussian; less where it would move more than some per cent of the area.
+    step_px : float
+        Distance between the points of the curve, at most.
 
     Returns
     -------
     (m, 2) float64
-        Evenly spaced, at most a third of `width_px` apart.
+        Evenly spaced, at most `step_px` apart.
     """
     low, high = ring.min(axis=0), ring.max(axis=0)
     if (high - low).max() < _LEAST_EXTENT_PX:
@@ -103,7 +105,7 @@ def smoothed(ring: Ring, width_px: float) -> Ring:
     along = np.concatenate(([0.0], np.cumsum(np.hypot(*np.diff(closed, axis=0).T))))
     length = float(along[-1])
     count = _LEAST_SAMPLES
-    while length / count > _SAMPLES * width_px:
+    while length / count > step_px:
         count *= 2
     places = np.arange(count) * (length / count)
     path = np.interp(places, along, closed[:, 0]) + 1j * np.interp(places, along, closed[:, 1])

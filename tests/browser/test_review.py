@@ -166,3 +166,48 @@ def test_what_may_not_be_deleted_comes_back_to_be_reviewed(clicker: Viewer, stag
             db.execute("UPDATE projects SET read_only = 0")
     expect(review(clicker)).to_contain_text(f"Shape {number}")
     expect(review(clicker)).to_contain_text("1 of 2")
+
+
+def test_what_somebody_else_has_deleted_or_changed_is_noticed_before_a_verdict(clicker: Viewer, stage: Stage) -> None:
+    clicker.expected = re.compile("404")
+    _, second, third, fourth = begin(clicker, stage)
+    stage.cytomine.store.remove(second)
+    moved = scale(stage.shape(third), 1.4, 1.4)
+    stage.cytomine.store.set_location(third, platform_wkt(moved, stage.image.height))
+    clicker.page.keyboard.press("Enter")
+    clicker.status("Somebody has changed this outline")
+    expect(review(clicker)).to_contain_text(f"Shape {third}")  # the second is passed over
+    clicker.screenshot("review-7-changed")
+    clicker.page.keyboard.press("Enter")
+    expect(review(clicker)).to_contain_text(f"Shape {fourth}")
+    clicker.page.keyboard.press("Enter")
+    expect(review(clicker)).to_contain_text("3 accepted, 0 corrected, 0 rejected, 1 no longer there.")
+    assert stage.shape(third).area == pytest.approx(moved.area, rel=0.01)
+
+
+def test_rejecting_what_is_gone_goes_on(clicker: Viewer, stage: Stage) -> None:
+    clicker.expected = re.compile("404")
+    first, second, *_ = begin(clicker, stage)
+    with clicker.page.expect_response(re.compile(rf"/api/annotation/{second}\.json")):
+        clicker.page.keyboard.press("Enter")
+    expect(review(clicker)).to_contain_text(f"Shape {second}")
+    stage.cytomine.store.remove(second)
+    clicker.page.keyboard.press("Delete")
+    clicker.status("no longer there")
+    expect(review(clicker)).to_contain_text("3 of 4")
+    clicker.page.keyboard.press("Shift+N")
+    expect(review(clicker)).to_contain_text("3 of 4")  # there is nothing to go back to
+    assert first in stored(stage)
+
+
+def test_a_key_too_many_at_the_end_deletes_nothing(clicker: Viewer, stage: Stage) -> None:
+    numbers = begin(clicker, stage, 2)
+    clicker.page.keyboard.press("Enter")
+    expect(review(clicker)).to_contain_text("2 of 2")
+    clicker.page.keyboard.press("Enter")
+    expect(review(clicker)).to_contain_text("2 annotations reviewed: 2 accepted")
+    clicker.page.keyboard.press("Delete")
+    clicker.page.keyboard.press("Enter")
+    clicker.page.keyboard.press("Escape")
+    expect(review(clicker)).to_be_hidden()
+    assert set(numbers) <= set(stored(stage))

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -137,8 +137,9 @@ def test_whoever_presses_ctrl_c_keeps_what_came(tmp_path: Path, accept: tuple[st
             head = f"HTTP/1.1 200 OK\r\nContent-Type: {NDJSON}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
             connection.sendall(head + b"%x\r\n%s\r\n" % (len(said), said))
             sent.set()
-            while connection.recv(65536):
-                pass
+            with suppress(ConnectionError):  # whoever leaves with a part unread resets it
+                while connection.recv(65536):
+                    pass
         gone.set()
 
     with answering(b"") as server, socket.create_server(("127.0.0.1", 0)) as listener:

@@ -18,7 +18,8 @@ export class ReviewMode implements Mode {
   }
 
   wants(deed: Deed): boolean {
-    if (this.bench.review.current === null) return false;
+    const { list, current } = this.bench.review;
+    if (current === null) return list !== null && (deed === 'escape' || deed === 'previous');
     return deed === 'accept' || deed === 'delete' || deed === 'correct' || deed === 'next' || deed === 'previous';
   }
 
@@ -27,6 +28,7 @@ export class ReviewMode implements Mode {
     if (deed === 'accept') void review.accept();
     else if (deed === 'delete') void review.reject();
     else if (deed === 'correct') review.correct();
+    else if (deed === 'escape') review.close();
     else if (deed === 'next') void review.skip();
     else void review.back();
   }

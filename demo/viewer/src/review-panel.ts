@@ -60,7 +60,9 @@ export function reviewPanel(bench: Workbench): void {
   }
 
   function offer(item: Item | null): void {
-    for (const id of ['review-accept', 'review-correct', 'review-reject', 'review-skip']) byId(id).hidden = item === null;
+    for (const id of ['review-accept', 'review-correct', 'review-reject', 'review-skip', 'review-keys']) byId(id).hidden = item === null;
+    byId('review-close').classList.toggle('primary', item === null);
+    byId('review-close').title = item === null ? 'Close the review (Esc)' : 'Close the review';
     if (!item) return;
     byId('review-reject').replaceChildren(icon(item.before === null ? icons.remove : icons.undo), rejectWord(item));
     byId('review-reject').title = rejectTitle(item);

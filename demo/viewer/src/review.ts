@@ -1,7 +1,7 @@
 /** Reviewing: one annotation after the other, accepted, rejected or corrected; the next follows by itself. */
 
 import type { Item as Accepted } from './accept-batch';
-import { asProblem } from './api';
+import { asProblem, Problem } from './api';
 import { isArea, isSameShape, readLocation } from './geometry';
 import { back, currentOf, type Facts, type Item, judged, type List, listOf, reopened, skipped, type Verdict } from './review-list';
 import { keepList, keptList } from './review-store';
@@ -109,7 +109,8 @@ export class Review {
   private async putBack(annotation: number, before: string): Promise<void> {
     const { bench } = this;
     await bench.trying(async () => {
-      const answer = await bench.api.move(annotation, before);
+      const answer = await bench.unlessGone(annotation, bench.api.move(annotation, before));
+      if (!answer) return;
       bench.undos.done(answer, 'Outline put back');
       bench.refinements.delete(annotation);
       bench.put(answer.annotation);
@@ -127,7 +128,25 @@ export class Review {
     const annotation = item && this.bench.annotations.get(item.annotation);
     if (item && !annotation) return this.go(judged(list, 'gone'));
     if (item && annotation) this.lay(item, annotation);
+    else this.bench.select(null); // a key too many at the end must not mean the last one
     this.bench.emit('review');
+    if (annotation) void this.refresh(annotation);
+  }
+
+  /** See what has become of an annotation since the slide was opened: somebody else may have changed or deleted it. */
+  private async refresh(shown: Annotation): Promise<void> {
+    const { bench } = this;
+    const now = await bench.unlessGone(shown.id, bench.api.annotation(shown.id)).catch(asProblem);
+    if (now instanceof Problem) return; // whatever is done about the annotation will tell
+    const isUntouched = bench.annotations.get(shown.id) === shown && !this.writing.has(shown.id) && this.corrects === null;
+    if (!now) {
+      if (this.list && this.current?.annotation === shown.id) await this.go(judged(this.list, 'gone'));
+    } else if (isUntouched && !isSameShape(now.location, shown.location)) {
+      bench.refinements.delete(shown.id);
+      bench.put({ ...shown, location: now.location });
+      bench.emit('told', 'info', 'Somebody has changed this outline', 'It is shown as it is now.');
+    } else return;
+    bench.emit('change');
   }
 
   private async opened(image: number): Promise<boolean> {

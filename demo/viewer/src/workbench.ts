@@ -145,7 +145,9 @@ export class Workbench extends Emitter {
     await this.trying(async () => {
       const number = this.drafts.numberOf(selected.id);
       if (number === null) return;
-      this.undos.done(await this.api.remove(number), 'Annotation deleted');
+      const answer = await this.unlessGone(number, this.api.remove(number));
+      if (!answer) return;
+      this.undos.done(answer, 'Annotation deleted');
       this.drop(number);
       this.emit('told', 'info', 'Annotation deleted', 'Press Z to undo.');
     });
@@ -179,6 +181,18 @@ export class Workbench extends Emitter {
     if (annotation.image !== this.image?.id) return;
     this.annotations.set(annotation.id, annotation);
     if (this.selected?.id === annotation.id) this.selected = annotation;
+  }
+
+  /** Give Core's answer about an annotation; null if somebody else has deleted it, and then it is taken off the slide. */
+  async unlessGone<T>(id: number, answer: Promise<T>): Promise<T | null> {
+    try {
+      return await answer;
+    } catch (error) {
+      if (asProblem(error).status !== 404) throw error;
+      this.drop(id);
+      this.emit('told', 'info', 'The annotation is no longer there', 'Somebody else has deleted it.');
+      return null;
+    }
   }
 
   drop(id: number): void {
