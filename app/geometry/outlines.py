@@ -45,7 +45,7 @@ _FINE_PX = 0.25
 """The tolerance where `detail` chooses among the corners."""
 _SMALLER_FRAMES_PX = (MODEL_SIDE_PX // 4, MODEL_SIDE_PX // 2)
 _FRAME_OVER_LOGITS = 6
-"""Pixels of a frame for each raw value; more of them move an outline by a fiftieth of a raw value's width (decision 0077)."""
+"""Pixels of a frame for each raw value; more move an outline by a fiftieth of a raw value's width (decision 0077)."""
 _LEAST_STEP_PX = 2.0
 """Between the points of a curve."""
 _LEAST_COORDINATES = 4

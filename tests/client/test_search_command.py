@@ -1,4 +1,4 @@
-"""``refine propose`` and ``similar`` when a search does not come to its end: what came before is kept, and it is said."""
+"""``refine propose`` and ``similar`` when a search does not come to its end: what came before is kept, and said."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ SLIDE = {"id": 3, "originalFilename": "a.svs", "width": 100, "height": 100}
 FAILED, PARTLY, INTERRUPTED = 1, 3, 130
 
 
-def started(
-    folder: Path, host: str, *words: str, service: str | None = None
-) -> subprocess.Popen[str]:
+def started(folder: Path, host: str, *words: str, service: str | None = None) -> subprocess.Popen[str]:
     path = f"{ROOT}{os.pathsep}{ROOT / 'client'}"
     keys = {"CYTOMINE_HOST": host, "CYTOMINE_PUBLIC_KEY": "a", "CYTOMINE_PRIVATE_KEY": "b", "NO_COLOR": "1"}
     command = [sys.executable, "-m", "cytomine_refine", "propose", "3", "--box", "0", "0", "90", "90", *words]

@@ -9,7 +9,7 @@ from shapely.affinity import translate
 
 from app.geometry.contours import trace_polygons
 from app.geometry.masks import clean_mask, mask_in_model_frame, without_spurs
-from app.geometry.outlines import MOST_VERTICES, OutlineOptions, Style, outline_of, outline_on_slide
+from app.geometry.outlines import MOST_VERTICES, OutlineOptions, Style, frame_of, outline_of, outline_on_slide
 from app.geometry.polygons import iou
 from app.geometry.windows import MODEL_SIDE_PX, WindowGrid
 
@@ -99,6 +99,28 @@ def test_a_smooth_outline_follows_the_mask_with_few_vertices(logits: np.ndarray)
     assert shapely.get_num_coordinates(shape) <= 90
     assert shape.length <= truth.length
     assert shape.area == pytest.approx(truth.area, rel=0.02)
+
+
+@pytest.mark.parametrize(("side", "frame"), [(14, 256), (42, 256), (43, 512), (85, 512), (86, 1024), (256, 1024)])
+def test_few_raw_values_need_a_small_frame(side: int, frame: int) -> None:
+    assert frame_of(np.zeros((side, side), np.float32)) == frame
+
+
+@given(objects(), st.sampled_from([256, 512]), st.sampled_from([None, 16]))
+def test_a_smaller_frame_gives_nearly_the_same_outline(logits: np.ndarray, frame_px: int, detail: int | None) -> None:
+    wish = OutlineOptions(detail=detail)
+    whole, small = (outline_of(logits, UNIT, WHOLE, wish, frame_px=each) for each in (1024, frame_px))
+    assert whole is not None
+    assert small is not None
+    assert iou(whole, small) > 0.93
+    assert shapely.get_num_coordinates(small) <= (detail or 90)
+
+
+def test_the_style_of_the_thesis_has_its_own_frame() -> None:
+    logits, wish = field(128, 64, 40), OutlineOptions(style="thesis")
+    whole, small = (outline_of(logits, UNIT, WHOLE, wish, frame_px=each) for each in (1024, 256))
+    assert whole is not None
+    assert whole.equals(small)
 
 
 @given(objects(), st.sampled_from([8, 12, 20, 40]))
