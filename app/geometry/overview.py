@@ -70,7 +70,7 @@ def tissue_in(image: WindowImage, windows: Sequence[Window]) -> list[float]:
     list of float
         Share of a window's pixels near which there is contrast, 0 to 1; exactly 0 where the whole window has none.
     """
-    smooth = cv2.blur(image.pixels, (_SMOOTHED_PX, _SMOOTHED_PX))
+    smooth = np.asarray(cv2.blur(image.pixels, (_SMOOTHED_PX, _SMOOTHED_PX)), np.uint8)
     near = np.ones((_NEAR_PX, _NEAR_PX), np.uint8)
     busy = (cv2.dilate(smooth, near) - cv2.erode(smooth, near)).max(axis=2) >= LEAST_CONTRAST
     return [_share(smooth[place], busy[place]) for place in (_place(image, window) for window in windows)]
