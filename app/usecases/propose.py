@@ -114,14 +114,14 @@ class Propose:
         area = float(shapely.box(*region.bounds).area)
         if area > self.limits.area_px0:
             raise RegionTooLarge(
-                f"The region's box has {area:.0f} pixels; {self.limits.area_px0:.0f} are allowed.",
+                f"The region's box has {area:.0f} pixels; {self.limits.area_px0:.0f} are allowed: search a part of it.",
                 area_px0=area,
                 limit_px0=self.limits.area_px0,
             )
         tiles = tiling.count(Roi(*region.bounds), slide.width, slide.height)
         if tiles > self.limits.tiles:
             raise RegionTooLarge(
-                f"Objects this small need {tiles} tiles in this region; {self.limits.tiles} are allowed.",
+                f"Objects this small need {tiles} tiles here; {self.limits.tiles} are allowed: search a part of it.",
                 tiles=tiles,
                 limit=self.limits.tiles,
             )
