@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d, interpolate, max_pool2d, pad
+from torch.nn.functional import adaptive_avg_pool2d, interpolate, pad
 
 from training.models import PromptBatch
 
@@ -64,12 +64,13 @@ def click_on_error(
 
 def depth_of(places: Tensor) -> Tensor:
     """Give how many cells lie between each place of (b, h, w) and the nearest other; chessboard distance."""
-    left = places.float().unsqueeze(1)
+    left = pad(places.to(torch.uint8), (1, 1, 1, 1))
     depth = left.clone()
-    for _ in range(_DEEPEST):
-        left = -max_pool2d(-pad(left, (1, 1, 1, 1)), 3, 1)
+    for _ in range(_DEEPEST):  # least of three and three: a pooling of 3 by 3 takes a CPU 40 times as long
+        rows = torch.minimum(torch.minimum(left[:, :-2], left[:, 1:-1]), left[:, 2:])
+        left = pad(torch.minimum(torch.minimum(rows[..., :-2], rows[..., 1:-1]), rows[..., 2:]), (1, 1, 1, 1))
         depth += left
-    return depth[:, 0]
+    return depth[:, 1:-1, 1:-1].float()
 
 
 def drawn_cells(weights: Tensor, side: float, rng: Rng) -> tuple[Tensor, Tensor]:

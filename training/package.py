@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from app.errors import StartupError
 from app.segmenter.checkpoint import load_checkpoint
 from app.segmenter.weights.checks import file_sha256
 from training.errors import BrokenRun, telling_of_full_disks
 from training.evaluation.evaluate import MEAN_OF_DATASETS
 from training.finetune.run import BEST
-from training.mask_prompts import CARD_MEMBER, RAW, of_values
+from training.mask_prompts import CARD_MEMBER, MaskPrompts, read_mask_prompts
 from training.models.architecture import architecture_of
 from training.models.opening import RECORD
 
@@ -89,7 +91,7 @@ def package(
         "epochs": record["epochs"],
         "best_epoch": record["best_epoch"],
         "validation_iou": {"before": record["curve"][0]["iou"], "best": record["best_validation_iou"]},
-        CARD_MEMBER: of_values(tuple(record["recipe"].get("mask_values", RAW))).on_a_card(),
+        CARD_MEMBER: _mask_prompts(source).on_a_card(),
         "metrics": _metrics(metrics, sha256),
         "method": METHOD,
         **_judgement(metrics),
@@ -104,6 +106,15 @@ def package(
         target.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
         (folder / "README.md").write_text(model_card(card), encoding="utf-8")
     return target
+
+
+def _mask_prompts(checkpoint: Path) -> MaskPrompts:
+    """Read from a run's checkpoint how mask prompts enter, and whether they were ever learned."""
+    content: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    try:
+        return read_mask_prompts(content.get(CARD_MEMBER))
+    except ValueError as error:
+        raise BrokenRun(f"{checkpoint} is damaged: {error}.") from error
 
 
 def _record(run: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import torch
 
 from app.segmenter.checkpoint import load_checkpoint
 from app.segmenter.weights.choice import EMBEDDED_MODEL
-from training.clicks import FAR_OFF, NO_CLICK, click_on_error, redrawn, with_click
+from training.clicks import FAR_OFF, NO_CLICK, click_on_error, depth_of, redrawn, with_click
 from training.finetune.corrections import corrected_loss
 from training.finetune.recipe import Recipe
 from training.models import Embeddings, PromptBatch, Sam2, chosen
@@ -36,6 +36,21 @@ def test_a_click_lies_in_the_middle_of_the_largest_error() -> None:
         assert labels.tolist() == [1, 0, NO_CLICK]
         assert 145 < places[0, 0] < 175  # the right half was missed
         assert 210 < places[1, 0] < 230  # a strip was taken too much
+
+
+def test_depth_counts_the_cells_to_the_nearest_other_one() -> None:
+    places = torch.zeros(2, 40, 50, dtype=torch.bool)
+    places[0, 5:12, 20:31] = True
+    places[0, 30, 3] = True
+    places[1] = True
+    depth = depth_of(places)
+    assert depth[0, 5:12, 20:31].tolist() == [
+        [float(min(row + 1, 7 - row, column + 1, 11 - column)) for column in range(11)] for row in range(7)
+    ]
+    assert depth[0, 30, 3] == 1
+    assert float(depth[0].sum()) == float(depth[0, 5:12, 20:31].sum()) + 1
+    assert depth[1, 0, 0] == 1
+    assert depth[1].max() == depth[1, 20, 25] == 17  # wider errors count as equally wide
 
 
 def test_other_clicks_lie_anywhere_in_an_error() -> None:

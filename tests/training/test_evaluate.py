@@ -160,16 +160,20 @@ def test_metrics_of_another_checkpoint_are_refused(evaluated: Path, tmp_path: Pa
     (run / "run.json").write_text(json.dumps(record))
     state = torch.load(EMBEDDED_MODEL, weights_only=True)
     state["model"] = {name: value + 0.001 for name, value in state["model"].items()}
-    torch.save(state, run / "best.pt")
+    taught = MaskPrompts(-6.9, 6.9, learned=True)
+    torch.save({**state, "mask_prompt": taught.on_a_card()}, run / "best.pt")
     about = About("mine", "CC0-1.0")
     with pytest.raises(BrokenRun, match="holds the metrics of another checkpoint"):
         package(run, evaluated / "metrics.json", about, tmp_path / "model")
     assert package(run, None, about, tmp_path / "model").name == "mine.pt"
-    assert mask_prompts_of(tmp_path / "model" / "mine.pt") == MaskPrompts(-6.9, 6.9, learned=True)
+    assert mask_prompts_of(tmp_path / "model" / "mine.pt") == taught
     assert "Vanmechelen, T. (2025)" in (tmp_path / "model" / "README.md").read_text()
     assert "Vanmechelen" in json.loads((tmp_path / "model" / "mine.json").read_text())["method"]
     with pytest.raises(BrokenRun, match="has no finished epoch of a training"):
         package(tmp_path / "nothing", None, about, tmp_path / "model")
+    torch.save({**state, "mask_prompt": 7}, run / "best.pt")
+    with pytest.raises(BrokenRun, match=r"best\.pt is damaged: mask_prompt should hold"):
+        package(run, None, about, tmp_path / "model")
 
 
 @pytest.mark.parametrize("command", ["", "export", "export tiles", "train", "evaluate", "package", "whole", "embedded"])

@@ -182,8 +182,11 @@ def test_where_clicks_are_learned_every_batch_has_a_box_alone_to_correct(dataset
 
 
 def test_clicks_are_learned_in_the_windows_of_loose_boxes(dataset: Dataset, run: Run, tmp_path: Path) -> None:
-    recipe = replace(QUICK, epochs=1, prompt_types=("box",), rounds=1, single=0.5, loosened=1.0)
+    recipe = replace(QUICK, epochs=1, prompt_types=("box",), rounds=1, single=0.5, loosened=1.0, fall=1.0)
     clicked = tuned(dataset, tmp_path, recipe)
+    assert torch.load(tmp_path / "last.pt", weights_only=True)["mask_prompt"]["learned"] is None  # nobody taught masks
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    assert 0 < state["optimizer"]["param_groups"][0]["lr"] < recipe.learning_rate
     assert np.isfinite(clicked.progress.curve[-1]["loss"])
     assert clicked.progress.curve[0]["iou"] != run.progress.curve[0]["iou"]  # validation sees them, too
 

@@ -8,8 +8,8 @@ from typing import get_args
 import pytest
 import torch
 
-from training.finetune.losses import LOSSES, bce_iou, best_of_proposals, cross_entropy, dice, focal, iou, sam, weighed
-from training.finetune.recipe import Recipe
+from training.finetune.losses import LOSSES, bce_iou, cross_entropy, dice, focal, iou, sam, weighed
+from training.finetune.recipe import Proposal, Recipe
 from training.models.promptable import ScoreError
 
 # one object, one proposal, four pixels: probabilities 0.5, 0.5, 0.8, 0.2
@@ -49,7 +49,7 @@ def test_the_two_losses() -> None:
 def test_the_best_proposal_learns_and_all_estimates_do() -> None:
     logits = torch.stack([LOGITS[0, 0], -LOGITS[0, 0], torch.full((2, 2), -2.0)])[None].requires_grad_()
     scores = torch.tensor([[0.5, 0.5, 0.5]], requires_grad=True)
-    loss = best_of_proposals(bce_iou, logits, scores, TRUTH)
+    loss = weighed(Recipe(), logits, scores, TRUTH)
     # IoU of the three: 1/2, 0 (only the last pixel found), 0; so the errors of the estimates are 0, 0.5, 0.5
     by_hand = cross_entropy(LOGITS, TRUTH).item() + 0.05 * (0.5 + 0.5) / 3
     assert loss.item() == pytest.approx(by_hand)
@@ -59,6 +59,16 @@ def test_the_best_proposal_learns_and_all_estimates_do() -> None:
     assert logits.grad[0, 0].abs().sum() > 0
     assert logits.grad[0, 1:].abs().sum() == 0
     assert (scores.grad[0, 1:].abs() > 0).all()
+
+
+@pytest.mark.parametrize("proposal", ["least loss", "best score"])
+def test_where_prompts_leave_nothing_open_all_proposals_count(proposal: Proposal) -> None:
+    logits = torch.stack([LOGITS[0, 0], -LOGITS[0, 0], torch.full((2, 2), -2.0)])[None]
+    scores, recipe = torch.tensor([[0.6, 0.5, 0.5]]), Recipe(proposal=proposal)
+    one = weighed(recipe, logits, scores, TRUTH).item()
+    mean = bce_iou(logits, scores, TRUTH.expand_as(logits)).mean().item()
+    assert weighed(recipe, logits, scores, TRUTH, alike=0.5).item() == pytest.approx((one + mean) / 2)
+    assert weighed(recipe, logits, scores, TRUTH, alike=1.0).item() == pytest.approx(mean)
 
 
 @pytest.mark.parametrize("estimates", [True, False])

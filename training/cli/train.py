@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SINGLE = 0.5
 """Weight of the single-mask token in interactive training."""
+FALL = 0.5
+"""Share of an interactive training, at its end, in which the learning rate falls."""
 
 
 class Tuned(StrEnum):
@@ -159,7 +161,7 @@ def train(
         patience=preset.patience if patience is None else patience, lora_rank=lora_rank, seed=seed,
         datasets=tuple(name.strip() for name in datasets.split(",")) if datasets else (),
         augment=augment, accumulate=accumulate, minutes=minutes,
-        rounds=rounds if interactive else 0, single=SINGLE if interactive else 0.0,
+        rounds=rounds if interactive else 0, single=SINGLE if interactive else 0.0, fall=FALL if interactive else 0.0,
     )  # fmt: skip
     typer.echo(told(run_training(data, out, start, chosen, where), out))
 

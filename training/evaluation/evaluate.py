@@ -12,20 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from app.geometry.masks import BoolMask, clean_mask
-from training import prompts
+from app.geometry.masks import clean_mask
 from training.dataset import Dataset, Item
 from training.errors import telling_of_full_disks
 from training.evaluation.baselines import BASELINES
 from training.evaluation.cascade_psp import Redraw
 from training.evaluation.methods import Found, Model, recirculated
 from training.evaluation.metrics import measured, overlap, size_retention
-from training.finetune.batches import item_rng
+from training.evaluation.seen import Seen, Sights
 from training.finetune.recipe import MOST_POINTS, PROMPT_TYPES, recipe_of, thesis_combinations
-from training.prompts import Given, Recipe
+from training.prompts import BoxKind, Given, Recipe
 from training.terminal import bar_of
 
 ROWS = "rows.jsonl"
@@ -72,7 +70,7 @@ ALL_RECIPES = (*LOOSE_RECIPES, *BOX_RECIPES, *POINT_RECIPES, *MASK_RECIPES, *SHI
 COMPARED = (LOOSE_RECIPES[0], LOOSE_RECIPES[2], LOOSE_RECIPES[3], BOX_RECIPES[0], BOX_RECIPES[1], MASK_RECIPES[-1],
             *TYPE_RECIPES)  # fmt: skip
 """What the other models are asked."""
-BOXES = {"exact box": "exact", "box": "jittered", "loosened box": "loosened"}
+BOXES: dict[str, BoxKind] = {"exact box": "exact", "box": "jittered", "loosened box": "loosened"}
 RECIRCULATED = ("box", "all")
 POSTPROCESSED = ("box", TYPES)
 """Whose masks are also redrawn with CascadePSP, where that is asked for."""
@@ -136,9 +134,10 @@ def evaluate(dataset: Dataset, items: Sequence[Item], asked: Asked, folder: Path
         columns = (TextColumn("Evaluating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with bar_of(*columns) as bar:
             task = bar.add_task("", total=len(items), completed=len(done))
+            sights = Sights(dataset, asked.seed)
             for item in items:
                 if item.id not in done:
-                    done[item.id] = list(_rows_of(dataset, item, asked))
+                    done[item.id] = list(_rows_of(sights, item, asked))
                     lines = [[row.method, row.prompt, row.cleaned, row.values] for row in done[item.id]]
                     stream.write(json.dumps({"item": item.id, "rows": lines}) + "\n")
                     stream.flush()
@@ -147,7 +146,7 @@ def evaluate(dataset: Dataset, items: Sequence[Item], asked: Asked, folder: Path
 
 
 def _key(dataset: Dataset, items: Sequence[Item], asked: Asked) -> str:
-    names = [recipe.name for recipe in ALL_RECIPES]
+    names = [*(recipe.name for recipe in ALL_RECIPES), "windows follow loosened boxes"]
     models = [(model.name, digest) for model, digest in zip(asked.models, asked.digests, strict=True)]
     also = [asked.redraw.sha256] if asked.redraw else []
     text = json.dumps([dataset.sha256, [item.id for item in items], models, asked.seed, names, *also])
@@ -172,60 +171,57 @@ def _done(file: Path, key: str) -> dict[str, list[Row]]:
     return found
 
 
-def _rows_of(dataset: Dataset, item: Item, asked: Asked) -> Iterator[Row]:
-    image, truth = dataset.image(item), dataset.mask(item)
+def _rows_of(sights: Sights, item: Item, asked: Asked) -> Iterator[Row]:
+    tight, loose = sights.tight(item), sights.loose(item)
+
+    def seen(recipe: Recipe) -> Seen:
+        return loose if recipe.box == "loosened" else tight
 
     def given(recipe: Recipe) -> Given:
-        return prompts.draw(item_rng(asked.seed, item, 1), recipe, truth, item.box)  # the same numbers for every recipe
+        return seen(recipe).given(recipe, asked.seed, 1)
 
     for number, model in enumerate(asked.models):
-        embeddings, encoding_s = model.encode(image)
+        of_tight, of_loose = model.encode(tight.image), model.encode(loose.image)
 
-        def judged(prompt: str, found: Found, name: str = model.name, encoding_s: float = encoding_s) -> Iterator[Row]:
+        def judged(prompt: str, found: Found, where: Seen, name: str, encoding_s: float) -> Iterator[Row]:
             times = {"score": found.score, "seconds": encoding_s + found.seconds}
             cleaned = clean_mask(found.mask)
             for mask, clean in ((found.mask, False), (cleaned, True)):
                 kept = {"size_retention": size_retention(mask, found.mask)}
-                yield Row(item.id, name, prompt, clean, {**measured(mask, truth), **kept, **times})
+                yield Row(item.id, name, prompt, clean, {**measured(mask, where.truth), **kept, **times})
 
         for recipe in ALL_RECIPES if number == 0 else COMPARED:
-            prompt = given(recipe)
+            where, prompt = seen(recipe), given(recipe)
+            embeddings, encoding_s = of_loose if where is loose else of_tight
             first = model.decode(embeddings, prompt)
-            yield from judged(recipe.name, first)
+            yield from judged(recipe.name, first, where, model.name, encoding_s)
             if number == 0 and recipe.name in RECIRCULATED:
                 again = model.decode(embeddings, recirculated(prompt, first))
-                yield from judged(f"{recipe.name}, recirculated", again)
+                yield from judged(f"{recipe.name}, recirculated", again, where, model.name, encoding_s)
             if number == 0 and asked.redraw and recipe.name in POSTPROCESSED:
-                yield _redrawn(item, model.name, recipe.name, first, asked.redraw, image, truth, encoding_s)
+                yield _redrawn(where, model.name, recipe.name, first, asked.redraw, encoding_s)
         if number == 0:
-            yield from judged(AUTOMATIC, model.automatic(embeddings))
+            embeddings, encoding_s = of_tight
+            yield from judged(AUTOMATIC, model.automatic(embeddings), tight, model.name, encoding_s)
     for prompt_name, kind in BOXES.items():
-        box = given(Recipe(prompt_name, box=kind)).box  # type: ignore[arg-type]
+        drawn = Recipe(prompt_name, box=kind)
+        box = given(drawn).box
         assert box is not None  # noqa: S101  the recipe has one
         for name, baseline in BASELINES.items():
-            yield Row(item.id, name, prompt_name, True, measured(baseline(image, box), truth))
-    for kind in ("loose", "scribble", "morphology"):
-        shown = given(Recipe(kind, mask=kind)).mask  # type: ignore[arg-type]
+            yield Row(item.id, name, prompt_name, True, measured(baseline(seen(drawn).image, box), seen(drawn).truth))
+    for kind_of_mask in ("loose", "scribble", "morphology"):
+        shown = given(Recipe(kind_of_mask, mask=kind_of_mask)).mask  # type: ignore[arg-type]
         assert shown is not None  # noqa: S101
-        yield Row(item.id, "the mask prompt itself", f"{kind} mask", True, dict(overlap(shown, truth)))
+        yield Row(item.id, "the mask prompt itself", f"{kind_of_mask} mask", True, dict(overlap(shown, tight.truth)))
 
 
-def _redrawn(
-    item: Item,
-    method: str,
-    prompt: str,
-    first: Found,
-    redraw: Redraw,
-    image: npt.NDArray[np.uint8],
-    truth: BoolMask,
-    encoding_s: float,
-) -> Row:
+def _redrawn(where: Seen, method: str, prompt: str, first: Found, redraw: Redraw, encoding_s: float) -> Row:
     """Measure a mask after CascadePSP, whose time counts."""
     started = time.perf_counter()
-    mask = redraw(image, first.mask)
+    mask = redraw(where.image, first.mask)
     seconds = encoding_s + first.seconds + time.perf_counter() - started
     kept = {"size_retention": size_retention(mask, first.mask), "score": first.score, "seconds": seconds}
-    return Row(item.id, method, redrawn(prompt), True, {**measured(mask, truth), **kept})
+    return Row(where.stored.id, method, redrawn(prompt), True, {**measured(mask, where.truth), **kept})
 
 
 def summed_up(values: Sequence[float]) -> dict[str, float | int]:

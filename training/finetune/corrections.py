@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from training.clicks import FAR_OFF, click_on_error, redrawn, with_click
-from training.finetune.losses import every_proposal, weighed
+from training.finetune.losses import weighed
 from training.finetune.recipe import Recipe
 from training.models import Embeddings, Promptable, PromptBatch, chosen
 
@@ -51,7 +51,8 @@ def corrected_loss(
         kept, _ = chosen(logits.detach(), scores.detach())
         places, labels = click_on_error(kept, truth, side, rng)
         prompts = with_click(prompts, places, labels, rng, recipe.box_kept)
-        given = kept.sigmoid().unsqueeze(1) if rng.random() < _MASK_GIVEN else prompts.masks
+        back = rng.random() < _MASK_GIVEN and recipe.teaches_masks
+        given = kept.sigmoid().unsqueeze(1) if back else prompts.masks
         logits, scores = model.decode(embeddings, replace(prompts, masks=given))
         losses.append(_loss(model, recipe, logits, scores, truth, clicked=True))
     return torch.stack(losses).mean()
@@ -62,9 +63,8 @@ def _loss(
 ) -> Tensor:
     """Weigh the answers; a click leaves nothing open, so that after one every proposal has to follow it."""
     logits, scores = logits.float(), scores.float()
-    loss = weighed(recipe, logits[:, 1:], scores[:, 1:], truth, model.score_error)
-    if clicked:
-        loss = 0.5 * (loss + every_proposal(recipe, logits[:, 1:], scores[:, 1:], truth, model.score_error))
+    alike = 0.5 if clicked else 0.0
+    loss = weighed(recipe, logits[:, 1:], scores[:, 1:], truth, model.score_error, alike=alike)
     if recipe.single:
         loss = loss + recipe.single * weighed(recipe, logits[:, :1], scores[:, :1], truth, model.score_error)
     return loss

@@ -106,8 +106,9 @@ LOSSES: dict[str, Loss] = {
 
 
 def weighed(
-    recipe: Recipe, logits: Tensor, scores: Tensor, truth: Tensor, score_error: ScoreError = "absolute"
-) -> Tensor:
+    recipe: Recipe, logits: Tensor, scores: Tensor, truth: Tensor, score_error: ScoreError = "absolute", *,
+    alike: float = 0.0,
+) -> Tensor:  # fmt: skip
     """Weigh a batch as a recipe says.
 
     Parameters
@@ -120,53 +121,43 @@ def weighed(
         0 to 1; the proposals are enlarged to it.
     score_error : str
         How the model's own training weighs the error of the predicted IoU; so do ``sam`` and the estimates.
+    alike : float
+        How much the mean of all proposals counts beside the one that learns, 0 to 1: where prompts leave nothing open.
 
     Returns
     -------
     scalar
+        The proposal of least loss, or that of the best score, and the estimates of all, because the service trusts
+        them.
     """
     loss = _loss_of(recipe, score_error)
-    weight = IOU_WEIGHT if recipe.estimates else 0.0
-    if recipe.proposal == "least loss":
-        return best_of_proposals(loss, logits, scores, truth, weight, score_error)
-    best = scores.argmax(1, keepdim=True)
-    rows = torch.arange(len(logits), device=logits.device)[:, None]
-    enlarged = _enlarged(logits[rows, best], truth)
-    weights = loss(enlarged, scores.gather(1, best), truth).mean()
-    return weights + weight * _of_estimates(logits, scores, truth, score_error) if weight else weights
+    best = None if recipe.proposal == "least loss" else scores.argmax(1, keepdim=True)
+    if best is not None and not alike:  # the others need not be weighed
+        rows = torch.arange(len(logits), device=logits.device)[:, None]
+        each = loss(_enlarged(logits[rows, best], truth), scores.gather(1, best), truth)
+        return each.mean() + _of_estimates(recipe, logits, scores, truth, score_error)
+    logits = _enlarged(logits, truth)
+    each = loss(logits, scores, truth.expand_as(logits))
+    one = each.gather(1, each.argmin(1, keepdim=True) if best is None else best).mean()
+    one = one + _of_estimates(recipe, logits, scores, truth, score_error)
+    return one + alike * (each.mean() - one) if alike else one
 
 
 def _loss_of(recipe: Recipe, score_error: ScoreError) -> Loss:
     return sam1 if (recipe.loss, score_error) == ("sam", "squared") else LOSSES[recipe.loss]
 
 
-def every_proposal(
-    recipe: Recipe, logits: Tensor, scores: Tensor, truth: Tensor, score_error: ScoreError = "absolute"
-) -> Tensor:
-    """Weigh all proposals alike, as where the prompts leave nothing open; parameters are those of `weighed`."""
+def _of_estimates(
+    recipe: Recipe, logits: Tensor, scores: Tensor, truth: Tensor, score_error: ScoreError
+) -> Tensor | float:
+    if not recipe.estimates:
+        return 0.0
     logits = _enlarged(logits, truth)
-    return _loss_of(recipe, score_error)(logits, scores, truth.expand(-1, logits.shape[1], -1, -1)).mean()
-
-
-def best_of_proposals(
-    loss: Loss, logits: Tensor, scores: Tensor, truth: Tensor, weight: float = IOU_WEIGHT,
-    score_error: ScoreError = "absolute",
-) -> Tensor:  # fmt: skip
-    """Weigh a batch: the mask of least loss, and the estimates of all, because the service trusts them.
-
-    Parameters and result are those of `weighed`; `weight` is that of the estimates.
-    """
-    logits = _enlarged(logits, truth)
-    each = loss(logits, scores, truth.expand(-1, logits.shape[1], -1, -1))
-    least = each.gather(1, each.argmin(1, keepdim=True)).mean()
-    return least + weight * _of_estimates(logits, scores, truth, score_error) if weight else least
-
-
-def _of_estimates(logits: Tensor, scores: Tensor, truth: Tensor, score_error: ScoreError) -> Tensor:
-    logits = _enlarged(logits, truth)
-    error = (scores - iou(logits, truth.expand(-1, logits.shape[1], -1, -1))).abs()
-    return (error**2 if score_error == "squared" else error).mean()
+    error = (scores - iou(logits, truth.expand_as(logits))).abs()
+    return IOU_WEIGHT * (error**2 if score_error == "squared" else error).mean()
 
 
 def _enlarged(logits: Tensor, truth: Tensor) -> Tensor:
+    if logits.shape[-2:] == truth.shape[-2:]:
+        return logits
     return interpolate(logits, truth.shape[-2:], mode="bilinear", align_corners=False)

@@ -76,6 +76,13 @@ class Recipe:
     """After which the training ends; 0: never."""
     single: float = 0.0
     """Weight of the single-mask token's loss beside that of the proposals."""
+    fall: float = 0.0
+    """Share of the run, at its end, in which the learning rate falls."""
+
+    @property
+    def teaches_masks(self) -> bool:
+        """Whether mask prompts are learned: those that people draw, and the model's own that a round gives back."""
+        return "mask" in self.prompt_types
 
 
 PRESETS = {

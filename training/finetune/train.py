@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from app.geometry.masks import BoolMask
 from training import prompts
+from training.clicks import click_on_error, with_click
 from training.dataset import Dataset, Item
 from training.errors import BrokenDataset
 from training.finetune.batches import Batch, Batches, item_rng, truth_of
@@ -22,7 +24,7 @@ from training.finetune.windows import Windows
 from training.loop import Loop, Pace
 from training.loop.curves import Curves
 from training.mask_prompts import of_values
-from training.models import Promptable, chosen, gathered
+from training.models import Promptable, PromptBatch, chosen, gathered
 from training.start import Machine
 from training.views import UPRIGHT, view_of
 
@@ -30,6 +32,7 @@ VALIDATION = (
     prompts.Recipe("box", box="jittered"),
     prompts.Recipe("box, 1 point (+)", box="jittered", positive=1),
 )
+"""Where corrections are learned, a click on the model's own error takes the point's place."""
 _MOST_VALIDATED = 400
 
 
@@ -73,7 +76,8 @@ def fine_tune(
     dataset.check_files([*items, *held_out])
     torch.manual_seed(recipe.seed)
     model.network.to(machine.device)
-    model.mask_prompts = of_values(recipe.mask_values)
+    if recipe.teaches_masks:
+        model.mask_prompts = of_values(recipe.mask_values)
     windows = Windows(model, recipe, dataset, origin, embeddings or folder / "embeddings", machine.device)
     model.freeze(recipe.tune, recipe.lora_rank)
     model.network.to(machine.device)  # what was added by that
@@ -85,6 +89,7 @@ def fine_tune(
         minutes=recipe.minutes,
         patience=recipe.patience,
         accumulate=recipe.accumulate,
+        fall=recipe.fall,
         best_by=recipe.best_by,
     )
     Loop(task, pace, run.state, machine, Curves(folder)).run()
@@ -192,7 +197,7 @@ class FineTuning:
 
     @torch.inference_mode()
     def _validated_iou(self) -> dict[str, float]:
-        """Give the mean IoU of the chosen masks; prompts are the same each time.
+        """Give the mean IoU of the chosen masks; prompts are the same each time, but for clicks on the model's errors.
 
         Returns
         -------
@@ -205,14 +210,25 @@ class FineTuning:
             some = self._held_out[start : start + self._recipe.batch]
             masks = [self._dataset.mask(item) for item in some]
             truth, embeddings = truth_of(masks).to(self._device), self.model.prepare(self._windows.of(some))
-            for turn, recipe in enumerate(VALIDATION):
-                given = [
-                    prompts.draw(item_rng(turn, item, 0), recipe, mask, item.box)
-                    for item, mask in zip(some, masks, strict=True)
-                ]
-                batch = gathered(given, self._side).to(self._device)
-                kept, _ = chosen(*self.model.decode(embeddings, batch))
-                for item, value in zip(some, iou_of_masks(kept, truth).tolist(), strict=True):
+            first = self._asked(some, masks, 0)
+            kept, _ = chosen(*self.model.decode(embeddings, first))
+            second = self._clicked(first, kept, truth) if self._recipe.rounds else self._asked(some, masks, 1)
+            again, _ = chosen(*self.model.decode(embeddings, second))
+            for answer in (kept, again):
+                for item, value in zip(some, iou_of_masks(answer, truth).tolist(), strict=True):
                     found.setdefault(item.dataset, []).append(value)
         means = {f"iou of {name}": float(np.mean(values)) for name, values in sorted(found.items())}
         return {"iou": float(np.mean(list(means.values()))), **means}
+
+    def _asked(self, items: list[Item], masks: list[BoolMask], turn: int) -> PromptBatch:
+        given = [
+            prompts.draw(item_rng(turn, item, 0), VALIDATION[turn], mask, item.box)
+            for item, mask in zip(items, masks, strict=True)
+        ]
+        return gathered(given, self._side).to(self._device)
+
+    def _clicked(self, asked: PromptBatch, answer: Tensor, truth: Tensor) -> PromptBatch:
+        """Correct answers as people do: a click in the middle of the largest error, beside the box."""
+        rng = np.random.default_rng(self._recipe.seed)
+        places, labels = click_on_error(answer, truth, self._side, rng, middle=1.0)
+        return with_click(asked, places, labels, rng, box_kept=1.0)
