@@ -1,4 +1,4 @@
-"""Ctrl-C, as a person gives it: one sentence, exit code 130, and the same command goes on."""
+"""Ctrl-C, or the SIGTERM of a shutdown: one sentence, exit code 130, and the same command goes on."""
 
 from __future__ import annotations
 
@@ -37,12 +37,13 @@ def wait_for(done: object, process: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.long
-def test_a_training_is_stopped_and_goes_on(dataset: Dataset, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_training_is_stopped_and_goes_on(dataset: Dataset, tmp_path: Path, number: signal.Signals) -> None:
     run = tmp_path / "run"
     arguments = ("train", "--data", str(dataset.folder), "--out", str(run), "--checkpoint", "embedded", "--batch", "2")
     process = started(*arguments, "--epochs", "50")
     wait_for((run / STATE).exists, process)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
     assert "Stopped. What is finished is kept: the same command resumes from here." in errors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import typer
@@ -54,5 +55,6 @@ app.command("embedded")(embedded.embedded)
 
 
 def run() -> None:
-    """Run the command that the process' arguments name."""
+    """Run the command that the process' arguments name; a SIGTERM, as at a shutdown, stops it as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     app(prog_name="python -m training")

@@ -50,7 +50,7 @@ def train(
     begin_with : str, optional
         A checkpoint to go on from, as `training.models.open_model` takes it; else random weights.
     profile : bool
-        Say at the end where a step's time went; the device cannot run ahead meanwhile.
+        Say at the end, or when it is stopped, where a step's time went; the device cannot run ahead meanwhile.
 
     Returns
     -------
@@ -83,8 +83,8 @@ def train(
             Loop(task, _pace(recipe), state, where, Curves(folder), watch).run()
         finally:
             kept()
-    if profile:
-        print(watch.told(state.progress.steps))
+            if profile:
+                print(watch.told(), flush=True)
     return folder / MODEL
 
 

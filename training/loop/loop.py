@@ -155,6 +155,7 @@ class Loop:
         """Note a step that is over; only whole steps count, so a run that is stopped within one repeats it."""
         progress = self._state.progress
         progress.steps, progress.batch = progress.steps + 1, progress.batch + batches
+        self._watch.steps += 1
         progress.spent_s = time.monotonic() - self._began
         if len(self._unread) >= _READ_EVERY or progress.steps < _READ_EVERY:
             self._read_losses()

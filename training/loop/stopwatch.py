@@ -21,6 +21,8 @@ class Stopwatch:
     def __init__(self, device: torch.device | None = None) -> None:
         self._device = device
         self.seconds: dict[str, float] = {}
+        self.steps = 0
+        """That this process has done; a run that goes on has earlier ones."""
         self._inner: list[float] = []
         """Of the parts that are open, the seconds of parts within them."""
 
@@ -43,10 +45,10 @@ class Stopwatch:
             torch.cuda.synchronize(self._device)
         return time.monotonic()
 
-    def told(self, steps: int) -> str:
-        """Say how long each part took, in all and per step."""
+    def told(self) -> str:
+        """Say how long each part took per step, and which share of the time."""
         whole = sum(self.seconds.values()) or 1.0
         lines = [f"{'part':<22}{'ms a step':>10}{'share':>8}"]
         for name, spent in sorted(self.seconds.items(), key=lambda each: -each[1]):
-            lines.append(f"{name:<22}{1000 * spent / max(steps, 1):>10.1f}{spent / whole:>8.0%}")
+            lines.append(f"{name:<22}{1000 * spent / max(self.steps, 1):>10.1f}{spent / whole:>8.0%}")
         return "\n".join(lines)
