@@ -156,8 +156,8 @@ def test_a_stopwatch_tells_where_the_time_goes(tmp_path: Path) -> None:
     watch, state = Stopwatch(torch.device("cpu")), State(tmp_path)
     Loop(Line(), pace(epochs=1), state, CPU, Curves(tmp_path), watch).run()
     assert set(watch.seconds) == {"wait for a batch", "loss", "gradients", "optimizer", "validation"}
-    assert watch.steps == state.progress.steps == 4
+    assert watch.steps == state.progress.steps == BATCHES
     assert "ms a step" in watch.told()
     again = Stopwatch(torch.device("cpu"))
     Loop(Line(), pace(epochs=2), State(tmp_path), CPU, Curves(tmp_path), again).run()
-    assert again.steps == 4  # those before it went on are not its own
+    assert again.steps == BATCHES  # those before it went on are not its own

@@ -210,7 +210,7 @@ def _rows_of(sights: Sights, item: Item, asked: Asked) -> Iterator[Row]:
         for name, baseline in BASELINES.items():
             yield Row(item.id, name, prompt_name, True, measured(baseline(seen(drawn).image, box), seen(drawn).truth))
     for kind_of_mask in ("loose", "scribble", "morphology"):
-        shown = given(Recipe(kind_of_mask, mask=kind_of_mask)).mask  # type: ignore[arg-type]
+        shown = given(Recipe(kind_of_mask, mask=kind_of_mask)).mask
         assert shown is not None  # noqa: S101
         yield Row(item.id, "the mask prompt itself", f"{kind_of_mask} mask", True, dict(overlap(shown, tight.truth)))
 
