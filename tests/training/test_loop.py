@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
+from unittest.mock import Mock, patch
 
 import numpy as np
 import pytest
@@ -112,6 +113,20 @@ def test_stopped_within_an_accumulated_step_and_resumed_is_the_same_run(tmp_path
     assert state.progress.steps == 6
     for ours, theirs in zip(resumed.network.parameters(), through.network.parameters(), strict=True):
         assert torch.allclose(ours, theirs, atol=1e-6)
+
+
+@pytest.mark.parametrize("minutes", [0.0, 1e-9])
+def test_stopped_within_a_validation_it_measures_that_epoch_when_it_goes_on(tmp_path: Path, minutes: float) -> None:
+    task, state, bounds = Line(), State(tmp_path), pace(epochs=1, minutes=minutes)
+    stopped = Mock(side_effect=[task.validate(), KeyboardInterrupt])
+    with patch.object(task, "validate", stopped), pytest.raises(KeyboardInterrupt):
+        Loop(task, bounds, state, CPU, Curves(tmp_path)).run()
+    assert state.progress.epoch == 0
+    again = State(tmp_path)
+    Loop(Line(), bounds, again, CPU, Curves(tmp_path)).run()
+    assert [point["epoch"] for point in again.progress.curve] == [0, 1]
+    assert np.isfinite(again.progress.curve[1]["loss"])
+    assert again.progress.best_epoch == 1
 
 
 def test_accumulated_gradients_are_those_of_one_large_batch(tmp_path: Path) -> None:

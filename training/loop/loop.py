@@ -94,14 +94,13 @@ class Loop:
         self._began = time.monotonic() - self._state.progress.spent_s
         with self._machine.attention():
             if not resumed:
-                self._close_epoch({"epoch": 0})
+                self._close_epoch(0, {})
             try:
                 while not self._is_over():
                     self._epoch()
                     progress = self._state.progress
                     learned = {"loss": float(np.mean(progress.losses))} if progress.losses else {}
-                    progress.epoch, progress.batch, progress.losses = progress.epoch + 1, 0, []
-                    self._close_epoch({"epoch": progress.epoch, **learned})
+                    self._close_epoch(progress.epoch + 1, learned)
             except KeyboardInterrupt:
                 self._save()
                 raise
@@ -109,7 +108,7 @@ class Loop:
     def _is_over(self) -> bool:
         progress, pace = self._state.progress, self._pace
         stale = 0 < pace.patience <= progress.epoch - progress.best_epoch
-        late = progress.steps > 0 and pace.is_late(progress.spent_s)
+        late = progress.steps > 0 and pace.is_late(progress.spent_s) and not progress.batch  # else it was not measured
         return stale or late or progress.epoch >= pace.epochs
 
     def _epoch(self) -> None:
@@ -177,13 +176,14 @@ class Loop:
         progress = self._state.progress
         bar.update(row, completed=progress.batch, told=f"loss {np.mean(progress.losses[-20:]):.4f}")
 
-    def _close_epoch(self, point: dict[str, float]) -> None:
-        """Validate, note how it went, and keep what it gave."""
+    def _close_epoch(self, epoch: int, learned: dict[str, float]) -> None:
+        """Validate, note how it went, and keep what it gave; stopped within the validation, it is not over yet."""
         progress = self._state.progress
         with self._machine.autocast(), self._watch.part("validation"):
-            point |= self._task.validate()
+            measured = self._task.validate()
+        progress.epoch, progress.batch, progress.losses = epoch, 0, []
         progress.spent_s = time.monotonic() - self._began
-        point["minutes"] = round(progress.spent_s / 60, 2)
+        point = {"epoch": epoch, **learned, **measured, "minutes": round(progress.spent_s / 60, 2)}
         progress.curve.append(point)
         worth = self._pace.worth(point)
         best = worth > progress.best_worth
