@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,10 @@ def test_each_target_installs_what_is_still_missing(tmp_path: Path) -> None:
     assert installed_by("demo") == ["demo,tissue"]
     assert installed_by("demo") == []
     assert installed_by("install") == ["everything"]
+    assert installed_by("demo") == []
+    for age_s, files in ((20, ("pyproject.toml", "constraints.txt", "scripts/install.sh")), (10, (".venv/.ready*",))):
+        for file in (each for pattern in files for each in tmp_path.glob(pattern)):
+            os.utime(file, (time.time() - age_s,) * 2)  # what is touched in one tick of the clock is of one age
     assert installed_by("demo") == []
     (tmp_path / "pyproject.toml").touch()
     assert installed_by("demo") == ["demo,tissue"]
