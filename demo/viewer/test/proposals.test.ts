@@ -9,6 +9,8 @@ import { isSameObject, overlap } from '../src/proposals-overlap';
 import { BINS, ProposalSet, shareOf } from '../src/proposals-set';
 import { valuesOf } from '../src/proposals-stream';
 import { type Progress, type Proposal, propose } from '../src/proposals-wire';
+import type { Similar } from '../src/similar';
+import { searchText } from '../src/similar-words';
 
 const square = (x: number, side = 10): Polygon => fromExtent([x, 0, x + side, side]);
 const proposal = (key: number, more: Partial<Proposal> = {}): Proposal => ({
@@ -182,6 +184,16 @@ describe('the proposals of a search', () => {
     expect(some.histogram).toHaveLength(BINS);
     expect(some.histogram.reduce((sum, each) => sum + each, 0)).toBe(3);
     expect([shareOf(0.5, 0.5), shareOf(1, 0.5), shareOf(1, 1)]).toEqual([0, 1, 1]);
+  });
+});
+
+describe('a search that ran out of time', () => {
+  const text = (ended: object): string => searchText({ set: new ProposalSet(), progress: { tile: 0, tiles: 0 }, ended } as unknown as Similar);
+
+  it('says how much of the region it has seen, if the service does', () => {
+    const stopped = 'deadline';
+    expect(text({ stopped, searched: 300, left: 1200 })).toContain('The time was up after 300 of 1,500 parts: choose');
+    expect(text({ stopped, searched: 300, left: 0 })).toContain('The time was up: choose');
   });
 });
 
