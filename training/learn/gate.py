@@ -11,8 +11,7 @@ import torch
 
 from training import prompts
 from training.dataset import Dataset, Item
-from training.evaluation.seen import Sights
-from training.finetune.batches import truth_of
+from training.finetune.batches import item_rng, truth_of
 from training.finetune.losses import iou_of_masks
 from training.models import Promptable, chosen, gathered
 from training.start import Machine
@@ -24,7 +23,6 @@ BETTER = 0.005
 SURE = 2.0
 PROMPTS = (prompts.Recipe("exact box", box="exact"), prompts.Recipe("loosened box", box="loosened"))
 _BATCH = 8
-_SEED = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +101,24 @@ def judged(
 
 @torch.inference_mode()
 def _ious(dataset: Dataset, items: list[Item], model: Promptable, machine: Machine) -> npt.NDArray[np.float64]:
-    """Measure the IoU of every object with each of `PROMPTS`, in the window that follows its box, (n, prompts)."""
+    """Measure the IoU of every object with each of `PROMPTS`, (n, prompts)."""
     model.network.to(machine.device).eval()
-    sights, found = Sights(dataset, _SEED), np.empty((len(items), len(PROMPTS)))
+    found: list[list[list[float]]] = []
     for start in range(0, len(items), _BATCH):
-        some = slice(start, start + _BATCH)
-        for turn, recipe in enumerate(PROMPTS):
-            seen = [sights.of(item, recipe) for item in items[some]]
-            images = torch.from_numpy(np.stack([each.image for each in seen])).permute(0, 3, 1, 2)
-            truth = truth_of([each.truth for each in seen]).to(machine.device)
-            batch = gathered([each.given(recipe, _SEED, 0) for each in seen], model.side).to(machine.device)
-            with machine.autocast():
-                embeddings = model.prepare(model.encode(images.to(machine.device)))
+        some = items[start : start + _BATCH]
+        masks = [dataset.mask(item) for item in some]
+        images = torch.from_numpy(np.stack([dataset.image(item) for item in some])).permute(0, 3, 1, 2)
+        truth = truth_of(masks).to(machine.device)
+        with machine.autocast():
+            embeddings = model.prepare(model.encode(images.to(machine.device)))
+            kinds = []
+            for turn, recipe in enumerate(PROMPTS):
+                given = [
+                    prompts.draw(item_rng(turn, item, 0), recipe, mask, item.box)
+                    for item, mask in zip(some, masks, strict=True)
+                ]
+                batch = gathered(given, model.side).to(machine.device)
                 kept, _ = chosen(*model.decode(embeddings, batch))
-            found[some, turn] = iou_of_masks(kept, truth).tolist()
-    return found
+                kinds.append(iou_of_masks(kept, truth).tolist())
+        found.append(kinds)
+    return np.concatenate([np.array(kinds).T for kinds in found])
