@@ -26,6 +26,8 @@ SMALLEST_COMPONENT = 0.1
 """Share of the largest component's area."""
 SPUR_SHARE = 0.15
 """What is narrower than this share of the object is a spur; source: decision 0061."""
+_STEP, _DEEP = 2, 16
+"""An object this deep, in steps, is thick enough to be measured on every second pixel: a quarter of the work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,16 +176,20 @@ def without_spurs(mask: BoolMask, shown: npt.NDArray[np.float64] | None = None) 
     (h, w) bool
         Empty only if `mask` is.
     """
-    place = around(mask, 1)
+    place = tuple(slice(part.start - part.start % _STEP, part.stop) for part in around(mask, _STEP))
     found = mask[place]
     if found.all() or not found.any():
         return mask.astype(np.bool_)
-    depth = _distances(found)
+    step, depth = _STEP, _distances(found[::_STEP, ::_STEP])
+    if depth.max() < _DEEP:
+        step, depth = 1, _distances(found)
     radius = SPUR_SHARE * float(depth.max())
     core = depth > radius
-    near = around(core, math.ceil(radius))  # farther away nothing is kept
-    kept = np.zeros(found.shape, np.bool_)
-    np.logical_and(_distances(~core[near]) <= radius, found[near], out=kept[near])
+    reach = radius + 0.75 * (step - 1)  # a step's pixels lie around the one that was looked at
+    near = around(core, math.ceil(reach))  # farther away nothing is kept
+    reached = np.zeros(core.shape, np.bool_)
+    reached[near] = _distances(~core[near]) <= reach
+    kept = found & reached.repeat(step, 0).repeat(step, 1)[: found.shape[0], : found.shape[1]]
     if shown is not None and len(shown):
         kept |= _pieces_at(found & ~kept, shown - (place[1].start, place[0].start))
     whole = np.zeros(mask.shape, np.bool_)
@@ -193,7 +199,8 @@ def without_spurs(mask: BoolMask, shown: npt.NDArray[np.float64] | None = None) 
 
 def _distances(mask: BoolMask) -> npt.NDArray[np.float32]:
     """Give each pixel's distance to the nearest one outside of the mask, about; 0 there."""
-    return np.asarray(cv2.distanceTransform(mask.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5), np.float32)
+    pixels = np.ascontiguousarray(mask).view(np.uint8)
+    return np.asarray(cv2.distanceTransform(pixels, cv2.DIST_L2, cv2.DIST_MASK_5), np.float32)
 
 
 def _pieces_at(mask: BoolMask, places: npt.NDArray[np.float64]) -> BoolMask:

@@ -29,7 +29,7 @@ def test_a_refine_under_way_is_finished_before_the_container_stops(stack: Stack)
     with ThreadPoolExecutor() as pool:
         answer = begin(stack, drawn, pool)
         until(lambda: stack.lab("pims", "GET", "under_way") == 1, "the window is being read")
-        run("podman", "stop", "-t", "75", stack.container("refine"))
+        stack.compose("stop", "refine")  # with the grace that our file gives
         assert answer.result().status_code == 200, answer.result().text
     assert stack.iou(drawn) > 0.8
     assert stack.inspect("refine")["State"]["ExitCode"] != 137

@@ -229,7 +229,7 @@ def test_parts_then_holes_are_left_out_where_there_are_too_many_for_the_detail()
     ring = np.minimum(field(60, 128, 50), -field(60, 128, 20))
     two = np.maximum(ring, field(190, 128, 40))
     wish = OutlineOptions(holes="keep", detail=12)
-    assert [len(part.interiors) for part in shapely.get_parts(outline_of(two, UNIT, WHOLE, wish))] == [1, 0]
+    assert sorted(len(part.interiors) for part in shapely.get_parts(outline_of(two, UNIT, WHOLE, wish))) == [0, 1]
     wish = OutlineOptions(holes="keep", detail=11)
     assert [len(part.interiors) for part in shapely.get_parts(outline_of(two, UNIT, WHOLE, wish))] == [0, 0]
     assert len(shapely.get_parts(outline_of(of_mask(squares()), UNIT, WHOLE, OutlineOptions(detail=48)))) == 12
