@@ -164,6 +164,8 @@ def _prepare_environment() -> None:
     if str(_ROOT) not in path:
         os.environ["PYTHONPATH"] = os.pathsep.join([str(_ROOT), *filter(None, path)])
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # As long as Serve itself waits for its proxy. After 5 s it would end one that had not started on a busy machine.
+    os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", "60")
     if "RAY_AUTH_TOKEN_PATH" not in os.environ:  # else Ray writes one into the home folder
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -40,3 +43,15 @@ def test_where_ray_does_not_start_serve_starts_none_to_end_itself(fake: Mock) ->
         pass
     assert (fake.init.call_count, fake.start_serve.call_count, fake.end_serve.call_count) == (3, 0, 0)
     assert not Path(fake.init.call_args.kwargs["_temp_dir"]).exists()
+
+
+TIMES = "from ray.serve._private import constants as c; print(c.PROXY_READY_CHECK_TIMEOUT_S, c.HTTP_PROXY_TIMEOUT)"
+
+
+def test_a_proxy_that_starts_slowly_is_not_ended_while_serve_waits_for_it(fake: Mock) -> None:
+    with run.cluster():
+        environment = dict(os.environ)  # which Ray's processes inherit
+    told = subprocess.run([sys.executable, "-c", TIMES], env=environment, capture_output=True, text=True, check=True)
+    ready, waited = map(float, told.stdout.split())
+    assert fake.init.call_count == 1
+    assert ready >= waited
