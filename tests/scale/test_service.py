@@ -111,8 +111,8 @@ def test_a_refine_goes_through_the_replicas(lab: Lab) -> None:
 def test_no_secret_no_work_under_the_path_of_a_service(lab: Lab) -> None:
     number = lab.draw(BOX)
     url = f"{lab.service_url}/sam/annotations/{number}/refine"
-    assert httpx.post(url, json={}, trust_env=False).status_code == 401
-    assert httpx.post(url, json={}, headers=HEADERS, trust_env=False).status_code == 200
+    assert httpx.post(url, json={}, trust_env=False, timeout=300).status_code == 401
+    assert httpx.post(url, json={}, headers=HEADERS, trust_env=False, timeout=300).status_code == 200
 
 
 @pytest.mark.long
