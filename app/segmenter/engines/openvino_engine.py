@@ -19,7 +19,7 @@ from app.segmenter.embedding import Features
 from app.segmenter.engines.engine import FloatArray, Pixels, corners_of, normalised, torch_version
 from app.segmenter.engines.mapped_files import drop_pages
 
-_FORMATS = {"encoder": 2, "int8": 2, "decoder": 5}
+_FORMATS = {"encoder": 3, "int8": 3, "decoder": 5}
 """Counts changes of what is traced, part by part; files of other counts are not read. A decoder is traced again in
 seconds, an encoder is not."""
 
@@ -179,19 +179,20 @@ def open_engine(
         raise InvalidSettings(f"REFINE_SEGMENTER__ENGINE_FOLDER: {folder} cannot be written: {error}.") from error
     hint = "bf16" if precision == "bfloat16" or (precision == "int8" and "BF16" in _capabilities(openvino)) else "f32"
     compiled = folder.resolve() / "compiled"
-    options = {
-        "PERFORMANCE_HINT": "LATENCY" if workers == 1 else "THROUGHPUT",
-        "NUM_STREAMS": workers,
-        "INFERENCE_NUM_THREADS": threads * workers,
-        "CACHE_DIR": str(compiled),
-    }
     core = openvino.Core()
+
+    def compiled_for(traced: Path, precision: str) -> Any:
+        options = {
+            "PERFORMANCE_HINT": "LATENCY" if workers == 1 else "THROUGHPUT",
+            "NUM_STREAMS": workers,
+            "INFERENCE_NUM_THREADS": threads * workers,
+            "INFERENCE_PRECISION_HINT": precision,
+            "CACHE_DIR": str(compiled / precision),  # OpenVINO's names of files leave the precision out
+        }
+        return core.compile_model(str(traced), "CPU", options)
+
     decoder = traced_file(folder, sha256, "decoder", side)
-    return OpenVinoEngine(
-        core.compile_model(str(encoder), "CPU", {**options, "INFERENCE_PRECISION_HINT": hint}),
-        core.compile_model(str(decoder), "CPU", {**options, "INFERENCE_PRECISION_HINT": "f32"}),
-        compiled,
-    )
+    return OpenVinoEngine(compiled_for(encoder, hint), compiled_for(decoder, "f32"), compiled)
 
 
 def _trace_what_is_missing(load: Callable[[], Any], folder: Path, sha256: str, side: str) -> None:
