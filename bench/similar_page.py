@@ -41,6 +41,15 @@ class Trial:
     """Least likeness, and what is left of the proposals, judged at the first of `IOUS`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Square:
+    """A search whose time was taken."""
+
+    longer_px0: float
+    """Of the exemplars' usual extents, the larger."""
+    found: Found
+
+
 def table(found: Sequence[Trial]) -> Table:
     """Sum up by way: the objects of all fields together."""
     rows = []
@@ -122,7 +131,7 @@ def write(
     meta: dict[str, Any],
     about: tuple[str, ...],
     found: Sequence[Trial],
-    speed: Found,
+    squares: Sequence[Square],
     pictures: Sequence[Plot] = (),
 ) -> Path:
     """Write the page; gives it."""
@@ -132,33 +141,37 @@ def write(
     sections = [Section("Fields that the model was not trained on", about, tables, plots)]
     if seen:
         sections.append(Section("Fields used in training and tuning", (), (table(seen), by_field(seen))))
-    sections.append(_square(speed))
+    sections.append(_timed(squares))
     head = dict(zip(_HEAD, table(unseen).rows[0], strict=False))
     headline = f"{head['objects']} objects: recall {head['recall']} at precision {head['precision']} (IoU 0.5)"
+    seconds = sorted(each.found.seconds for each in squares)
     data = {
-        "headline": f"{headline}; {speed.seconds:.1f} s for {TIMED_PX:,} x {TIMED_PX:,} px",
+        "headline": f"{headline}; {seconds[0]:.1f} to {seconds[-1]:.1f} s for {TIMED_PX:,} x {TIMED_PX:,} px",
         "trials": [_kept(each) for each in found],
-        "square": {
-            "seconds": speed.seconds,
-            "cpu_s": speed.cpu_s,
-            "first_s": speed.first_s,
-            "proposals": len(speed.shapes),
-            "tiles": speed.tiles,
-            "prompts": speed.prompts,
-            "timings_ms": speed.timings_ms,
-        },
+        "squares": [_kept_square(each) for each in squares],
     }
     return write_page(out, "similar", "From three exemplars to all the others", meta, sections, data)
 
 
-def _square(speed: Found) -> Section:
-    steps = ", ".join(f"{name} {spent / 1e3:.1f} s" for name, spent in speed.timings_ms.items() if spent > 100)
-    told = (
-        f"{speed.seconds:.1f} s ({speed.cpu_s:.1f} s of processor time) for {len(speed.shapes)} proposals in"
-        f" {speed.tiles} tiles with {speed.prompts} prompts; the first proposals after {speed.first_s:.1f} s."
-        f" Steps (they overlap): {steps}."
-    )
-    return Section(f"A square of {TIMED_PX:,} px of the montage", (told,))
+def _timed(squares: Sequence[Square]) -> Section:
+    about = "The smaller the exemplars, the smaller the tiles, and the more of them there are. Steps overlap."
+    head = ("exemplars", "tiles", "prompts", "proposals", "s", "s of processor time", "s to the first")
+    steps = ("window", "encode", "decode", "postprocess")
+    rows = []
+    for each in sorted(squares, key=lambda each: each.longer_px0):
+        found = each.found
+        counts = (found.tiles, found.prompts, len(found.shapes))
+        spent = (f"{found.timings_ms.get(name, 0.0) / 1e3:.1f}" for name in steps)
+        times = (f"{found.seconds:.1f}", f"{found.cpu_s:.1f}", f"{found.first_s:.2f}")
+        rows.append((f"{each.longer_px0:.0f} px", *map(str, counts), *times, *spent))
+    title = f"A square of {TIMED_PX:,} px of the montage"
+    return Section(title, (about,), (Table((*head, *(f"{name}, s" for name in steps)), tuple(rows)),))
+
+
+def _kept_square(square: Square) -> dict[str, Any]:
+    told = {name: getattr(square.found, name) for name in ("seconds", "cpu_s", "first_s", "tiles", "prompts")}
+    of = {"longer_px0": square.longer_px0, "proposals": len(square.found.shapes)}
+    return {**of, **told, "timings_ms": square.found.timings_ms}
 
 
 def _kept(trial: Trial) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """Others like this: objects that look like some exemplars, found where the encoder sees what it saw in them.
 
-Places where the likeness is highest around are prompted with a box of the exemplars' size, a larger one first; places
-that no convincing mask covers, with a smaller one, too. What a mask is worth is judged by three signs: the model's own
-score, how little it changes when its threshold is shifted, and how much more like the exemplars it is than the ring
-around it. A mask is kept if it is worth enough, as like the exemplars as they ask for, of a size that they allow, and
-if no better one shows the same object (decisions 0042 and 0057).
+Places where the likeness is highest around are prompted with a box of the exemplars' size, a larger one first; those
+that no convincing mask covers, with a smaller one, too, if they are very like. What a mask is worth is judged by three
+signs: the model's own score, how little it changes when its threshold is shifted, and how much more like the exemplars
+it is than the ring around it. A mask is kept if it is worth enough, as like the exemplars as they ask for, of a size
+that they allow, and if no better one shows the same object (decisions 0042, 0057 and 0079).
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ class SimilarRules:
     """How far outside of the core places are prompted, over the exemplars' longer side."""
     least_likeness: float = 0.4
     """Of places that are prompted, and of masks."""
+    again_from: float = 0.7
+    """Likeness of a place from which it is prompted with another size, too."""
     least_worth: float = 1.4
     """Of masks; see `worth`."""
     convincing: float = 1.8
@@ -109,20 +111,25 @@ class _Search:
         rows, columns = self.values.shape
         return np.array([self.shape[1] / columns, self.shape[0] / rows])
 
-    def places(self) -> FloatXY:
+    def blurred(self) -> FloatMap:
+        """Give the likeness whose highest places are prompted."""
+        longer = self.sizes.longer_side / self.scale[0]
+        return np.asarray(cv2.GaussianBlur(self.values, (0, 0), max(0.3, self.rules.blur * longer)), np.float32)
+
+    def places(self, likeness: FloatMap) -> FloatXY:
         """Give the places to prompt, as x and y of the likeness' map, the likest first."""
         longer = self.sizes.longer_side / self.scale[0]
-        blurred = cv2.GaussianBlur(self.values, (0, 0), max(0.3, self.rules.blur * longer))
-        found = peaks(np.asarray(blurred, np.float32), self.rules.apart * longer, self.rules.least_likeness)
+        found = peaks(likeness, self.rules.apart * longer, self.rules.least_likeness)
         beyond = self.rules.beyond * self.sizes.longer_side
         middles = found * self.scale
         near = (middles >= self.core[0] - beyond) & (middles <= self.core[1] + beyond)
         return np.asarray(found[near.all(axis=1)])
 
-    def left(self, places: FloatXY) -> FloatXY:
-        """Leave out the places that a convincing mask covers."""
+    def left(self, places: FloatXY, likeness: FloatMap) -> FloatXY:
+        """Leave out the places that a convincing mask covers, and those where another size is hardly worth it."""
         columns, rows = places.astype(np.intp).T
-        return np.asarray(places[~self.done[rows, columns]], np.float64)
+        again = ~self.done[rows, columns] & (likeness[rows, columns] >= self.rules.again_from)
+        return np.asarray(places[again], np.float64)
 
     def prompts(self, places: FloatXY, size: float) -> Iterator[Prompts]:
         """Put boxes on places, so many times as large as the exemplars."""
@@ -185,12 +192,13 @@ def find_similar(
     """
     values = pattern.likeness(features)
     search = _Search(sizes, shape, rules, values, np.zeros(values.shape, np.bool_), core)
-    places = search.places()
+    likeness = search.blurred()
+    places = search.places(likeness)
     for size in rules.sizes:
-        places = search.left(places)
         if not len(places):
             break
         for masks in decode(list(search.prompts(places, size))):
             search.take(masks)
+        places = search.left(places, likeness)
     kept = suppressed(search.found, rules.most_overlap, rules.most_inside)
     return sorted(kept, key=lambda each: each.likeness or 0.0, reverse=True)

@@ -27,7 +27,7 @@ from app.usecases.ports import EncodedWindow, ModelInfo, Plane, Slide
 
 log = logging.getLogger(__name__)
 
-_FORMAT = 3
+_FORMAT = 4
 """Counts changes of what a file holds; those of other counts are not read."""
 _NAME = re.compile(r"(-?\d{1,10})_(-?\d{1,10})_([1-9]\d{0,9})\.npz", re.ASCII)
 """A window's place and side, level-0 pixels. Other files in the folder are none of ours."""

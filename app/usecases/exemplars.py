@@ -40,9 +40,9 @@ class Exemplars:
 
     @property
     def size_px0(self) -> tuple[float, float]:
-        """Width and height of the usual one, level-0 pixels."""
+        """Width and height of the usual one, level-0 pixels: geometric means, which few odd ones move least."""
         bounds = np.array([shape.bounds for shape in self.like])
-        width, height = np.median(bounds[:, 2:] - bounds[:, :2], axis=0)
+        width, height = np.exp(np.log(bounds[:, 2:] - bounds[:, :2]).mean(axis=0))
         return float(width), float(height)
 
     def tiling(self) -> Tiling:

@@ -11,7 +11,7 @@ from app.usecases.ports import Slide
 from bench.page import Plot
 from bench.proposals import Field, Found, judge
 from bench.similar import exemplars_of
-from bench.similar_page import IOUS, SIMILAR, Trial, by_field, picture, sifting, table, write
+from bench.similar_page import IOUS, SIMILAR, Square, Trial, by_field, picture, sifting, table, write
 
 SQUARES = tuple(shapely.box(20 * at, 20, 20 * at + 12, 32) for at in range(1, 6))
 FIELD = Field("field", Slide(1, 200, 100, ""), SQUARES[:4], SQUARES[4:])
@@ -69,14 +69,16 @@ def test_the_page_shows_tables_plots_and_pictures(tmp_path) -> None:  # type: ig
     drawn = picture(field, trial_of().found, exemplars_of(SQUARES, 1))
     assert np.asarray(cv2.imdecode(np.frombuffer(drawn, np.uint8), cv2.IMREAD_COLOR)).shape == (100, 200, 3)
     found = [trial_of(), trial_of("a box for each"), trial_of("automatic")]
-    page = write(tmp_path / "out", {"device": "none"}, ("about",), found, trial_of().found, [Plot("a field", drawn)])
+    page = write(tmp_path / "out", {"device": "none"}, ("about",), found, [Square(21.4, trial_of().found)], [Plot("a field", drawn)])
     text = page.read_text()
     assert text.count("<img") == 2
-    assert text.count("<table") == 3
+    assert text.count("<table") == 4
     figures = json.loads(page.with_suffix(".json").read_text())
     assert figures["headline"].startswith("4 objects: recall 0.500 at precision 1.000")
-    assert figures["square"]["cpu_s"] == 3.0
-    assert "2.0 s (3.0 s of processor time) for 2 proposals" in page.with_suffix(".md").read_text()
+    assert figures["headline"].endswith("2.0 to 2.0 s for 2,000 x 2,000 px")
+    (square,) = figures["squares"]
+    assert (square["longer_px0"], square["cpu_s"], square["proposals"]) == (21.4, 3.0, 2)
+    assert "| 21 px | 1 | 8 | 2 | 2.0 | 3.0 | 0.50 | 0.0 | 0.9 |" in page.with_suffix(".md").read_text()
 
 
 def test_what_is_shown_is_always_the_same() -> None:

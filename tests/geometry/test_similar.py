@@ -60,6 +60,19 @@ def test_where_no_mask_convinces_a_smaller_box_is_tried_and_the_better_mask_is_k
     assert asked.count(9) == asked.count(16)
 
 
+def test_a_smaller_box_is_tried_only_at_places_that_are_very_like() -> None:
+    asked: list[int] = []
+
+    def decode(prompts: Sequence[Prompts]) -> list[Masks]:
+        asked.extend(sides(prompts))
+        return [masks(disc(18, 18, 6)) for _ in prompts]
+
+    search(decode, SimilarRules(convincing=9, again_from=2.0))
+    assert set(asked) == {16}
+    search(decode, SimilarRules(convincing=9, again_from=0.4))
+    assert set(asked) == {16, 9}
+
+
 def test_a_mask_that_the_model_trusts_little_is_kept_where_the_other_signs_are_good() -> None:
     assert len(search(lambda prompts: [masks(disc(18, 18, 6), scores=(0.5, 0, 0))] * len(prompts))) == 1
 

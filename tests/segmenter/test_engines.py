@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from PIL import Image
@@ -34,6 +35,9 @@ from tests.waiting import until
 SHA = "0" * 64
 needs_openvino = pytest.mark.skipif(
     openvino_engine.why_not("float32") is not None, reason=str(openvino_engine.why_not("float32"))
+)
+needs_bfloat16 = pytest.mark.skipif(
+    openvino_engine.why_not("bfloat16") is not None, reason=str(openvino_engine.why_not("bfloat16"))
 )
 quiet = pytest.mark.filterwarnings("ignore")  # the tracer's own, of torch.jit
 
@@ -78,6 +82,39 @@ def test_the_encoder_is_traced_once(folder: Path, weights: ChosenWeights, monkey
     for part in ("encoder", "decoder"):
         assert openvino_engine.traced_file(folder, weights.sha256, part).exists()
     until(lambda: not list(folder.glob("part-*")))  # another process may be tracing into the folder
+
+
+@needs_openvino
+@quiet
+def test_no_attention_of_a_traced_encoder_has_as_many_heads_as_queries_or_keys(
+    folder: Path, weights: ChosenWeights
+) -> None:
+    import openvino
+
+    load_segmenter(settings(folder, "openvino-float32"), weights).close()
+    model = openvino.Core().read_model(openvino_engine.traced_file(folder, weights.sha256, "encoder"))
+    attentions = [each for each in model.get_ops() if each.get_type_name() == "ScaledDotProductAttention"]
+    assert attentions
+    for each in attentions:
+        query, key = (list(each.input(at).get_partial_shape().to_shape()) for at in (0, 1))
+        assert len(query) == 3 or query[1] not in (query[2], key[2])
+
+
+@needs_bfloat16
+@quiet
+def test_each_precision_gives_the_models_features_whichever_was_compiled_first(
+    tmp_path: Path, weights: ChosenWeights
+) -> None:
+    def features(engine: str) -> npt.NDArray[np.float32]:
+        segmenter = load_segmenter(settings(tmp_path, engine), weights)
+        found = segmenter.features(segmenter.encode(drawn_window(1, 256), Claim()))
+        segmenter.close()
+        return found
+
+    exact = features(REFERENCE)
+    for precision, most in (("bfloat16", 0.03), ("float32", 1e-4), ("bfloat16", 0.03)):
+        error = np.abs(features(f"openvino-{precision}") - exact).mean() / np.abs(exact).mean()
+        assert error < most
 
 
 @needs_openvino

@@ -86,11 +86,13 @@ class Similar {
       return;
     }
     const {end: {stopped}, found, known} = this.search;
-    if (found.length === 0) {
-      this.does.say('info', known > 0 ? 'notif-refine-sam-similar-known' : 'notif-refine-sam-similar-none');
-      this.close();
-    } else if (stopped) {
+    if (stopped) {
       this.does.say('warn', `notif-refine-sam-similar-${stopped}`);
+    } else if (found.length === 0) {
+      this.does.say('info', known > 0 ? 'notif-refine-sam-similar-known' : 'notif-refine-sam-similar-none');
+    }
+    if (found.length === 0) {
+      this.close();
     }
   }
 

@@ -473,6 +473,13 @@ describe('Find others like this', () => {
     expect(acceptable()).toBe(true);
   });
 
+  it('does not say that nothing is there where the search stopped before it found anything', async () => {
+    await pressed();
+    ends({...END, proposals: 0, stopped: 'deadline'});
+    await until(() => told.length > 0 && bar() === null);
+    expect(told).toEqual(['warn <notif-refine-sam-similar-deadline>']);
+  });
+
   it.each([
     ['Escape', () => key('Escape')],
     ['another image', () => {
