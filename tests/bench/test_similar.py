@@ -69,7 +69,14 @@ def test_the_page_shows_tables_plots_and_pictures(tmp_path) -> None:  # type: ig
     drawn = picture(field, trial_of().found, exemplars_of(SQUARES, 1))
     assert np.asarray(cv2.imdecode(np.frombuffer(drawn, np.uint8), cv2.IMREAD_COLOR)).shape == (100, 200, 3)
     found = [trial_of(), trial_of("a box for each"), trial_of("automatic")]
-    page = write(tmp_path / "out", {"device": "none"}, ("about",), found, [Square(21.4, trial_of().found)], [Plot("a field", drawn)])
+    page = write(
+        tmp_path / "out",
+        {"device": "none"},
+        ("about",),
+        found,
+        [Square(21.4, trial_of().found)],
+        [Plot("a field", drawn)],
+    )
     text = page.read_text()
     assert text.count("<img") == 2
     assert text.count("<table") == 4

@@ -119,6 +119,27 @@ def test_each_precision_gives_the_models_features_whichever_was_compiled_first(
 
 @needs_openvino
 @quiet
+def test_an_encoder_that_was_compiled_wrong_is_refused_until_it_is_right(
+    tmp_path: Path, weights: ChosenWeights
+) -> None:
+    load_segmenter(settings(tmp_path, "openvino-float32"), weights).close()
+    traced = openvino_engine.traced_file(tmp_path, weights.sha256, "encoder")
+    (mark,) = tmp_path.glob("compiled/f32/*.checked")
+    kept = traced.with_suffix(".features.npy")
+    expected = np.load(kept)
+    np.save(kept, expected + 0.2 * np.abs(expected).mean())
+    load_segmenter(settings(tmp_path, "openvino-float32"), weights).close()  # was compared before, and is not again
+    mark.unlink()
+    with pytest.raises(InvalidSettings, match=r"openvino-float32 does not compute .* off by 20%"):
+        load_segmenter(settings(tmp_path, "openvino-float32"), weights)
+    assert not mark.exists()
+    np.save(kept, expected)
+    load_segmenter(settings(tmp_path, "openvino-float32"), weights).close()
+    assert mark.exists()
+
+
+@needs_openvino
+@quiet
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, weights: ChosenWeights) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InvalidSettings, match="ENGINE_FOLDER"):

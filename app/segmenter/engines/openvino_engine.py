@@ -18,6 +18,7 @@ from app.errors import DeviceOutOfMemory, InvalidSettings
 from app.segmenter.embedding import Features
 from app.segmenter.engines.engine import FloatArray, Pixels, corners_of, normalised, torch_version
 from app.segmenter.engines.mapped_files import drop_pages
+from app.segmenter.engines.self_check import check_features, example, keep_features
 
 _FORMATS = {"encoder": 3, "int8": 3, "decoder": 5}
 """Counts changes of what is traced, part by part; files of other counts are not read. A decoder is traced again in
@@ -161,8 +162,8 @@ def open_engine(
     Raises
     ------
     InvalidSettings
-        This machine cannot run it, there is no int8 encoder and nothing to make it from, or the folder cannot be
-        written.
+        This machine cannot run it, or compiles it wrong; there is no int8 encoder and nothing to make it from; or the
+        folder cannot be written.
     """
     reason = why_not(precision)
     if reason:
@@ -191,8 +192,18 @@ def open_engine(
         }
         return core.compile_model(str(traced), "CPU", options)
 
+    on_cpu = compiled_for(encoder, hint)
     decoder = traced_file(folder, sha256, "decoder", side)
-    return OpenVinoEngine(compiled_for(encoder, hint), compiled_for(decoder, "f32"), compiled)
+    engine = OpenVinoEngine(on_cpu, compiled_for(decoder, "f32"), compiled)
+    if precision != "int8":  # which has a gate of its own
+        check_features(
+            lambda: engine.encode([example(engine.side_px)])[0],
+            encoder,
+            f"openvino-{precision}",
+            compiled / hint / f"{encoder.stem}.checked",
+            compiled_now=not on_cpu.get_property("LOADED_FROM_CACHE"),
+        )
+    return engine
 
 
 def _trace_what_is_missing(load: Callable[[], Any], folder: Path, sha256: str, side: str) -> None:
@@ -200,11 +211,14 @@ def _trace_what_is_missing(load: Callable[[], Any], folder: Path, sha256: str, s
     if not missing:
         return
     model = load()  # says so where there is no torch
-    from app.segmenter.engines.tracing import trace_decoder, trace_encoder
+    from app.segmenter.engines.tracing import features_of, trace_decoder, trace_encoder
 
     for part in missing:
         trace = trace_decoder if part == "decoder" else trace_encoder
-        trace(model, traced_file(folder, sha256, part, side))
+        file = traced_file(folder, sha256, part, side)
+        if part == "encoder":
+            keep_features(file, features_of(model, example(int(model.image_size))))
+        trace(model, file)
 
 
 def _quantised(encoder: Path, file: Path, calibration: Sequence[Pixels]) -> Path:

@@ -13,7 +13,8 @@ import openvino
 import torch
 from torch import Tensor, nn
 
-from app.segmenter.engines.engine import FloatArray
+from app.segmenter.embedding import Features
+from app.segmenter.engines.engine import FloatArray, Pixels, normalised
 from app.segmenter.engines.folded import decoded_folded
 from app.segmenter.engines.torch_engine import features
 
@@ -40,6 +41,13 @@ class _Decoder(nn.Module):
         self, finest: Tensor, finer: Tensor, coarsest: Tensor, coordinates: Tensor, labels: Tensor
     ) -> tuple[Tensor, Tensor]:
         return decoded_folded(self.model, [finest, finer, coarsest], coordinates, labels)
+
+
+def features_of(model: nn.Module, pixels: Pixels) -> Features:
+    """Give what the model itself sees in a window, (s, s, 3) uint8; float32."""
+    with torch.no_grad():
+        levels = features(model, torch.from_numpy(normalised(pixels, int(model.image_size))))  # type: ignore[arg-type]
+    return tuple(level.numpy() for level in levels)
 
 
 def trace_encoder(model: nn.Module, file: Path) -> None:
