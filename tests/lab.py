@@ -23,6 +23,7 @@ from pydantic import SecretStr
 
 from app.main import create_app
 from app.settings import ApiSettings, PlatformSettings, SegmenterSettings, Settings
+from app.signing import SignatureForm
 from demo.cytomine.server import EmbeddedCytomine
 from demo.cytomine.store import Mask, NewAnnotation, User
 from tests import ray_lab
@@ -135,11 +136,13 @@ def free_port() -> int:
 
 
 @contextmanager
-def with_addition(folder: Path, jwt_secret: str) -> Iterator[tuple[EmbeddedCytomine, str]]:
+def with_addition(
+    folder: Path, jwt_secret: str, signature: SignatureForm = "full"
+) -> Iterator[tuple[EmbeddedCytomine, str]]:
     """Run an embedded Cytomine whose Core has the addition, and the service; gives it and the service's URL."""
     url = ray_lab.new_url() if ON_RAY else f"http://127.0.0.1:{free_port()}"
     with (
-        EmbeddedCytomine(folder, jwt_secret=jwt_secret, refine_url=f"{url}/sam") as cytomine,
+        EmbeddedCytomine(folder, jwt_secret=jwt_secret, refine_url=f"{url}/sam", signature=signature) as cytomine,
         serving(settings_for(cytomine), url) as service_url,
     ):
         yield cytomine, service_url

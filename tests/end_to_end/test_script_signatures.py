@@ -18,7 +18,7 @@ from cytomine_refine import ApiKeyAuth, RefineClient
 from demo.cytomine.server import EmbeddedCytomine
 from demo.cytomine.store import Role
 from tests.end_to_end.scripting import boxes, environment, example, outcomes_of, refined
-from tests.lab import BOX, Lab, free_port, serving, settings_for, settle
+from tests.lab import BOX, Lab, serving, settle, with_addition
 
 MANY, JOBS = 16, 4
 
@@ -26,13 +26,8 @@ MANY, JOBS = 16, 4
 @pytest.fixture(scope="module")
 def generation_2026(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmbeddedCytomine, str]]:
     """A Core that checks short signatures, with the addition, and the service beside it."""
-    url = f"http://127.0.0.1:{free_port()}"
-    folder = tmp_path_factory.mktemp("2026")
-    with (
-        EmbeddedCytomine(folder, jwt_secret="s" * 64, refine_url=f"{url}/sam", signature="short") as cytomine,
-        serving(settings_for(cytomine), url) as service_url,
-    ):
-        yield cytomine, service_url
+    with with_addition(tmp_path_factory.mktemp("2026"), "s" * 64, signature="short") as running:
+        yield running
 
 
 def test_the_command_works_on_2026_with_parallel_jobs(

@@ -42,6 +42,25 @@ def test_the_window_of_a_loose_box_is_the_one_that_the_service_would_read(datase
         assert item.sha256 != before.sha256
 
 
+def test_some_boxes_lie_anywhere_in_their_windows_and_never_past_them(dataset: Dataset) -> None:
+    shown = ShowingMasks(dataset.folder, dataset.items, dataset.splits)
+    moved = loosely_drawn(shown, 0.0, seed=1, off_centre=1.0)
+    middles = []
+    for before, item in zip(dataset.items, moved.items, strict=True):
+        mask = moved.mask(item)
+        assert ((moved.image(item)[..., 0] > 127) == mask).all()
+        x0, y0, x1, y1 = item.box
+        assert min(x0, y0) > -1e-6
+        assert max(x1, y1) < 1024 + 1e-6
+        assert abs(max(x1 - x0, y1 - y0) - 512) < 1e-6
+        assert np.abs(np.array(extent_of(mask)) - item.box).max() < 3
+        assert item.sha256 != before.sha256
+        middles.append(((x0 + x1) / 2 - 512, (y0 + y1) / 2 - 512))
+    assert (np.ptp(middles, axis=0) > 100).all()
+    some = loosely_drawn(dataset, 0.45, seed=1, off_centre=0.3)
+    assert 0 < sum(one.box == other.box for one, other in zip(some.items, dataset.items, strict=True))
+
+
 def test_the_same_boxes_are_loose_at_every_call_and_stored_files_are_checked(dataset: Dataset) -> None:
     one, again, other = (loosely_drawn(dataset, 0.5, seed) for seed in (1, 1, 2))
     assert one.items == again.items != other.items

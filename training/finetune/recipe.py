@@ -66,6 +66,8 @@ class Recipe:
     """How often the box stays a prompt in a round of corrections."""
     loosened: float = 0.45
     """Share of the objects whose box is loosened, where there are rounds: a near box leaves little to correct."""
+    off_centre: float = 0.3
+    """Share of the objects whose box lies anywhere in its window, where there are rounds: as at a slide's edge."""
     far_off: float = 0.15
     """Share of the first boxes that lie far off, where there are rounds."""
     augment: bool = False

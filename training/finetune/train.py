@@ -68,7 +68,7 @@ def fine_tune(
         Nothing that was done before is lost.
     """
     if recipe.rounds:
-        dataset = loosely_drawn(dataset, recipe.loosened, recipe.seed)
+        dataset = loosely_drawn(dataset, recipe.loosened, recipe.seed, recipe.off_centre)
     items, held_out = _wanted(dataset.of("train"), recipe), _validated(dataset, recipe)
     if not items or not held_out:
         raise BrokenDataset("The dataset has nothing to train on, or nothing to validate with: it needs three slides.")
