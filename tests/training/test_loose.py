@@ -58,7 +58,7 @@ def test_some_boxes_lie_anywhere_in_their_windows_and_never_past_them(dataset: D
         middles.append(((x0 + x1) / 2 - 512, (y0 + y1) / 2 - 512))
     assert (np.ptp(middles, axis=0) > 100).all()
     some = loosely_drawn(dataset, 0.45, seed=1, off_centre=0.3)
-    assert 0 < sum(one.box == other.box for one, other in zip(some.items, dataset.items, strict=True))
+    assert any(one.box == other.box for one, other in zip(some.items, dataset.items, strict=True))
 
 
 def test_the_same_boxes_are_loose_at_every_call_and_stored_files_are_checked(dataset: Dataset) -> None:
