@@ -127,10 +127,15 @@ def test_embeddings_do_not_meet(segmenter: Segmenter) -> None:
 
 
 def test_a_full_line_refuses_with_its_facts(segmenter: Segmenter) -> None:
-    with ThreadPoolExecutor(6) as pool:
-        futures = [pool.submit(segmenter.encode, window(9, 9), Claim(user)) for user in range(6)]
-        refused = [future.exception() for future in futures if future.exception()]
-    assert refused
+    refused: list[BaseException] = []
+
+    def full() -> bool:
+        with ThreadPoolExecutor(6) as pool:
+            futures = [pool.submit(segmenter.encode, window(9, 9), Claim(user)) for user in range(6)]
+            refused.extend(error for future in futures if (error := future.exception()))
+        return bool(refused)
+
+    until(full, "six who come at once")  # on a busy machine they may come one after the other
     for error in refused:
         assert type(error) is ModelBusy
         assert error.facts == {"waiting": 3}
