@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from app.segmenter.attention import Attention, attention_by
 from app.segmenter.checkpoint import build_model
 
 
@@ -20,25 +20,21 @@ def fresh_model(config: str) -> nn.Module:
     return cast(nn.Module, model.to(memory_format=torch.channels_last))  # a tenth faster on CPUs
 
 
-@contextmanager
-def plain_attention() -> Iterator[None]:
+def plain_attention() -> AbstractContextManager[None]:
     """Use matrix products for attention: torch's fused one is slow backward on CPUs at these sizes.
 
     Attention of another form, with a mask for example, stays fused; so does that of ``nn.MultiheadAttention``.
     """
+    return attention_by(_by_products)
 
+
+def _by_products(fused: Attention) -> Attention:
     def attention(query: Tensor, key: Tensor, value: Tensor, *more: Any, **options: Any) -> Tensor:
         if more or not all(
             option is None or (isinstance(option, float | bool) and not option) for option in options.values()
         ):
-            return cast(Tensor, fused(query, key, value, *more, **options))
+            return fused(query, key, value, *more, **options)
         weights = (query @ key.transpose(-2, -1)) * query.shape[-1] ** -0.5
         return cast(Tensor, weights.softmax(-1) @ value)
 
-    functional = cast(Any, torch.nn.functional)
-    fused = functional.scaled_dot_product_attention
-    functional.scaled_dot_product_attention = attention
-    try:
-        yield
-    finally:
-        functional.scaled_dot_product_attention = fused
+    return attention

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import openvino
 import torch
 from torch import Tensor, nn
 
+from app.segmenter.attention import Attention, attention_by
 from app.segmenter.embedding import Features
 from app.segmenter.engines.engine import FloatArray, Pixels, normalised
 from app.segmenter.engines.folded import decoded_folded
@@ -53,7 +53,7 @@ def features_of(model: nn.Module, pixels: Pixels) -> Features:
 def trace_encoder(model: nn.Module, file: Path) -> None:
     """Write the encoder of a model down, float32."""
     side = int(model.image_size)  # type: ignore[arg-type]
-    with _heads_apart():
+    with attention_by(heads_apart):
         _save(_traced(_Encoder(model), (torch.zeros(1, 3, side, side),), [(1, 3, side, side)]), file)
 
 
@@ -90,27 +90,20 @@ def quantise(encoder: Path, file: Path, calibration: Iterable[FloatArray]) -> No
     _save(quantised, file)
 
 
-@contextmanager
-def _heads_apart() -> Iterator[None]:
+def heads_apart(fused: Attention) -> Attention:
     """Make heads rows of the batch where there are as many of them as of queries or of keys.
 
     OpenVINO 2026.4 takes one for the other there when it compiles for bfloat16: of Hiera Tiny, Small and the embedded
-    model, the features of a fifth of the values' size are then noise (decision 0078).
+    model, a fifth of the features' size is then wrong (decision 0078).
     """
 
     def attention(query: Tensor, key: Tensor, value: Tensor, *more: Any, **options: Any) -> Tensor:
         if query.shape[1] not in (query.shape[2], key.shape[2]):
-            return cast(Tensor, fused(query, key, value, *more, **options))
+            return fused(query, key, value, *more, **options)
         apart = fused(query.flatten(0, 1), key.flatten(0, 1), value.flatten(0, 1), *more, **options)
-        return cast(Tensor, apart.reshape(query.shape))
+        return apart.reshape(query.shape)
 
-    functional = cast(Any, torch.nn.functional)
-    fused = functional.scaled_dot_product_attention
-    functional.scaled_dot_product_attention = attention
-    try:
-        yield
-    finally:
-        functional.scaled_dot_product_attention = fused
+    return attention
 
 
 def _traced(module: nn.Module, example: tuple[Tensor, ...], shapes: list[tuple[int, ...]]) -> Any:
