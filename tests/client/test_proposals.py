@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,6 +10,7 @@ import pytest
 
 from cytomine_refine import ApiKeyAuth, RefineClient, RefineFailed
 from tests.fakes.scripted_server import Answer, ScriptedServer
+from tests.fakes.unfinished_answer import unfinished_answer
 
 WHERE = "POLYGON ((0 0, 90 0, 90 90, 0 90, 0 0))"
 AT_CORE, AT_SERVICE = "/api/imageinstance/3/sam/propose", "/sam/propose"
@@ -111,27 +110,8 @@ def test_an_option_that_there_is_not() -> None:
 
 def test_leaving_the_loop_closes_the_connection() -> None:
     """The other end sends one proposal, and then waits until nobody listens any more."""
-    gone = threading.Event()
-
-    def serve(listener: socket.socket) -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(65536)
-            said = body(line(1))
-            head = f"HTTP/1.1 200 OK\r\nContent-Type: {NDJSON}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
-            connection.sendall(head + b"%x\r\n%s\r\n" % (len(said), said))
-            connection.settimeout(30)
-            while connection.recv(65536):
-                pass
-        gone.set()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
-        thread.start()
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with RefineClient(url, ApiKeyAuth("a", "b")) as client:
-            for proposal in client.propose(3, WHERE):
-                assert proposal.number == 1
-                break
-            assert gone.wait(30)
-        thread.join(30)
+    with unfinished_answer(body(line(1)), NDJSON) as search, RefineClient(search.url, ApiKeyAuth("a", "b")) as client:
+        for proposal in client.propose(3, WHERE):
+            assert proposal.number == 1
+            break
+        assert search.gone.wait(30)

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.client.test_proposals import AT_CORE, NDJSON, body, line
 from tests.fakes.scripted_server import Answer, ScriptedServer
+from tests.fakes.unfinished_answer import unfinished_answer
 
 ROOT = Path(__file__).resolve().parents[2]
 SLIDE = {"id": 3, "originalFilename": "a.svs", "width": 100, "height": 100}
@@ -125,32 +124,16 @@ def test_a_search_that_finds_nobody_there_leaves_an_older_file_alone(tmp_path: P
 @pytest.mark.parametrize("accept", [(), ("--accept",)])
 def test_whoever_presses_ctrl_c_keeps_what_came(tmp_path: Path, accept: tuple[str, ...]) -> None:
     """The service has sent one proposal and looks for the next one."""
-    sent, gone = threading.Event(), threading.Event()
-
-    def serve(listener: socket.socket) -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(65536)
-            said = body(line(1))
-            head = f"HTTP/1.1 200 OK\r\nContent-Type: {NDJSON}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
-            connection.sendall(head + b"%x\r\n%s\r\n" % (len(said), said))
-            sent.set()
-            with suppress(ConnectionError):  # whoever leaves with a part unread resets it
-                while connection.recv(65536):
-                    pass
-        gone.set()
-
-    with answering(b"") as server, socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=serve, args=(listener,), daemon=True).start()
-        service = f"http://127.0.0.1:{listener.getsockname()[1]}/sam"
+    with answering(b"") as server, unfinished_answer(body(line(1)), NDJSON) as search:
+        service = f"{search.url}/sam"
         process = started(tmp_path, server.url, "--geojson", "found.geojson", "--json", *accept, service=service)
-        assert sent.wait(240)
+        assert search.sent.wait(240)
         if not accept:  # then it tells each as it comes
             assert process.stdout is not None
             assert json.loads(process.stdout.readline())["number"] == 1
         process.send_signal(signal.SIGINT)
         status, (told,) = ended(process)
-        assert gone.wait(240)
+        assert search.gone.wait(240)
     assert status == INTERRUPTED
     if accept:
         assert told.startswith("Stopped; nothing was stored")
