@@ -16,6 +16,8 @@ _SMALLEST_NEIGHBOUR = 0.2
 _SAME_AGAIN = 0.15
 """How often a further prompt asks for the same object with another box, though there are others."""
 _CENTRED = 0.6
+_MOVED_ONTO = 0.5
+"""How often a window that a scene's edge cuts is moved onto the scene, as far as it fits."""
 _TRIES = 8
 _OUTWARDS = np.array([-1.0, -1.0, 1.0, 1.0])
 
@@ -86,16 +88,24 @@ Row = tuple[Floats, float, npt.NDArray[np.int64], Floats, bool]
 def _object(rng: Rng, scene: Listed, targets: int, habits: Habits) -> Row:
     """Look at an object, and at some of what lies around it."""
     first = int(rng.integers(len(scene.numbers)))
-    box = hand_drawn(rng, scene.boxes[first], habits)
+    box = _on(scene, hand_drawn(rng, scene.boxes[first], habits))
     side = CONTEXT * float(max(box[2] - box[0], box[3] - box[1]))
     start = np.array([_start(rng, box[axis], box[axis + 2], side) for axis in (0, 1)])
+    if rng.random() < _MOVED_ONTO:
+        room = np.array(scene.extent) - side
+        start = np.clip(start, np.minimum(room, 0), np.maximum(room, 0))
     others = _neighbours(scene, first, start, side)
     asked = [first]
     for _ in range(targets - 1):
         again = not len(others) or rng.random() < _SAME_AGAIN
         asked.append(first if again else int(rng.choice(others)))
-    boxes = np.array([box, *(hand_drawn(rng, scene.boxes[each], habits) for each in asked[1:])])
+    boxes = np.array([box, *(_on(scene, hand_drawn(rng, scene.boxes[each], habits)) for each in asked[1:])])
     return start, side, scene.numbers[asked], (boxes - np.tile(start, 2)) / side, False
+
+
+def _on(scene: Listed, box: Floats) -> Floats:
+    """Leave of a box what lies on the scene, as the service does with slides."""
+    return np.clip(box, 0, np.tile(np.array(scene.extent, np.float64), 2))
 
 
 def _empty(rng: Rng, scene: Listed, targets: int) -> Row:

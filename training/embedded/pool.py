@@ -13,6 +13,7 @@ from training.embedded.recipe import SHARES
 from training.tissue import Scene
 
 REAL = "real"
+"""What the kinds of real scenes begin with."""
 _WHOLLY_OUTLINED = frozenset({"nuclei", "crowd", "blobs"})
 """Kinds whose ground holds nothing that somebody could ask for; glands lie among nuclei that have no outline."""
 CELL_PX = 8
@@ -90,10 +91,11 @@ class Pool:
                 self._by_kind.setdefault(listed.kind, []).append(at)
 
     def choose(self, rng: Rng, real: float) -> int:
-        """Choose a place: real tissue, where there is any, so often; else kinds of drawn tissue in their shares."""
+        """Choose a place: real tissue, where there is any, so often, its kinds alike; else drawn kinds in shares."""
         kinds = [kind for kind in SHARES if kind in self._by_kind]
-        if REAL in self._by_kind and (not kinds or rng.random() < real):
-            return int(rng.choice(self._by_kind[REAL]))
+        real_kinds = [kind for kind in self._by_kind if kind.startswith(REAL)]
+        if real_kinds and (not kinds or rng.random() < real):
+            return int(rng.choice(self._by_kind[real_kinds[int(rng.integers(len(real_kinds)))]]))
         weights = np.array([SHARES[kind] for kind in kinds])
         return int(rng.choice(self._by_kind[kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]]))
 

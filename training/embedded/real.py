@@ -36,7 +36,7 @@ def real_scenes(
     ----------
     folders : collection of Path
         Folders of images with instance masks, whose objects are asked for in windows of any place; or dataset folders,
-        of whose train side each window is a scene with one object.
+        of whose train side each window is a scene with one object. Each folder is a kind of tissue of its own.
     leave_out : collection of str
         Images, by name, that are passed over.
     only : collection of str, optional
@@ -47,7 +47,8 @@ def real_scenes(
     BrokenSource, BrokenDataset
         A folder cannot be read.
     """
-    found = [scene for folder in folders for scene in _read(folder, _Named(leave_out, only))]
+    named = _Named(leave_out, only)
+    found = [scene for number, folder in enumerate(folders) for scene in _read(folder, named, f"{REAL} {number}")]
     return [scene for scene in found if scene.objects]
 
 
@@ -60,9 +61,9 @@ class _Named:
         return name not in self.leave_out and (self.only is None or name in self.only)
 
 
-def _read(folder: Path, named: _Named) -> Iterator[Scene]:
+def _read(folder: Path, named: _Named, kind: str) -> Iterator[Scene]:
     if (folder / ITEMS).is_file():
-        yield from _of_dataset(folder, named)
+        yield from _of_dataset(folder, named, kind)
         return
     source = TilesFolder(folder)
     for slide in source.slides():
@@ -70,25 +71,30 @@ def _read(folder: Path, named: _Named) -> Iterator[Scene]:
             side = max(slide.width, slide.height)
             whole = Window(0, 0, side, Region(0, 0, slide.width, slide.height))
             labels = labels_of(source.mask_file(slide.id))
-            yield from _parts(source.pixels(slide, whole, side), labels)
+            yield from _parts(source.pixels(slide, whole, side), labels, kind)
 
 
-def _parts(image: Rgb, labels: Labels) -> Iterator[Scene]:
-    """Give an image as a scene, or as several that overlap; an object that an edge cuts is not asked for."""
+def _parts(image: Rgb, labels: Labels, kind: str) -> Iterator[Scene]:
+    """Give an image as a scene, or as several that overlap.
+
+    An image is a slide: what its edge cuts is asked for as it is there. What only the edge of a part cuts is not.
+    """
     height, width = labels.shape
     size = _PART_PX if max(height, width) > _LARGEST_PX else _LARGEST_PX
     for top in _corners(height, size):
         for left in _corners(width, size):
             place = slice(top, top + size), slice(left, left + size)
             part = np.ascontiguousarray(labels[place])
-            yield Scene(np.ascontiguousarray(image[place]), part, tuple(objects_of(part, REAL)))
+            yield Scene(
+                np.ascontiguousarray(image[place]), part, tuple(objects_of(part, kind, cut=part.shape == labels.shape))
+            )
 
 
 def _corners(extent: int, size: int) -> list[int]:
     return [0] if extent <= size else [*range(0, extent - size, _STEP_PX), extent - size]
 
 
-def _of_dataset(folder: Path, named: _Named) -> Iterator[Scene]:
+def _of_dataset(folder: Path, named: _Named, kind: str) -> Iterator[Scene]:
     dataset = open_dataset(folder)
     size = (_WINDOW_PX, _WINDOW_PX)
     for item in dataset.of("train"):
@@ -96,4 +102,4 @@ def _of_dataset(folder: Path, named: _Named) -> Iterator[Scene]:
             image = cv2.resize(dataset.image(item), size, interpolation=cv2.INTER_AREA)
             mask = cv2.resize(dataset.mask(item).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
             labels = mask.astype(np.int32)
-            yield Scene(np.asarray(image, np.uint8), labels, tuple(objects_of(labels, REAL)))
+            yield Scene(np.asarray(image, np.uint8), labels, tuple(objects_of(labels, kind)))

@@ -20,7 +20,7 @@ class Recipe:
     scenes: int = 480
     """Drawn ones that are at hand at a time."""
     fresh: float = 0.2
-    """Share of them that is replaced by new ones after every epoch."""
+    """Share of them that is replaced by new ones after every epoch; of the real ones, as much is bent anew."""
     batch: int = 12
     """Windows."""
     targets: int = 2
@@ -39,6 +39,8 @@ class Recipe:
     """Share of the boxes that lie far off."""
     real: float = 0.55
     """Share of the windows that are real, where there are images to take them from."""
+    bent: float = 0.6
+    """Share of the real scenes that are turned, scaled and bent."""
     empty: float = 0.06
     """Share of the windows in which the box holds nothing: glass, or tissue without an object."""
     boxless: float = 0.1

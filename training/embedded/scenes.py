@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 
+from training.embedded.pool import Rng
 from training.embedded.recipe import SHARES
 from training.terminal import bar_of
 from training.tissue import Scene, draw_scene
@@ -84,8 +85,12 @@ def kind_of(number: int) -> str:
 def drawn(seed: int, number: int) -> Scene:
     """Draw a scene by its number."""
     rng = np.random.default_rng([seed, number])
-    scene = draw_scene(rng, kind_of(number), SIDE_PX)
-    if rng.random() >= _STORED:
+    return as_stored(rng, draw_scene(rng, kind_of(number), SIDE_PX), _STORED)
+
+
+def as_stored(rng: Rng, scene: Scene, share: float) -> Scene:
+    """Store a scene as JPEG and read it again, so often."""
+    if rng.random() >= share:
         return scene
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 92))]
     stored = cv2.imencode(".jpg", scene.image[..., ::-1], quality)[1]

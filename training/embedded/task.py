@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from training.clicks import click_on_error, with_click
 from training.embedded.asked import Habits, ask
+from training.embedded.bent import bent
 from training.embedded.loss import masks_loss
 from training.embedded.pool import Pool, Rng
 from training.embedded.prompted import boxes_on, first_prompts
@@ -23,11 +24,12 @@ from training.finetune.losses import iou_of_masks
 from training.loop import Stopwatch
 from training.mask_prompts import RAW, MaskPrompts
 from training.models import PromptBatch, Sam2, chosen
+from training.tissue import Scene
 from training.views import recoloured, view_of
 
 MASK_PROMPTS = MaskPrompts(*RAW, learned=True)
 _WEIGHTS_OF_ROUNDS = (0.5, 0.3, 0.2)
-_SEED_OF_BATCHES, _SEED_OF_HELD_OUT = 2, 3
+_SEED_OF_BATCHES, _SEED_OF_HELD_OUT, _SEED_OF_BENT = 2, 3, 4
 _LOOKED_AT = 12
 """Windows that a look takes at once."""
 
@@ -38,9 +40,11 @@ class Embedded:
     Parameters
     ----------
     pool : Pool
-        Its first `recipe.scenes` places are for drawn scenes; the others hold real ones.
+        Its first `recipe.scenes` places are for drawn scenes, the others for real ones.
     drawn : DrawnScenes
         Where drawn ones come from.
+    real : sequence of Scene
+        As many as there are places for them.
     held_out : dict
         Scenes that are only looked at, by what they are of.
     """
@@ -51,15 +55,18 @@ class Embedded:
         network: nn.Module,
         pool: Pool,
         drawn: DrawnScenes,
+        real: Sequence[Scene],
         held_out: dict[str, Pool],
         watch: Stopwatch,
     ) -> None:
-        self._recipe, self._pool, self._drawn, self._held_out, self._watch = recipe, pool, drawn, held_out, watch
+        self._recipe, self._pool, self._held_out, self._watch = recipe, pool, held_out, watch
+        self._drawn, self._real = drawn, real
         self.network = network
         self.averaged = copy.deepcopy(network).eval()
         self._model = Sam2(network, MASK_PROMPTS)
         self.optimizer: torch.optim.Optimizer = _optimizer(network, recipe)
         self._numbers: list[int] = [-1] * recipe.scenes
+        self._versions: list[int] = [-1] * len(real)
         self._last = -(-recipe.steps * recipe.accumulate // recipe.epoch)
         self.kept: Callable[[], None] = lambda: None
 
@@ -87,8 +94,19 @@ class Embedded:
         for (place, _), scene in zip(changed, scenes, strict=True):
             self._pool.put(place, scene)
         self._numbers = wanted
+        self._bend(epoch)
         if epoch + 1 < self._last:
             self._drawn.ask(sorted(set(numbers_of(self._recipe, epoch + 1)) - set(wanted)))
+
+    def _bend(self, epoch: int) -> None:
+        """Lay the real scenes of an epoch into their places, as they are or bent; from one to the next, few change."""
+        recipe = self._recipe
+        for index, version in enumerate(versions_of(recipe, epoch, len(self._real))):
+            if self._versions[index] != version:
+                rng = np.random.default_rng([recipe.seed, _SEED_OF_BENT, index, version])
+                scene = self._real[index]
+                self._pool.put(recipe.scenes + index, bent(rng, scene) if rng.random() < recipe.bent else scene)
+                self._versions[index] = version
 
     def loss(self, rng: Rng) -> Tensor:
         """Weigh the answers to the first prompts, and to a point on what is wrong, round by round."""
@@ -175,6 +193,11 @@ def numbers_of(recipe: Recipe, epoch: int) -> list[int]:
     """Tell which drawn scenes an epoch sees, place by place: some are new, the others stay where they are."""
     first = epoch * round(recipe.fresh * recipe.scenes)
     return sorted(range(first, first + recipe.scenes), key=lambda number: number % recipe.scenes)
+
+
+def versions_of(recipe: Recipe, epoch: int, count: int) -> list[int]:
+    """Tell which version of each real scene an epoch sees; in every epoch, as many change as are new of drawn ones."""
+    return [int((epoch + 0.5) * recipe.fresh + index / max(count, 1)) for index in range(count)]
 
 
 def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

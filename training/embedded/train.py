@@ -69,10 +69,9 @@ def train(
     network = fresh_model(recipe.config) if begin_with is None else _begun(begin_with)
     side = max([SIDE_PX, *(max(scene.labels.shape) for scene in real)])
     pool = Pool(recipe.scenes + len(real), side, where.device)
-    for place, scene in enumerate(real, recipe.scenes):
-        pool.put(place, scene)
     with DrawnScenes(recipe.seed) as scenes:
-        task = Embedded(recipe, network.to(where.device), pool, scenes, _held_out(recipe, unseen, where.device), watch)
+        unseen_pools = _held_out(recipe, unseen, where.device)
+        task = Embedded(recipe, network.to(where.device), pool, scenes, real, unseen_pools, watch)
 
         def kept() -> None:
             write_checkpoint(task.averaged, folder / MODEL)

@@ -56,9 +56,9 @@ def draw_scene(rng: Rng, kind: str, side: int = 512) -> Scene:
     return Scene(image, labels, tuple(objects_of(labels, kind)))
 
 
-def objects_of(labels: Labels, kind: str) -> list[DrawnObject]:
-    """List what is large and whole enough to be asked for, of (h, w) labels."""
-    side = labels.shape[0]
+def objects_of(labels: Labels, kind: str, *, cut: bool = False) -> list[DrawnObject]:
+    """List what is large and whole enough to be asked for, of (h, w) labels; with `cut`, what the edge cuts as well."""
+    rows, columns = labels.shape
     found = []
     for index, place in enumerate(find_objects(labels)):
         if place is None:
@@ -67,7 +67,7 @@ def objects_of(labels: Labels, kind: str) -> list[DrawnObject]:
         (y, x), (height, width) = (place[0].start, place[1].start), mask.shape
         parts, _, stats, _ = cv2.connectedComponentsWithStats(mask)
         whole = stats[1:, cv2.CC_STAT_AREA].max() >= 0.97 * mask.sum() if parts > 1 else False
-        inside = x > 0 and y > 0 and x + width < side and y + height < side
+        inside = cut or (x > 0 and y > 0 and x + width < columns and y + height < rows)
         if whole and inside and min(width, height) >= SMALLEST_PX / 2 and max(width, height) >= SMALLEST_PX:
             found.append(DrawnObject(index + 1, kind, x, y, x + width, y + height))
     return found
