@@ -81,6 +81,7 @@ def test_pods_have_time_to_finish_and_the_ray_that_was_tested(name: str) -> None
         assert pod["terminationGracePeriodSeconds"] > Settings().refine.deadline_s
         (container,) = pod["containers"]
         assert container["envFrom"] == [{"secretRef": {"name": "refine-settings"}}]
+        assert {"name": "RAY_worker_niceness", "value": "0"} in container["env"]
         assert container["resources"]["limits"]["memory"]
         assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/dev/shm"}
 

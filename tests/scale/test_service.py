@@ -336,6 +336,7 @@ def test_the_command_ends_everything_that_it_started(cytomine: EmbeddedCytomine,
     assert lab.refine(number).status_code == 200, (tmp_path / "log").read_text()[-3000:]
     started = psutil.Process(process.pid).children(recursive=True)
     assert len(started) > 3
+    assert {each.nice() for each in started} == {os.nice(0)}  # people wait for them, however busy the machine is
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 0, (tmp_path / "log").read_text()[-3000:]
     _, left = psutil.wait_procs(started, timeout=20)
