@@ -164,7 +164,7 @@ def _prepare_environment() -> None:
     if str(_ROOT) not in path:
         os.environ["PYTHONPATH"] = os.pathsep.join([str(_ROOT), *filter(None, path)])
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # Ray starts its workers with a niceness of 15, for batch jobs: beside anything else that is busy, people would wait.
+    # Ray starts its workers with a niceness of 15, for batch jobs: beside anything that is busy, people would wait.
     os.environ.setdefault("RAY_worker_niceness", "0")
     # As long as Serve itself waits for its proxy. After 5 s it would end one that had not started on a busy machine.
     os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", "60")
