@@ -9,9 +9,6 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-import ray
-from ray import serve
-
 from scale import run
 
 TOO_BUSY = Exception("The current node timed out during startup.")
@@ -19,13 +16,11 @@ TOO_BUSY = Exception("The current node timed out during startup.")
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Mock:
-    """Stand in for what starts and ends processes."""
+    """Stand in for what starts and ends processes, here only: threads of a Ray that runs would start one, too."""
     fake = Mock()
     fake.is_initialized.side_effect = lambda: fake.init.call_count == 3
-    for name in ("init", "shutdown", "is_initialized"):
-        monkeypatch.setattr(ray, name, getattr(fake, name))
-    monkeypatch.setattr(serve, "start", fake.start_serve)
-    monkeypatch.setattr(serve, "shutdown", fake.end_serve)
+    monkeypatch.setattr(run, "ray", fake)
+    monkeypatch.setattr(run, "serve", Mock(start=fake.start_serve, shutdown=fake.end_serve))
     return fake
 
 
