@@ -9,6 +9,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+
 from scale import run
 
 TOO_BUSY = Exception("The current node timed out during startup.")
