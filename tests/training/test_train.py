@@ -27,7 +27,7 @@ from training.start import Machine
 
 CPU = Machine(torch.device("cpu"), mixed=False)
 RECIPE = Recipe(
-    steps=18, epoch=6, scenes=6, batch=2, rounds=1, learning_rate=3e-4, warm_up_steps=2, averaging=0.6, held_out=12,
+    steps=24, epoch=6, scenes=6, batch=2, rounds=1, learning_rate=3e-4, warm_up_steps=2, averaging=0.6, held_out=12,
     seed=3,
 )  # fmt: skip
 LARGEST_BYTES = 16_000_000
@@ -80,7 +80,7 @@ def test_it_learns_and_a_resumed_run_is_the_same_run(
     assert distance(resumed, weights(through)) < 0.02 * distance(resumed, halfway)
     load_checkpoint(checkpoint, "embedded")  # strict: no key missing, extra or misshapen
     curve = record["curve"]
-    assert curve[-1]["iou"] > curve[0]["iou"] + 0.03
+    assert curve[-1]["iou"] > curve[0]["iou"] + 0.05
     assert curve[-1]["loss"] < curve[1]["loss"]
     with pytest.raises(BrokenRun, match="another learning_rate"):
         train(replace(RECIPE, learning_rate=1.0), stopped, CPU, begin_with=spoilt)
