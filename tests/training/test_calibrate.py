@@ -6,16 +6,19 @@ import json
 import shutil
 from itertools import pairwise
 from pathlib import Path
+from typing import get_args
+from unittest.mock import patch
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from app.geometry.choices import PromptKind
 from app.geometry.judgement import SIGNS, Judgement
-from app.geometry.masks import Mask
+from app.geometry.masks import Mask, Masks
 from app.geometry.signs import Signs
 from app.segmenter.weights import choose
 from app.segmenter.weights.choice import EMBEDDED_MODEL
@@ -23,12 +26,18 @@ from app.segmenter.weights.judgement import read_judgement, write_judgement
 from app.settings import SegmenterSettings, Settings
 from training.cli import app
 from training.dataset import Dataset
+from training.dataset.folder import Rgb
 from training.errors import BrokenDataset
-from training.evaluation.calibrate import LEAST_SLIDES, RECIPES, Sample, _as_outlined, judged
+from training.evaluation.calibrate import LEAST_SLIDES, LOOSE, TIGHT, Sample, _as_outlined, judged, samples
 from training.evaluation.cards import left_out
+from training.evaluation.methods import Model
 from training.evaluation.monotone import calibration_error, fit, isotonic, reliability
+from training.evaluation.seen import Sights
 from training.evaluation.whole import unseen
+from training.models import open_model
 from training.package import _judgement
+from training.prompts import Given
+from training.start import Machine
 
 shares = st.floats(0, 1)
 
@@ -94,6 +103,29 @@ def test_a_score_that_is_too_high_is_put_right_on_slides_that_were_not_seen() ->
     assert dict(found.judgement.calibration.weights).keys() == {"score"}  # type: ignore[union-attr]
 
 
+def test_a_calibration_asks_for_a_loosened_box_in_the_window_that_the_service_would_read(dataset: Dataset) -> None:
+    item = dataset.items[0]
+    sights = Sights(dataset, seed=0)
+    asked: list[tuple[bool, Given]] = []
+
+    def answered(model: Model, moved: bool, given: Given) -> Masks:
+        asked.append((moved, given))
+        truth = (sights.loose if moved else sights.tight)(item).truth
+        logits = np.where(truth[::4, ::4], 5, -5).astype(np.float32)
+        return Masks(np.stack([logits] * 3), np.ones(3, np.float32), Mask(logits, 1.0))
+
+    def encoded(model: Model, image: Rgb) -> tuple[bool, float]:
+        return not np.array_equal(image, sights.tight(item).image), 0.0
+
+    model = Model("perfect", open_model("embedded").model, Machine(torch.device("cpu"), mixed=False))
+    with patch.object(Model, "masks", answered), patch.object(Model, "encode", encoded):
+        found = samples(dataset, [item], model, seed=0)
+    assert [moved for moved, _ in asked] == [False] * len(TIGHT) + [True] * len(LOOSE)
+    assert {given.box.tolist() == list(sights.loose(item).box) for moved, given in asked if moved} == {True}  # type: ignore[union-attr]
+    assert min(each.iou["best"] for each in found) > 0.95
+    assert {each.kind for each in found} == set(get_args(PromptKind))
+
+
 def test_a_sign_that_helps_has_a_weight() -> None:
     rng = np.random.default_rng(1)
     some = []
@@ -152,7 +184,7 @@ def test_a_card_is_calibrated_with_one_command_and_obeyed_by_the_service(dataset
     assert (card["name"], card["config"]) == ("lab", "embedded")
     measured = card["judgement"]["measured"]
     objects = json.loads((out / "metrics.json").read_text())["data"]["objects"]
-    assert measured["prompts"] == objects * len(RECIPES)
+    assert measured["prompts"] == objects * len(TIGHT + LOOSE)
     assert {each["prompts"] for each in measured["masks"]} == set(card["judgement"]["takes"])
     found = choose(Settings(segmenter=SegmenterSettings(checkpoint=checkpoint))).judgement
     assert found.confidence(Signs(0.9, 0.9, 0.9, 1.0)).calibrated

@@ -14,24 +14,26 @@ from app.geometry.judgement import SIGNS, Judgement, Rule
 from app.geometry.masks import BoolMask, Mask, clean_mask, mask_in_model_frame, without_spurs
 from app.geometry.prompts import PointLabel, prompt_kind
 from app.geometry.signs import Signs, signs_of
-from training import prompts
 from training.dataset import Dataset, Item
 from training.errors import BrokenDataset
 from training.evaluation.methods import Model
 from training.evaluation.metrics import overlap
 from training.evaluation.monotone import Floats, calibration_error, fit, reliability
-from training.finetune.batches import item_rng
+from training.evaluation.seen import Sights
 from training.prompts import Recipe
 
-RECIPES = (
-    Recipe("exact box", box="exact"),
-    Recipe("box", box="jittered"),
+TIGHT = (Recipe("exact box", box="exact"), Recipe("box", box="jittered"))
+"""Asked in an object's stored window."""
+LOOSE = (
     Recipe("loosened box", box="loosened"),
     Recipe("loosened box, 1 point (+)", box="loosened", positive=1),
     Recipe("loosened box, 3 points (+)", box="loosened", positive=3),
     Recipe("loosened box, 1 point (-)", box="loosened", negative=1),
     Recipe("loosened box, 2 points (+), 1 point (-)", box="loosened", positive=2, negative=1),
 )
+"""Asked in the window around the loosened box, as the service would read it."""
+_TURN = 2
+"""Tells the random numbers of these prompts from those of other measurements."""
 FOLDS = 5
 LEAST_SLIDES = 4
 """With fewer there is nothing to check a calibration on."""
@@ -107,22 +109,22 @@ def samples(dataset: Dataset, items: Sequence[Item], model: Model, seed: int) ->
     BrokenDataset
         A file is missing or damaged.
     """
-    found = []
+    found, sights = [], Sights(dataset, seed)
     for item in track(items, "Calibrating"):
-        image, truth = dataset.image(item), dataset.mask(item)
-        embeddings, _ = model.encode(image)
-        for recipe in RECIPES:
-            given = prompts.draw(item_rng(seed, item, 2), recipe, truth, item.box)
-            masks = model.masks(embeddings, given)
-            kind = prompt_kind([PointLabel(int(label)) for label in given.labels])
-            taken = {rule: masks.named(rule) for rule in get_args(Rule)}
-            iou = {
-                rule: overlap(_as_outlined(masks.of(name), given.points[given.labels == 1]), truth)["iou"]
-                for rule, name in taken.items()
-            }
-            found.append(
-                Sample(item.dataset, item.slide, kind, iou, {rule: signs_of(masks, taken[rule]) for rule in taken})
-            )
+        for seen, recipes in ((sights.tight(item), TIGHT), (sights.loose(item), LOOSE)):
+            embeddings, _ = model.encode(seen.image)
+            for recipe in recipes:
+                given = seen.given(recipe, seed, _TURN)
+                masks = model.masks(embeddings, given)
+                taken = {rule: masks.named(rule) for rule in get_args(Rule)}
+                shown = given.points[given.labels == 1]
+                iou = {
+                    rule: overlap(_as_outlined(masks.of(name), shown), seen.truth)["iou"]
+                    for rule, name in taken.items()
+                }
+                signs = {rule: signs_of(masks, name) for rule, name in taken.items()}
+                kind = prompt_kind([PointLabel(int(label)) for label in given.labels])
+                found.append(Sample(item.dataset, item.slide, kind, iou, signs))
     return found
 
 
