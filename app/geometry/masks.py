@@ -52,6 +52,12 @@ class Masks:
     """Of the single-mask token, which SAM is trained to use for unambiguous prompts; None if the model has none."""
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns of the raw values."""
+        rows, columns = self.logits.shape[1:]
+        return rows, columns
+
+    @property
     def best(self) -> int:
         """Index of the proposal with the highest score."""
         return int(np.argmax(self.scores))

@@ -10,6 +10,7 @@ import shapely
 from shapely import MultiPolygon, Polygon
 
 from app.geometry.choices import Taken
+from app.geometry.clicks import Clicks
 from app.geometry.frames import Roi
 from app.geometry.glance import Sight, sight_of
 from app.geometry.masks import Masks
@@ -29,6 +30,7 @@ class Look:
     encoded: EncodedWindow
     masks: Masks
     taken: Taken
+    clicks: Clicks
     shape: Polygon | MultiPolygon | None
     """Slide frame, inside the slide; None if nothing was found."""
 

@@ -17,6 +17,7 @@ from shapely import MultiPolygon, Polygon
 from app import spans
 from app.errors import DeviceOutOfMemory, ModelBusy
 from app.geometry.choices import Taken
+from app.geometry.clicks import NO_CLICKS, Clicks
 from app.geometry.frames import Roi, SlideXY, flip_geometry
 from app.geometry.outlines import OutlineOptions, outline_on_slide
 from app.geometry.polygons import polygonal
@@ -130,17 +131,21 @@ class BegunSegmentation:
         return look
 
     def _look(self, encoded: EncodedWindow, box: Roi | None, points: tuple[PointPrompt, ...], wish: Wish) -> Look:
+        prompts = prompts_in_window(box, points, encoded.grid)
         with self.stopwatch.step("decode"):
-            masks = self.segmenter.decode(encoded.embedding, prompts_in_window(box, points, encoded.grid))
+            masks = self.segmenter.decode(encoded.embedding, prompts)
         with self.stopwatch.step("postprocess"):
+            thesis = wish.outline.style == "thesis"  # where clicks are hints alone
+            clicks = NO_CLICKS if thesis else Clicks.among(prompts, encoded.shape, masks.size)
             taken = take(masks, wish.choice, points, self.segmenter.info.judgement)
-            shape = self._outlined(encoded, masks.of(taken).logits, points, wish.outline)
-        return Look(encoded, masks, taken, shape)
+            shape = self._outlined(encoded, masks.of(taken).logits, clicks, points, wish.outline)
+        return Look(encoded, masks, taken, clicks, shape)
 
     def _outlined(
         self,
         encoded: EncodedWindow,
         logits: npt.NDArray[np.float32],
+        clicks: Clicks,
         points: tuple[PointPrompt, ...],
         options: OutlineOptions,
     ) -> Polygon | MultiPolygon | None:
@@ -149,7 +154,7 @@ class BegunSegmentation:
         shown = SlideXY(
             np.array([(each.x, each.y) for each in points if each.label == PointLabel.FOREGROUND]).reshape(-1, 2)
         )
-        return outline_on_slide(logits, encoded.grid, encoded.shape, options, size, shown)
+        return outline_on_slide(clicks.heeded(logits), encoded.grid, encoded.shape, options, size, shown)
 
     def _in_platform(self, shape: Polygon | MultiPolygon | None) -> Polygon | MultiPolygon | None:
         return shape and polygonal(flip_geometry(shape, self.slide.height))
@@ -176,7 +181,7 @@ class BegunSegmentation:
     def _proposals(self, look: Look, points: tuple[PointPrompt, ...], options: OutlineOptions) -> Iterator[Proposal]:
         for index in INDICES:
             mask = look.masks.of(index)
-            shape = self._in_platform(self._outlined(look.encoded, mask.logits, points, options))
+            shape = self._in_platform(self._outlined(look.encoded, mask.logits, look.clicks, points, options))
             yield Proposal(index, mask.score, shape)
 
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
+import shapely
 
 from app.errors import ModelBusy
 from app.geometry.frames import Roi, SlideXY, flip_y
 from app.geometry.judgement import Calibration, Judgement
 from app.geometry.masks import Mask, Masks
+from app.geometry.outlines import OutlineOptions
 from app.geometry.prompts import PointLabel, PointPrompt, Prompts
 from app.geometry.windows import Window, WindowImage
 from app.usecases import doubts
@@ -93,6 +95,42 @@ def test_the_card_says_which_mask_and_a_request_overrides_it(
         assert found.shape.area == pytest.approx(whole / 2 if taken == "single" else whole, rel=0.05)
 
 
+BESIDE = PointPrompt(520, 448, PointLabel.BACKGROUND)
+"""Near the edge, inside of the disc."""
+OUTSIDE = PointPrompt(564, 400)
+"""Near the disc, inside the box."""
+
+
+def test_all_proposals_heed_clicks_and_none_is_taken_for_it() -> None:
+    found = segmented(Judged(), points=(OUTSIDE, BESIDE), wish=Wish(proposals="always"))
+    assert found.account.proposal == 1
+    shapes = [proposal.shape for proposal in found.proposals if proposal.shape]
+    assert found.shape in shapes
+    for shape in shapes:
+        assert shape.covers(shapely.Point(564, flip_y(400, 800)))
+        in_a_hole = shape.area > 4 * 60**2  # of the proposal that is the whole window; holes are filled
+        assert in_a_hole or not shape.covers(shapely.Point(520, flip_y(448, 800)))
+
+
+@pytest.mark.parametrize("point", [OUTSIDE, PointPrompt(545, 400, PointLabel.BACKGROUND)])
+def test_a_click_that_no_mask_heeds_moves_the_outline_there_and_nowhere_else(point: PointPrompt) -> None:
+    segmenter = DarkSegmenter()
+    before, after = segmented(segmenter).shape, segmented(segmenter, points=(point,)).shape
+    assert before is not None
+    assert after is not None
+    place = shapely.Point(point.x, flip_y(point.y, 800))
+    assert before.covers(place) == (point.label == PointLabel.BACKGROUND)
+    assert after.covers(place) == (point.label == PointLabel.FOREGROUND)
+    assert before.symmetric_difference(after).difference(place.buffer(60)).area < 20  # of 11,310
+
+
+def test_in_the_thesis_style_clicks_are_hints_alone() -> None:
+    wish = Wish(outline=OutlineOptions(style="thesis"))
+    before, after = (segmented(Judged(), points=points, wish=wish) for points in ((), (BESIDE, OUTSIDE)))
+    assert before.shape == after.shape
+    assert before.account.proposal == after.account.proposal == 1
+
+
 def test_a_model_without_a_single_mask_answers_with_its_best() -> None:
     assert segmented(DarkSegmenter(), wish=Wish(choice="single")).account.proposal == 1
 
@@ -157,7 +195,7 @@ def test_what_the_window_cuts_off_is_looked_at_again_from_further_away() -> None
 def test_clicks_come_to_the_wider_window_without_encoding_anything() -> None:
     segmenter = Judged(beyond=True)
     embeddings = Embeddings(DiscReader(), segmenter, 2**20)  # type: ignore[arg-type]
-    for points in ((), (PLUS,), (PLUS, MINUS)):
+    for points in ((), (PLUS,), (PLUS, PointPrompt(566, 400, PointLabel.BACKGROUND))):
         with SegmentRoi(embeddings, segmenter).begun(  # type: ignore[arg-type]
             SLIDE, Plane(), SMALL, Stopwatch(), Claim(), points
         ) as begun:
