@@ -54,12 +54,26 @@ def sample(
     )
 
 
+def clicked(*points: tuple[float, float, int]) -> Given:
+    places = np.array([point[:2] for point in points], float).reshape(-1, 2)
+    return Given(np.array([150.0, 270, 650, 760]), places, np.array([point[2] for point in points], np.int32), None)
+
+
 def test_masks_are_measured_without_their_spurs_as_the_service_outlines_them() -> None:
     rows, columns = np.mgrid[:256, :256]
     disc, spur = np.hypot(rows - 128, columns - 100) < 60, (abs(rows - 128) < 4) & (columns > 100) & (columns < 220)
     mask = Mask(np.where(disc | spur, 5, -5).astype(np.float32), 0.9)
-    assert not _as_outlined(mask, np.empty((0, 2)))[:, 720:].any()
-    assert _as_outlined(mask, np.array([[800.0, 514.0]]))[:, 720:].any()  # somebody has clicked on it
+    assert not _as_outlined(mask, clicked())[:, 720:].any()
+    assert _as_outlined(mask, clicked((800, 514, 1)))[:, 720:].any()  # somebody has clicked on it
+
+
+def test_masks_are_measured_with_clicks_heeded() -> None:
+    rows, columns = np.mgrid[:256, :256]
+    mask = Mask((60 - np.hypot(rows - 128, columns - 100)).astype(np.float32), 0.9)
+    assert not _as_outlined(mask, clicked())[512, 660]
+    assert _as_outlined(mask, clicked((660.5, 512.5, 1)))[512, 660]
+    assert _as_outlined(mask, clicked())[512, 620]
+    assert not _as_outlined(mask, clicked((620.5, 512.5, 0)))[512, 620]
 
 
 @given(st.lists(st.tuples(shares, st.floats(0.01, 10)), min_size=1, max_size=30))

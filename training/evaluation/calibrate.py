@@ -10,17 +10,20 @@ import numpy as np
 from rich.progress import track
 
 from app.geometry.choices import PromptKind
+from app.geometry.clicks import Clicks
+from app.geometry.frames import WindowXY
 from app.geometry.judgement import SIGNS, Judgement, Rule
 from app.geometry.masks import BoolMask, Mask, clean_mask, mask_in_model_frame, without_spurs
-from app.geometry.prompts import PointLabel, prompt_kind
+from app.geometry.prompts import PointLabel, Prompts, prompt_kind
 from app.geometry.signs import Signs, signs_of
+from app.geometry.windows import MODEL_SIDE_PX
 from training.dataset import Dataset, Item
 from training.errors import BrokenDataset
 from training.evaluation.methods import Model
 from training.evaluation.metrics import overlap
 from training.evaluation.monotone import Floats, calibration_error, fit, reliability
 from training.evaluation.seen import Sights
-from training.prompts import Recipe
+from training.prompts import Given, Recipe
 
 TIGHT = (Recipe("exact box", box="exact"), Recipe("box", box="jittered"))
 """Asked in an object's stored window."""
@@ -117,9 +120,8 @@ def samples(dataset: Dataset, items: Sequence[Item], model: Model, seed: int) ->
                 given = seen.given(recipe, seed, _TURN)
                 masks = model.masks(embeddings, given)
                 taken = {rule: masks.named(rule) for rule in get_args(Rule)}
-                shown = given.points[given.labels == 1]
                 iou = {
-                    rule: overlap(_as_outlined(masks.of(name), shown), seen.truth)["iou"]
+                    rule: overlap(_as_outlined(masks.of(name), given), seen.truth)["iou"]
                     for rule, name in taken.items()
                 }
                 signs = {rule: signs_of(masks, name) for rule, name in taken.items()}
@@ -128,9 +130,14 @@ def samples(dataset: Dataset, items: Sequence[Item], model: Model, seed: int) ->
     return found
 
 
-def _as_outlined(mask: Mask, shown: Floats) -> BoolMask:
-    """Clean a mask as the service does before it draws a smooth outline; `shown` are the points on the object."""
-    return clean_mask(without_spurs(mask_in_model_frame(mask.logits), shown))
+def _as_outlined(mask: Mask, given: Given) -> BoolMask:
+    """Heed clicks and clean a mask as the service does before it draws a smooth outline."""
+    box = np.empty((0, 2)) if given.box is None else given.box.reshape(2, 2)
+    prompts = Prompts(WindowXY(box), WindowXY(given.points), tuple(PointLabel(int(label)) for label in given.labels))
+    rows, columns = mask.logits.shape
+    clicks = Clicks.among(prompts, (MODEL_SIDE_PX, MODEL_SIDE_PX), (rows, columns))
+    found = mask_in_model_frame(clicks.heeded(mask.logits))
+    return clean_mask(without_spurs(found, given.points[given.labels == PointLabel.FOREGROUND]))
 
 
 def judged(found: Sequence[Sample]) -> Judged:
