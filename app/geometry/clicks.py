@@ -16,7 +16,7 @@ from app.geometry.prompts import PointLabel, Prompts
 
 RawValues = npt.NDArray[np.float32]
 
-REACH = 0.08
+REACH = 0.06
 """Standard deviation of the change around a click, over the longer side of the box."""
 _REACH_WITHOUT_BOX = REACH / 2
 """Over the window's side, which is twice the box'."""
