@@ -180,6 +180,19 @@ def test_a_click_outside_of_the_box_makes_it_grow(lab: Lab, alice: Person) -> No
     assert alice.click(number, ON)["box"] == FIRST
 
 
+@pytest.mark.parametrize(("beyond", "label"), [(6, 1), (-6, 0)], ids=["adds", "takes away"])
+def test_the_outline_lies_on_the_side_of_every_click(lab: Lab, alice: Person, beyond: float, label: int) -> None:
+    number = lab.draw(BOX)
+    before = shapely.from_wkt(alice.click(number, ON)["location"])
+    clicks = [{"x": DISC_X, "y": DISC_Y + sign * (DISC_RADIUS + beyond), "label": label} for sign in (1, -1)]
+    after = shapely.from_wkt(alice.click(number, ON, *clicks)["location"])
+    for click in clicks:
+        place = shapely.Point(click["x"], click["y"])
+        assert before.covers(place) == (label == 0)
+        assert after.covers(place) == (label == 1)
+    assert after.covers(shapely.Point(DISC_X, DISC_Y))
+
+
 def test_every_proposal_is_shown_and_can_be_taken(lab: Lab, alice: Person) -> None:
     number = lab.draw(BOX)
     best = alice.click(number, ON, proposal="best")
