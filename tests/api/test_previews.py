@@ -52,14 +52,16 @@ RECIPE = Recipe(
 )
 POINT = PointAnnotation(11, 2.0, 3.0, 61, frozenset({4, 5}), True, "UserAnnotation", "9", None)
 PREVIEW = Preview(7, 61, "digest", RECIPE, (POINT,), keep_points=False, model_sha256="0" * 64)
-PREVIEWS = Previews(b"a key of the tests")
+KEY = b"a key of the tests"
+AT = 1.8e9
+PREVIEWS = Previews(KEY, now=lambda: AT)
 TEXT = PREVIEWS.seal(PREVIEW)
 ROUTE = "/sam/annotations/7/refine"
 
 
 def test_a_preview_opens_as_it_was() -> None:
     assert PREVIEWS.open(TEXT) == PREVIEW
-    assert Previews(b"a key of the tests").open(TEXT) == PREVIEW  # another replica
+    assert Previews(KEY, now=lambda: AT + KEPT_S / 2).open(TEXT) == PREVIEW  # another replica, later
 
 
 def reason_of(previews: Previews, text: str) -> object:
