@@ -1,13 +1,16 @@
-"""Clicks are heeded: raw values that contradict them are changed around them (decision 0083).
+"""What clicks may do to a decoder's raw values: they are heeded, and a mask grows near them only.
 
 A decoder takes clicks as hints, and may leave out a place that somebody has just called object. Here raw values are
-raised or lowered around such a click, by as much as it takes.
+raised or lowered around such a click, by as much as it takes (decision 0083). And whoever adds a place with a click
+often gets a margin all around the object: with a checkpoint that tends to, only what is near the click is added
+(decision 0084).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -24,6 +27,9 @@ _MARGIN = 1.0
 """Raw value by which a click that was contradicted lies on its side afterwards."""
 _PASSES = 4
 """Over all clicks: what helps one may hurt another nearby."""
+_BEYOND = 1.5
+"""Standard deviation of what a foreground click lets grow, over its distance from the object: what was forgotten goes
+on beyond the click."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,26 @@ class Clicks:
         sides = tuple(1 if prompts.labels[at] == PointLabel.FOREGROUND else -1 for at in seen)
         return cls(np.asarray(prompts.points[seen] * scale), sides, reach or _REACH_WITHOUT_BOX * max(size))
 
+    def grown(self, logits: RawValues, before: RawValues) -> RawValues:
+        """Keep a mask from growing away from foreground clicks; it may shrink anywhere.
+
+        Parameters
+        ----------
+        logits : (h, w) float32
+            With the clicks.
+        before : (h, w) float32
+            Without any. Where it is empty, everything comes from the clicks and is kept.
+        """
+        if not (before > 0).any():
+            return logits
+        away = cv2.distanceTransform((before <= 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        share = np.zeros_like(logits)
+        for place, side in zip(self.places, self.sides, strict=True):
+            if side > 0:
+                reach = max(self.reach, _BEYOND * _value(away, place))
+                share = np.maximum(share, _around(place, logits.shape, reach))
+        return np.minimum(logits, before + share * (logits - before))
+
     def heeded(self, logits: RawValues) -> RawValues:
         """Change raw values, (h, w), around the clicks that they contradict; the others change nothing.
 
@@ -69,22 +95,23 @@ class Clicks:
             for place, side in zip(self.places, self.sides, strict=True):
                 missing = _MARGIN - side * _value(changed, place)
                 if missing > _MARGIN:  # it lies on the other side
-                    around = self._around(place, logits.shape)
+                    around = _around(place, logits.shape, self.reach)
                     changed = changed + side * missing / _value(around, place) * around
             if changed is before:
                 break
         return changed
 
-    def _around(self, place: npt.NDArray[np.float64], shape: tuple[int, ...]) -> RawValues:
-        """Give a Gaussian around a place."""
-        rows, columns = (
-            np.exp(-(((np.arange(length) + 0.5 - middle) / self.reach) ** 2) / 2).astype(np.float32)
-            for length, middle in zip(shape, place[::-1], strict=True)
-        )
-        return np.outer(rows, columns)
-
 
 NO_CLICKS = Clicks(np.empty((0, 2)), (), 1.0)
+
+
+def _around(place: npt.NDArray[np.float64], shape: tuple[int, ...], reach: float) -> RawValues:
+    """Give a Gaussian around a place, of this standard deviation."""
+    rows, columns = (
+        np.exp(-(((np.arange(length) + 0.5 - middle) / reach) ** 2) / 2).astype(np.float32)
+        for length, middle in zip(shape, place[::-1], strict=True)
+    )
+    return np.outer(rows, columns)
 
 
 def _value(logits: RawValues, place: npt.NDArray[np.float64]) -> float:

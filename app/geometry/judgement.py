@@ -1,4 +1,7 @@
-"""What a checkpoint's card says of its masks: which one to take, and how far to trust it (decisions 0033 and 0034)."""
+"""What a checkpoint's card says of its masks: which one to take, where clicks may let it grow, how far to trust it.
+
+Decisions 0033, 0084 and 0034.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ if TYPE_CHECKING:
     from app.geometry.signs import Signs  # knows arrays; whoever reads a card need not
 
 Rule = Literal["best", "single"]
+Growth = Literal["anywhere", "near clicks"]
+"""Where a mask with clicks may hold more than that of the box alone: anywhere, or near foreground clicks only."""
 SIGNS = ("score", "stability", "agreement", "inside")
 """What a calibration may weigh: the fields of `Signs`."""
 
@@ -52,6 +57,7 @@ class Judgement:
     takes: tuple[tuple[PromptKind, Rule], ...] = field(default=())
     """Which mask to take for which kind of prompts; ``best`` for the others."""
     calibration: Calibration | None = None
+    growth: Growth = "anywhere"
     needs_box: bool = False
     """Whether the checkpoint hardly learned to outline what a point alone shows."""
 

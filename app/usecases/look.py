@@ -1,4 +1,4 @@
-"""One look at an object: a window, the masks that the model sees in it, and whether it is large enough."""
+"""One look at an object: a window, what the model answers in it, and whether it is large enough."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ import shapely
 from shapely import MultiPolygon, Polygon
 
 from app.geometry.choices import Taken
-from app.geometry.clicks import Clicks
 from app.geometry.frames import Roi
 from app.geometry.glance import Sight, sight_of
-from app.geometry.masks import Masks
 from app.geometry.windows import Window
+from app.usecases.answer import Answer
 from app.usecases.ports import EncodedWindow, Slide
 
 MOST_LOOKS = 3
@@ -28,9 +27,8 @@ class Look:
     """What was seen in a window."""
 
     encoded: EncodedWindow
-    masks: Masks
+    answer: Answer
     taken: Taken
-    clicks: Clicks
     shape: Polygon | MultiPolygon | None
     """Slide frame, inside the slide; None if nothing was found."""
 

@@ -11,19 +11,18 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 from shapely import MultiPolygon, Polygon
 
 from app import spans
 from app.errors import DeviceOutOfMemory, ModelBusy
 from app.geometry.choices import Taken
-from app.geometry.clicks import NO_CLICKS, Clicks
 from app.geometry.frames import Roi, SlideXY, flip_geometry
 from app.geometry.outlines import OutlineOptions, outline_on_slide
 from app.geometry.polygons import polygonal
 from app.geometry.prompts import PointLabel, PointPrompt, prompts_in_window
 from app.geometry.signs import signs_of
 from app.geometry.windows import Window
+from app.usecases.answer import Answer, answered, outlined_values
 from app.usecases.doubts import Evidence, Judged, judge
 from app.usecases.embeddings import Embeddings
 from app.usecases.look import MOST_LOOKS, Look, parts_of
@@ -133,28 +132,27 @@ class BegunSegmentation:
     def _look(self, encoded: EncodedWindow, box: Roi | None, points: tuple[PointPrompt, ...], wish: Wish) -> Look:
         prompts = prompts_in_window(box, points, encoded.grid)
         with self.stopwatch.step("decode"):
-            masks = self.segmenter.decode(encoded.embedding, prompts)
+            answer = answered(self.segmenter, encoded, prompts, hints=wish.outline.style == "thesis")
         with self.stopwatch.step("postprocess"):
-            thesis = wish.outline.style == "thesis"  # where clicks are hints alone
-            clicks = NO_CLICKS if thesis else Clicks.among(prompts, encoded.shape, masks.size)
-            taken = take(masks, wish.choice, points, self.segmenter.info.judgement)
-            shape = self._outlined(encoded, masks.of(taken).logits, clicks, points, wish.outline)
-        return Look(encoded, masks, taken, clicks, shape)
+            taken = take(answer.masks, wish.choice, points, self.segmenter.info.judgement)
+            shape = self._outlined(encoded, answer, wish.choice, points, wish.outline)
+        return Look(encoded, answer, taken, shape)
 
     def _outlined(
         self,
         encoded: EncodedWindow,
-        logits: npt.NDArray[np.float32],
-        clicks: Clicks,
+        answer: Answer,
+        choice: Choice | None,
         points: tuple[PointPrompt, ...],
         options: OutlineOptions,
     ) -> Polygon | MultiPolygon | None:
         """Outline a mask, slide frame, inside the slide."""
+        values = outlined_values(answer, self.segmenter, choice, points)
         size = (self.slide.width, self.slide.height)
         shown = SlideXY(
             np.array([(each.x, each.y) for each in points if each.label == PointLabel.FOREGROUND]).reshape(-1, 2)
         )
-        return outline_on_slide(clicks.heeded(logits), encoded.grid, encoded.shape, options, size, shown)
+        return outline_on_slide(values, encoded.grid, encoded.shape, options, size, shown)
 
     def _in_platform(self, shape: Polygon | MultiPolygon | None) -> Polygon | MultiPolygon | None:
         return shape and polygonal(flip_geometry(shape, self.slide.height))
@@ -163,14 +161,14 @@ class BegunSegmentation:
         info = self.segmenter.info
         drawn = wish.drawn_px0 if wish.drawn_px0 or box is None else box.width * box.height
         evidence = Evidence(
-            info.judgement.confidence(signs_of(look.masks, look.taken)),
+            info.judgement.confidence(signs_of(look.answer.masks, look.taken)),
             look.is_cut(self.slide),
             parts_of(look.shape),
             look.shape.area / drawn if look.shape and drawn else None,
             look.sight(box),
         )
         return Account(
-            score=look.masks.of(look.taken).score,
+            score=look.answer.masks.of(look.taken).score,
             proposal=look.taken,
             judged=judge(evidence, info),
             box=None if box is None else platform_bounds(box, self.slide),
@@ -180,9 +178,8 @@ class BegunSegmentation:
 
     def _proposals(self, look: Look, points: tuple[PointPrompt, ...], options: OutlineOptions) -> Iterator[Proposal]:
         for index in INDICES:
-            mask = look.masks.of(index)
-            shape = self._in_platform(self._outlined(look.encoded, mask.logits, look.clicks, points, options))
-            yield Proposal(index, mask.score, shape)
+            shape = self._in_platform(self._outlined(look.encoded, look.answer, index, points, options))
+            yield Proposal(index, look.answer.masks.of(index).score, shape)
 
 
 @dataclass(frozen=True, slots=True)

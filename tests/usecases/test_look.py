@@ -6,22 +6,22 @@ import numpy as np
 import pytest
 import shapely
 
-from app.geometry.clicks import NO_CLICKS
 from app.geometry.frames import Roi
 from app.geometry.masks import Masks
 from app.geometry.windows import WindowGrid, plan_window, window_at
+from app.usecases.answer import Answer
 from app.usecases.look import Look, parts_of
 from app.usecases.ports import EncodedWindow, Slide
 from tests.fakes.rooms import DarkEmbedding
 
 SLIDE = Slide(5, 1000, 800, "slide.tif")
-MASKS = Masks(np.zeros((3, 4, 4), np.float32), np.zeros(3, np.float32))
+ANSWER = Answer(Masks(np.zeros((3, 4, 4), np.float32), np.zeros(3, np.float32)))
 
 
 def look(shape: shapely.Polygon | None, x0: int = 300, y0: int = 300, side: int = 200) -> Look:
     window = window_at(x0, y0, side, SLIDE.width, SLIDE.height)
     encoded = EncodedWindow(window, DarkEmbedding(np.zeros((4, 4), bool)), WindowGrid(x0, y0, 1, 1), (side, side))
-    return Look(encoded, MASKS, 0, NO_CLICKS, shape)
+    return Look(encoded, ANSWER, 0, shape)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_an_outline_at_the_windows_edge_is_cut(bounds: tuple[float, ...], is_cut
         assert window.side_px0 == 400
         assert window.holds(Roi(*bounds))
         assert not Look(
-            EncodedWindow(window, seen.encoded.embedding, seen.encoded.grid, (4, 4)), MASKS, 0, NO_CLICKS, seen.shape
+            EncodedWindow(window, seen.encoded.embedding, seen.encoded.grid, (4, 4)), ANSWER, 0, seen.shape
         ).is_cut(SLIDE)
 
 

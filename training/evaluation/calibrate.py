@@ -1,9 +1,12 @@
-"""What belongs on a checkpoint's card: which of its masks to take, and how far to trust them (decisions 0033, 0034)."""
+"""What belongs on a checkpoint's card: which of its masks to take, where clicks may let them grow, and their worth.
+
+Decisions 0033, 0084 and 0034.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -12,7 +15,7 @@ from rich.progress import track
 from app.geometry.choices import PromptKind
 from app.geometry.clicks import Clicks
 from app.geometry.frames import WindowXY
-from app.geometry.judgement import SIGNS, Judgement, Rule
+from app.geometry.judgement import SIGNS, Growth, Judgement, Rule
 from app.geometry.masks import BoolMask, Mask, clean_mask, mask_in_model_frame, without_spurs
 from app.geometry.prompts import PointLabel, Prompts, prompt_kind
 from app.geometry.signs import Signs, signs_of
@@ -22,7 +25,7 @@ from training.errors import BrokenDataset
 from training.evaluation.methods import Model
 from training.evaluation.metrics import overlap
 from training.evaluation.monotone import Floats, calibration_error, fit, reliability
-from training.evaluation.seen import Sights
+from training.evaluation.seen import Seen, Sights
 from training.prompts import Given, Recipe
 
 TIGHT = (Recipe("exact box", box="exact"), Recipe("box", box="jittered"))
@@ -55,6 +58,8 @@ class Sample:
     iou: dict[Rule, float]
     """Of each mask that may be taken, after post-processing."""
     signs: dict[Rule, Signs]
+    near: dict[Rule, float] = field(default_factory=dict)
+    """IoU where the mask may grow near clicks only; empty without clicks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,8 @@ class Judged:
     judgement: Judgement
     masks: tuple[tuple[PromptKind, int, float, float, float], ...]
     """Kind of prompts, how many, mean IoU of the best of three, what the single mask is better by, standard error."""
+    near: tuple[int, float, float]
+    """Prompts with clicks, by how much the mean IoU is higher if masks grow near clicks only, standard error."""
     expected: Floats
     """(n,) what was expected of each sample by a calibration that has not seen its slide."""
     iou: Floats
@@ -101,6 +108,8 @@ class Judged:
                  "standard_error": round(error, 4)}
                 for kind, n, best, gain, error in self.masks
             ],
+            "growth": dict(zip(("n", "near_minus_anywhere", "standard_error"),
+                               (self.near[0], round(self.near[1], 4), round(self.near[2], 4)), strict=True)),
         }  # fmt: skip
 
 
@@ -119,24 +128,39 @@ def samples(dataset: Dataset, items: Sequence[Item], model: Model, seed: int) ->
             for recipe in recipes:
                 given = seen.given(recipe, seed, _TURN)
                 masks = model.masks(embeddings, given)
+                boxed = replace(given, points=given.points[:0], labels=given.labels[:0])
+                alone = model.masks(embeddings, boxed) if len(given.labels) else None
                 taken = {rule: masks.named(rule) for rule in get_args(Rule)}
-                iou = {
-                    rule: overlap(_as_outlined(masks.of(name), given), seen.truth)["iou"]
+                iou = {rule: _iou(masks.of(name), given, seen) for rule, name in taken.items()}
+                near = {
+                    rule: _iou(masks.of(name), given, seen, alone.of(alone.named(rule)))
                     for rule, name in taken.items()
+                    if alone
                 }
                 signs = {rule: signs_of(masks, name) for rule, name in taken.items()}
                 kind = prompt_kind([PointLabel(int(label)) for label in given.labels])
-                found.append(Sample(item.dataset, item.slide, kind, iou, signs))
+                found.append(Sample(item.dataset, item.slide, kind, iou, signs, near))
     return found
 
 
-def _as_outlined(mask: Mask, given: Given) -> BoolMask:
-    """Heed clicks and clean a mask as the service does before it draws a smooth outline."""
+def _iou(mask: Mask, given: Given, seen: Seen, before: Mask | None = None) -> float:
+    return float(overlap(_as_outlined(mask, given, before), seen.truth)["iou"])
+
+
+def _as_outlined(mask: Mask, given: Given, before: Mask | None = None) -> BoolMask:
+    """Clean a mask as the service does before it draws a smooth outline, with what clicks do to it.
+
+    Parameters
+    ----------
+    before : Mask or None
+        That of the box alone, if the mask may grow near clicks only.
+    """
     box = np.empty((0, 2)) if given.box is None else given.box.reshape(2, 2)
     prompts = Prompts(WindowXY(box), WindowXY(given.points), tuple(PointLabel(int(label)) for label in given.labels))
     rows, columns = mask.logits.shape
     clicks = Clicks.among(prompts, (MODEL_SIDE_PX, MODEL_SIDE_PX), (rows, columns))
-    found = mask_in_model_frame(clicks.heeded(mask.logits))
+    values = mask.logits if before is None else clicks.grown(mask.logits, before.logits)
+    found = mask_in_model_frame(clicks.heeded(values))
     return clean_mask(without_spurs(found, given.points[given.labels == PointLabel.FOREGROUND]))
 
 
@@ -158,14 +182,18 @@ def judged(found: Sequence[Sample]) -> Judged:
     rules: dict[PromptKind, Rule] = {
         kind: "single" if n and gain > error else "best" for kind, n, _, gain, error in masks
     }
+    clicked = [s for s in found if s.near]
+    near = _gain(clicked, [s.near[rules[s.kind]] - s.iou[rules[s.kind]] for s in clicked])
+    growth: Growth = "near clicks" if clicked and near[0] > near[1] else "anywhere"
     signs = np.array([[getattr(s.signs[rules[s.kind]], name) for name in SIGNS] for s in found])
-    iou = np.array([s.iou[rules[s.kind]] for s in found])
+    outlined = [s.near if s.near and growth == "near clicks" else s.iou for s in found]
+    iou = np.array([each[rules[s.kind]] for each, s in zip(outlined, found, strict=True)])
     weights, folds = _alike([s.dataset for s in found]), _folds(found)
     using = _worth(signs, iou, weights, folds)
     expected = _crossed(signs, iou, weights, folds, using)
     takes = tuple((kind, rules[kind]) for kind, n, *_ in masks if n)
-    whole = Judgement(takes, fit(signs, iou, weights, using))
-    return Judged(whole, masks, expected, iou, signs[:, SIGNS.index("score")], weights, len(slides))
+    whole = Judgement(takes, fit(signs, iou, weights, using), growth)
+    return Judged(whole, masks, (len(clicked), *near), expected, iou, signs[:, SIGNS.index("score")], weights, len(slides))
 
 
 def _worth(signs: Floats, iou: Floats, weights: Floats, folds: Floats) -> tuple[str, ...]:
@@ -198,11 +226,18 @@ def _compared(kind: PromptKind, some: Sequence[Sample]) -> tuple[PromptKind, int
     """Compare the single mask with the best of three, every dataset alike."""
     if not some:
         return kind, 0, 0.0, 0.0, 0.0
+    best, _ = _gain(some, [s.iou["best"] for s in some])
+    return kind, len(some), best, *_gain(some, [s.iou["single"] - s.iou["best"] for s in some])
+
+
+def _gain(some: Sequence[Sample], values: Sequence[float]) -> tuple[float, float]:
+    """Give the mean of a value of each sample and its standard error, every dataset alike; zeros without any."""
     names = sorted({sample.dataset for sample in some})
-    gains = [np.array([s.iou["single"] - s.iou["best"] for s in some if s.dataset == name]) for name in names]
-    best = np.mean([np.mean([s.iou["best"] for s in some if s.dataset == name]) for name in names])
-    error = np.sqrt(sum(each.var() / len(each) for each in gains)) / len(gains)
-    return kind, len(some), float(best), float(np.mean([each.mean() for each in gains])), float(error)
+    if not names:
+        return 0.0, 0.0
+    groups = [np.array([v for s, v in zip(some, values, strict=True) if s.dataset == name]) for name in names]
+    error = np.sqrt(sum(each.var() / len(each) for each in groups)) / len(groups)
+    return float(np.mean([each.mean() for each in groups])), float(error)
 
 
 def _alike(datasets: Sequence[str]) -> Floats:

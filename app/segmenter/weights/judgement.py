@@ -6,11 +6,11 @@ from itertools import pairwise
 from typing import Any, get_args
 
 from app.geometry.choices import PromptKind
-from app.geometry.judgement import SIGNS, UNJUDGED, Calibration, Judgement, Rule
+from app.geometry.judgement import SIGNS, UNJUDGED, Calibration, Growth, Judgement, Rule
 
 MOST_KNOTS = 200
 _MOST_WEIGHT = 1000.0
-_MEMBERS = {"takes", "calibration", "measured"}
+_MEMBERS = {"takes", "growth", "calibration", "measured"}
 _MEMBERS_OF_A_CALIBRATION = {"weights", "map", "measured"}
 
 
@@ -20,8 +20,9 @@ def read_judgement(content: object) -> Judgement:
     Parameters
     ----------
     content : object
-        As JSON gives it: ``takes`` says for kinds of prompts which mask to take, ``calibration`` holds ``weights`` of
-        signs and the knots of a ``map``. ``measured`` is for people, in both.
+        As JSON gives it: ``takes`` says for kinds of prompts which mask to take, ``growth`` where clicks may let it
+        grow, ``calibration`` holds ``weights`` of signs and the knots of a ``map``. ``measured`` is for people, in
+        the whole and in ``calibration``.
 
     Raises
     ------
@@ -31,12 +32,16 @@ def read_judgement(content: object) -> Judgement:
     if content is None:
         return UNJUDGED
     given = _object(content, "judgement", _MEMBERS)
-    return Judgement(_takes(given.get("takes", {})), _calibration(given.get("calibration")))
+    return Judgement(
+        _takes(given.get("takes", {})),
+        _calibration(given.get("calibration")),
+        _growth(given.get("growth", UNJUDGED.growth)),
+    )
 
 
 def write_judgement(judgement: Judgement) -> dict[str, Any]:
     """Write it down as `read_judgement` reads it."""
-    written: dict[str, Any] = {"takes": dict(judgement.takes)}
+    written: dict[str, Any] = {"takes": dict(judgement.takes), "growth": judgement.growth}
     if judgement.calibration is not None:
         knots = [list(knot) for knot in judgement.calibration.knots]
         written["calibration"] = {"weights": dict(judgement.calibration.weights), "map": knots}
@@ -49,6 +54,13 @@ def _takes(content: object) -> tuple[tuple[PromptKind, Rule], ...]:
         if rule not in get_args(Rule):
             raise ValueError(f"takes[{kind!r}] is neither 'best' nor 'single'")
     return tuple(takes.items())  # type: ignore[arg-type]  # looked at above
+
+
+def _growth(content: object) -> Growth:
+    known = get_args(Growth)
+    if content not in known:
+        raise ValueError(f"growth is neither {known[0]!r} nor {known[1]!r}")
+    return content  # type: ignore[return-value]  # looked at above
 
 
 def _calibration(content: object) -> Calibration | None:
