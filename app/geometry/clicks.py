@@ -74,7 +74,8 @@ class Clicks:
         """
         if not (before > 0).any():
             return logits
-        away = cv2.distanceTransform((before <= 0).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+        beside = (before <= 0).astype(np.uint8)
+        away = np.asarray(cv2.distanceTransform(beside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)
         share = np.zeros_like(logits)
         for place, side in zip(self.places, self.sides, strict=True):
             if side > 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from app.geometry.clicks import NO_CLICKS, Clicks, RawValues
+from app.geometry.frames import WindowXY
 from app.geometry.masks import Masks
 from app.geometry.prompts import PointPrompt, Prompts
 from app.usecases.ports import EncodedWindow, Segmenter
@@ -35,7 +36,7 @@ def answered(segmenter: Segmenter, encoded: EncodedWindow, prompts: Prompts, *, 
         return Answer(segmenter.decode(encoded.embedding, prompts))
     asked = [prompts]
     if segmenter.info.judgement.growth == "near clicks" and len(prompts.box):
-        asked.append(replace(prompts, points=prompts.points[:0], labels=()))
+        asked.append(replace(prompts, points=WindowXY(prompts.points[:0]), labels=()))
     masks, *alone = segmenter.decode_each(encoded.embedding, asked)
     clicks = Clicks.among(prompts, encoded.shape, masks.size)
     return Answer(masks, clicks, alone[0] if alone and clicks.sides else None)

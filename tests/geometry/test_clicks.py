@@ -1,4 +1,4 @@
-"""Clicks that are heeded: on their side afterwards, little changes far away, and nothing where nothing is wrong."""
+"""Clicks that are heeded: on their side afterwards, little changes far away; and masks that grow near them only."""
 
 from __future__ import annotations
 
@@ -99,6 +99,35 @@ def test_whatever_is_clicked_raw_values_stay_finite_and_single_clicks_are_heeded
     for one in said:
         alone = clicks(one, reach=reach)
         assert contradicted(alone, alone.heeded(before)) == [False]
+
+
+def test_a_mask_grows_near_a_foreground_click_and_not_on_the_other_side() -> None:
+    before, after = disc(16), disc(22)
+    grown = clicks((50.0, 32.0, 1)).grown(after, before)
+    assert grown[at(50, 32)] > 0
+    assert grown[at(12, 32)] < 0 < after[at(12, 32)]
+    assert ((before <= grown) & (grown <= after)).all()
+    assert (clicks((50.0, 32.0, -1)).grown(after, before) == before).all()
+    assert (NO_CLICKS.grown(after, before) == before).all()
+
+
+def test_a_mask_shrinks_wherever_the_decoder_says() -> None:
+    before, after = disc(22), disc(16)
+    for side in (-1, 1):
+        assert (clicks((50.0, 32.0, side)).grown(after, before) == after).all()
+
+
+def test_what_was_forgotten_is_added_beyond_a_click_in_its_middle() -> None:
+    rows, columns = np.mgrid[:SIDE, :SIDE] + 0.5
+    lobe = np.asarray(14 - np.hypot(columns - 46, rows - 32), np.float32)
+    before, whole = disc(8), np.maximum(disc(8), lobe)
+    grown = clicks((50.0, 32.0, 1), reach=2.0).grown(whole, before)
+    assert (grown[32, 40:58] > 0).all()  # the object ended at 40, the lobe does at 60
+
+
+def test_where_the_box_alone_shows_nothing_everything_comes_from_the_clicks() -> None:
+    after = disc()
+    assert clicks((32.0, 32.0, 1)).grown(after, after - 100) is after
 
 
 def test_points_of_a_window_come_to_the_frame_of_raw_values() -> None:

@@ -82,6 +82,14 @@ def test_a_card_says_how_to_judge(tmp_path: Path) -> None:
     assert read_judgement(write_judgement(card.judgement)) == card.judgement
 
 
+def test_a_card_says_where_clicks_may_let_a_mask_grow(tmp_path: Path) -> None:
+    assert read_judgement({}).growth == "anywhere"
+    card = read_card(checkpoint(tmp_path, judged(growth="near clicks")))
+    assert card is not None
+    assert card.judgement.growth == "near clicks"
+    assert read_judgement(write_judgement(card.judgement)) == card.judgement
+
+
 def test_a_card_from_before_judges_nothing(tmp_path: Path) -> None:
     card = read_card(checkpoint(tmp_path, PLAIN))
     assert card is not None
@@ -114,6 +122,8 @@ def calibrated(**changed: Any) -> dict[str, Any]:
         (judged(takes={"box": 3}), r"takes\['box'\]"),
         (judged(takes={"box": ["single"]}), r"takes\['box'\]"),
         (judged(calibration=1), "calibration is not an object"),
+        (judged(growth="wild"), "growth is neither"),
+        (judged(growth=["near clicks"]), "growth is neither"),
         (calibrated(weights={"__class__": 1}), "unknown member"),
         (calibrated(weights={"score": True}), "not a number"),
         (calibrated(weights={"score": float("nan")}), "0 to 1000"),

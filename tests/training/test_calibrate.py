@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import get_args
@@ -30,9 +31,10 @@ from training.dataset.folder import Rgb
 from training.errors import BrokenDataset
 from training.evaluation.calibrate import LEAST_SLIDES, LOOSE, TIGHT, Sample, _as_outlined, judged, samples
 from training.evaluation.cards import left_out
+from training.evaluation.corrections import CLICKS, corrections
 from training.evaluation.methods import Model
 from training.evaluation.monotone import calibration_error, fit, isotonic, reliability
-from training.evaluation.seen import Sights
+from training.evaluation.seen import Seen, Sights
 from training.evaluation.whole import unseen
 from training.models import open_model
 from training.package import _judgement
@@ -74,6 +76,42 @@ def test_masks_are_measured_with_clicks_heeded() -> None:
     assert _as_outlined(mask, clicked((660.5, 512.5, 1)))[512, 660]
     assert _as_outlined(mask, clicked())[512, 620]
     assert not _as_outlined(mask, clicked((620.5, 512.5, 0)))[512, 620]
+
+
+def test_masks_are_measured_as_they_grow_near_clicks() -> None:
+    rows, columns = np.mgrid[:256, :256]
+    before, after = (
+        Mask((radius - np.hypot(rows - 128, columns - 100)).astype(np.float32), 0.9) for radius in (50, 60)
+    )
+    one = clicked((620.5, 512.5, 1))
+    assert _as_outlined(after, one)[512, 190]
+    assert not _as_outlined(after, one, before)[512, 190]  # on the other side
+    assert _as_outlined(after, one, before)[512, 620]
+
+
+def test_people_correct_what_is_most_wrong_and_some_only_ever_add() -> None:
+    rows, columns = np.mgrid[:1024, :1024]
+    truth = np.hypot(rows - 512, columns - 512) < 150
+    shown = np.roll(truth, 100, 1)  # too little on the left, too much on the right
+    asked: list[Given] = []
+
+    def decode(given: Given) -> Masks:
+        asked.append(given)
+        return nothing
+
+    nothing = Masks(np.zeros((3, 256, 256), np.float32), np.ones(3, np.float32))
+    seen = Seen(None, (362, 362, 662, 662), np.zeros((1024, 1024, 3), np.uint8), truth)  # type: ignore[arg-type]
+    boxed = replace(clicked(), box=np.array(seen.box))
+    rng = np.random.default_rng(0)
+    found = list(corrections(boxed, nothing, seen, decode, lambda masks, given: shown, rng))
+    assert [given for given, _ in found] == asked
+    assert [len(given.labels) for given in asked] == [1, 2, 3] * 2
+    assert all((each.labels == 1).all() for each in asked[CLICKS:])
+    for each in asked:
+        for (x, y), label in zip(each.points.astype(int), each.labels, strict=True):
+            assert (truth[y, x], shown[y, x]) == (label == 1, label == 0)
+    exactly = list(corrections(boxed, nothing, seen, decode, lambda masks, given: truth, rng))
+    assert exactly == []
 
 
 @given(st.lists(st.tuples(shares, st.floats(0.01, 10)), min_size=1, max_size=30))
@@ -134,7 +172,9 @@ def test_a_calibration_asks_for_a_loosened_box_in_the_window_that_the_service_wo
     model = Model("perfect", open_model("embedded").model, Machine(torch.device("cpu"), mixed=False))
     with patch.object(Model, "masks", answered), patch.object(Model, "encode", encoded):
         found = samples(dataset, [item], model, seed=0)
-    assert [moved for moved, _ in asked] == [False] * len(TIGHT) + [True] * len(LOOSE)
+    drawn, corrected = asked[: len(TIGHT + LOOSE)], asked[len(TIGHT + LOOSE) :]
+    assert [moved for moved, _ in drawn] == [False] * len(TIGHT) + [True] * len(LOOSE)
+    assert all(moved and len(given.labels) for moved, given in corrected)
     assert {given.box.tolist() == list(sights.loose(item).box) for moved, given in asked if moved} == {True}  # type: ignore[union-attr]
     assert min(each.iou["best"] for each in found) > 0.95
     assert {each.kind for each in found} == set(get_args(PromptKind))
@@ -167,6 +207,23 @@ def test_the_single_mask_is_taken_for_prompts_with_which_it_is_better(gain: floa
     assert found.judgement.proposal("1 positive") == rule
     assert found.judgement.proposal("box") == "best"
     assert "1 negative" not in dict(found.judgement.takes)
+
+
+@pytest.mark.parametrize(
+    ("near", "growth", "rule"),
+    [({"best": 0.05, "single": -0.1}, "near clicks", "best"), ({"best": 0.0, "single": -0.1}, "anywhere", "single")],
+)
+def test_masks_grow_near_clicks_where_outlines_are_better_for_it(near: dict, growth: str, rule: str) -> None:
+    rng = np.random.default_rng(1)
+    some = [sample(rng, slide, "1 positive", gain=0.02) for slide in range(6) for _ in range(9)]
+    some = [replace(each, near={name: each.iou["best"] + near[name] for name in near}) for each in some]
+    found = judged([*some, *(sample(rng, slide) for slide in range(6))])
+    assert found.judgement.growth == growth
+    assert found.judgement.proposal("1 positive") == rule
+    mine = found.iou[: len(some)]
+    assert mine == pytest.approx([each.outlined(found.judgement.growth)[rule] for each in some])  # type: ignore[index]
+    assert found.about()["growth"]["n"] == len(some)
+    assert found.about()["growth"]["near_minus_anywhere"] == pytest.approx(0.03 if growth == "near clicks" else -0.02)
 
 
 def test_too_few_slides_are_told() -> None:

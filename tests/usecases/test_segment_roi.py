@@ -11,9 +11,9 @@ import shapely
 
 from app.errors import ModelBusy
 from app.geometry.frames import Roi, SlideXY, flip_y
-from app.geometry.judgement import Calibration, Judgement
+from app.geometry.judgement import Calibration, Growth, Judgement
 from app.geometry.masks import Mask, Masks
-from app.geometry.outlines import OutlineOptions
+from app.geometry.outlines import OutlineOptions, Style
 from app.geometry.prompts import PointLabel, PointPrompt, Prompts
 from app.geometry.windows import Window, WindowImage
 from app.usecases import doubts
@@ -122,6 +122,56 @@ def test_a_click_that_no_mask_heeds_moves_the_outline_there_and_nowhere_else(poi
     assert before.covers(place) == (point.label == PointLabel.BACKGROUND)
     assert after.covers(place) == (point.label == PointLabel.FOREGROUND)
     assert before.symmetric_difference(after).difference(place.buffer(60)).area < 20  # of 11,310
+
+
+@dataclass
+class Overshooting(Judged):
+    """Answers to any click with all that is dark in the window; its boxes bound what lies in them."""
+
+    def decode(self, embedding: DarkEmbedding, prompts: Prompts) -> Masks:
+        self.beyond = bool(len(prompts.labels))
+        return super().decode(embedding, prompts)
+
+
+LEFT_HALF = Roi(435, 335, 500, 465)
+"""Of the disc."""
+
+
+@pytest.mark.parametrize(
+    ("growth", "choice", "box", "style", "near"),
+    [
+        ("near clicks", None, True, "smooth", True),
+        ("near clicks", 1, True, "smooth", True),
+        ("anywhere", None, True, "smooth", False),
+        ("near clicks", None, True, "thesis", False),
+        ("near clicks", None, False, "smooth", False),
+    ],
+)
+def test_an_outline_grows_where_the_card_lets_it(
+    growth: Growth, choice: Choice | None, box: bool, style: Style, near: bool
+) -> None:
+    segmenter = Overshooting(judgement=Judgement(growth=growth))
+    embeddings = Embeddings(DiscReader(), segmenter, 2**20)  # type: ignore[arg-type]
+    added = PointPrompt(508, 350)
+    wish = Wish(choice=choice, outline=OutlineOptions(style=style), proposals="always")
+    with SegmentRoi(embeddings, segmenter).begun(  # type: ignore[arg-type]
+        SLIDE, Plane(), LEFT_HALF, Stopwatch(), Claim(), (added,)
+    ) as begun:
+        found = begun.outline(LEFT_HALF if box else None, (added,), wish)
+    assert found.shape is not None
+    assert found.shape.covers(shapely.Point(508, flip_y(350, 800)))
+    right = shapely.Point(540, flip_y(400, 800))
+    assert found.shape.covers(right) != near
+    assert found.shape == found.proposals[1].shape
+
+
+def test_a_card_without_a_word_of_growth_asks_the_decoder_once() -> None:
+    for growth, asked in (("anywhere", 1), ("near clicks", 2)):
+        segmenter = Judged(judgement=Judgement(growth=growth))  # type: ignore[arg-type]
+        segmented(segmenter, points=(PLUS,))
+        assert len(segmenter.prompts) == asked
+        segmented(segmenter)
+        assert len(segmenter.prompts) == asked + 1
 
 
 def test_in_the_thesis_style_clicks_are_hints_alone() -> None:

@@ -6,7 +6,8 @@ Decisions 0033, 0084 and 0034.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, get_args
 
 import numpy as np
@@ -16,16 +17,18 @@ from app.geometry.choices import PromptKind
 from app.geometry.clicks import Clicks
 from app.geometry.frames import WindowXY
 from app.geometry.judgement import SIGNS, Growth, Judgement, Rule
-from app.geometry.masks import BoolMask, Mask, clean_mask, mask_in_model_frame, without_spurs
+from app.geometry.masks import BoolMask, Mask, Masks, clean_mask, mask_in_model_frame, without_spurs
 from app.geometry.prompts import PointLabel, Prompts, prompt_kind
 from app.geometry.signs import Signs, signs_of
 from app.geometry.windows import MODEL_SIDE_PX
 from training.dataset import Dataset, Item
 from training.errors import BrokenDataset
+from training.evaluation.corrections import corrections
 from training.evaluation.methods import Model
 from training.evaluation.metrics import overlap
 from training.evaluation.monotone import Floats, calibration_error, fit, reliability
 from training.evaluation.seen import Seen, Sights
+from training.finetune.batches import item_rng
 from training.prompts import Given, Recipe
 
 TIGHT = (Recipe("exact box", box="exact"), Recipe("box", box="jittered"))
@@ -60,6 +63,19 @@ class Sample:
     signs: dict[Rule, Signs]
     near: dict[Rule, float] = field(default_factory=dict)
     """IoU where the mask may grow near clicks only; empty without clicks."""
+
+    def outlined(self, growth: Growth) -> dict[Rule, float]:
+        """Give the IoU of each mask where clicks may let it grow there."""
+        return self.near if self.near and growth == "near clicks" else self.iou
+
+
+@dataclass(frozen=True, slots=True)
+class _Masks:
+    """Which mask to take for which kind of prompts."""
+
+    masks: tuple[tuple[PromptKind, int, float, float, float], ...]
+    """As in `Judged`."""
+    rules: dict[PromptKind, Rule]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +130,7 @@ class Judged:
 
 
 def samples(dataset: Dataset, items: Sequence[Item], model: Model, seed: int) -> list[Sample]:
-    """Ask a model for every object with every kind of prompts that the service knows.
+    """Ask a model for every object with every kind of prompts that the service knows, and as people who correct.
 
     Raises
     ------
@@ -125,22 +141,26 @@ def samples(dataset: Dataset, items: Sequence[Item], model: Model, seed: int) ->
     for item in track(items, "Calibrating"):
         for seen, recipes in ((sights.tight(item), TIGHT), (sights.loose(item), LOOSE)):
             embeddings, _ = model.encode(seen.image)
-            for recipe in recipes:
-                given = seen.given(recipe, seed, _TURN)
-                masks = model.masks(embeddings, given)
-                boxed = replace(given, points=given.points[:0], labels=given.labels[:0])
-                alone = model.masks(embeddings, boxed) if len(given.labels) else None
-                taken = {rule: masks.named(rule) for rule in get_args(Rule)}
-                iou = {rule: _iou(masks.of(name), given, seen) for rule, name in taken.items()}
-                near = {
-                    rule: _iou(masks.of(name), given, seen, alone.of(alone.named(rule)))
-                    for rule, name in taken.items()
-                    if alone
-                }
-                signs = {rule: signs_of(masks, name) for rule, name in taken.items()}
-                kind = prompt_kind([PointLabel(int(label)) for label in given.labels])
-                found.append(Sample(item.dataset, item.slide, kind, iou, signs, near))
+            asked = [(given, model.masks(embeddings, given)) for given in (seen.given(r, seed, _TURN) for r in recipes)]
+            boxed, alone = asked[0]
+            if recipes is LOOSE:
+                rng = item_rng(seed, item, _TURN)
+                asked += corrections(boxed, alone, seen, partial(model.masks, embeddings), _shown, rng)
+            found += [_sample(item, seen, given, masks, alone) for given, masks in asked]
     return found
+
+
+def _sample(item: Item, seen: Seen, given: Given, masks: Masks, alone: Masks) -> Sample:
+    taken = {rule: masks.named(rule) for rule in get_args(Rule)}
+    iou = {rule: _iou(masks.of(name), given, seen) for rule, name in taken.items()}
+    near = {rule: _iou(masks.of(name), given, seen, alone.of(alone.named(rule))) for rule, name in taken.items()}
+    signs = {rule: signs_of(masks, name) for rule, name in taken.items()}
+    kind = prompt_kind([PointLabel(int(label)) for label in given.labels])
+    return Sample(item.dataset, item.slide, kind, iou, signs, near if len(given.labels) else {})
+
+
+def _shown(masks: Masks, given: Given) -> BoolMask:
+    return _as_outlined(masks.of(masks.named("best")), given)
 
 
 def _iou(mask: Mask, given: Given, seen: Seen, before: Mask | None = None) -> float:
@@ -178,22 +198,24 @@ def judged(found: Sequence[Sample]) -> Judged:
             f"A calibration needs objects on at least {LEAST_SLIDES} slides, so that it can be checked on slides that"
             f" were not used for the fit; there are {len(slides)}."
         )
-    masks = tuple(_compared(kind, [s for s in found if s.kind == kind]) for kind in get_args(PromptKind))
-    rules: dict[PromptKind, Rule] = {
-        kind: "single" if n and gain > error else "best" for kind, n, _, gain, error in masks
-    }
+    ways = {growth: _which(found, growth) for growth in get_args(Growth)}
     clicked = [s for s in found if s.near]
-    near = _gain(clicked, [s.near[rules[s.kind]] - s.iou[rules[s.kind]] for s in clicked])
-    growth: Growth = "near clicks" if clicked and near[0] > near[1] else "anywhere"
+    near, anywhere = (
+        np.array([s.outlined(way)[ways[way].rules[s.kind]] for s in clicked]) for way in ("near clicks", "anywhere")
+    )
+    gain, error = _gain(clicked, near - anywhere)
+    growth: Growth = "near clicks" if gain > error else "anywhere"
+    masks, rules = ways[growth].masks, ways[growth].rules
     signs = np.array([[getattr(s.signs[rules[s.kind]], name) for name in SIGNS] for s in found])
-    outlined = [s.near if s.near and growth == "near clicks" else s.iou for s in found]
-    iou = np.array([each[rules[s.kind]] for each, s in zip(outlined, found, strict=True)])
+    iou = np.array([s.outlined(growth)[rules[s.kind]] for s in found])
     weights, folds = _alike([s.dataset for s in found]), _folds(found)
     using = _worth(signs, iou, weights, folds)
     expected = _crossed(signs, iou, weights, folds, using)
     takes = tuple((kind, rules[kind]) for kind, n, *_ in masks if n)
     whole = Judgement(takes, fit(signs, iou, weights, using), growth)
-    return Judged(whole, masks, (len(clicked), *near), expected, iou, signs[:, SIGNS.index("score")], weights, len(slides))
+    return Judged(
+        whole, masks, (len(clicked), gain, error), expected, iou, signs[:, SIGNS.index("score")], weights, len(slides)
+    )
 
 
 def _worth(signs: Floats, iou: Floats, weights: Floats, folds: Floats) -> tuple[str, ...]:
@@ -222,20 +244,25 @@ def _crossed(signs: Floats, iou: Floats, weights: Floats, folds: Floats, using: 
     return expected
 
 
-def _compared(kind: PromptKind, some: Sequence[Sample]) -> tuple[PromptKind, int, float, float, float]:
+def _which(found: Sequence[Sample], growth: Growth) -> _Masks:
+    """Choose between the single mask and the best of three for each kind of prompts."""
+    masks = tuple(_compared(kind, [s for s in found if s.kind == kind], growth) for kind in get_args(PromptKind))
+    return _Masks(masks, {kind: "single" if gain > error else "best" for kind, _, _, gain, error in masks})
+
+
+def _compared(kind: PromptKind, some: Sequence[Sample], growth: Growth) -> tuple[PromptKind, int, float, float, float]:
     """Compare the single mask with the best of three, every dataset alike."""
-    if not some:
-        return kind, 0, 0.0, 0.0, 0.0
-    best, _ = _gain(some, [s.iou["best"] for s in some])
-    return kind, len(some), best, *_gain(some, [s.iou["single"] - s.iou["best"] for s in some])
+    best, single = (np.array([s.outlined(growth)[rule] for s in some]) for rule in ("best", "single"))
+    return kind, len(some), _gain(some, best)[0], *_gain(some, single - best)
 
 
-def _gain(some: Sequence[Sample], values: Sequence[float]) -> tuple[float, float]:
+def _gain(some: Sequence[Sample], values: Floats) -> tuple[float, float]:
     """Give the mean of a value of each sample and its standard error, every dataset alike; zeros without any."""
     names = sorted({sample.dataset for sample in some})
     if not names:
         return 0.0, 0.0
-    groups = [np.array([v for s, v in zip(some, values, strict=True) if s.dataset == name]) for name in names]
+    of = np.array([sample.dataset for sample in some])
+    groups = [values[of == name] for name in names]
     error = np.sqrt(sum(each.var() / len(each) for each in groups)) / len(groups)
     return float(np.mean([each.mean() for each in groups])), float(error)
 
