@@ -58,7 +58,7 @@ def signs_of(masks: Masks, taken: Taken) -> Signs:
 
 def _iou(one: BoolMask, other: BoolMask) -> float:
     union = np.count_nonzero(one | other)
-    return np.count_nonzero(one & other) / union if union else 0.0
+    return float(np.count_nonzero(one & other) / union) if union else 0.0
 
 
 def _border(mask: BoolMask) -> BoolMask:

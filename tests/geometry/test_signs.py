@@ -65,3 +65,4 @@ def test_signs_lie_within_0_to_1(logits: np.ndarray, score: float, taken: Taken)
     signs = signs_of(masks, taken)
     for each in (signs.score, signs.stability, signs.agreement, signs.inside):
         assert 0 <= each <= 1
+        assert type(each) is float  # not NumPy's: what is judged by them goes into JSON

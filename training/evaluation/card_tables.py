@@ -1,4 +1,4 @@
-"""The tables of a report that tell what was fitted for the checkpoint's card (decisions 0033 and 0034)."""
+"""The tables of a report that tell what was fitted for the checkpoint's card (decisions 0033, 0084 and 0034)."""
 
 from __future__ import annotations
 
@@ -19,6 +19,19 @@ def which_mask(judged: Judged) -> Table:
         " is used if it is better by more than that; the card tells the service."
     )
     return Table("Which mask", note, ("Prompts", "n", "best of three", "single mask, difference", "taken"), tuple(rows))
+
+
+def where_it_grows(judged: Judged) -> Table:
+    """Tell whether clicks should let a mask grow near them only."""
+    n, gain, error = judged.near
+    note = (
+        "Mean IoU with equal weight for each dataset, each way with the mask that is best for it; in brackets the"
+        " standard error of the difference. Near clicks is used if it is better by more than that."
+    )
+    head = ("Prompts with clicks", "near clicks rather than anywhere, difference", "used")
+    return Table(
+        "Where clicks let a mask grow", note, head, ((str(n), f"{gain:+.4f} ({error:.4f})", judged.judgement.growth),)
+    )
 
 
 def how_far(judged: Judged) -> Table:

@@ -10,7 +10,7 @@ import jinja2
 
 from training.evaluation import plots
 from training.evaluation.calibrate import Judged
-from training.evaluation.card_tables import how_far, which_mask
+from training.evaluation.card_tables import how_far, where_it_grows, which_mask
 from training.evaluation.evaluate import ALL_OBJECTS, ALL_RECIPES, AUTOMATIC, BOXES, Row, Summary
 from training.evaluation.tables import Table, mean, tables
 
@@ -66,7 +66,7 @@ def write_report(
         for method in [*models, *baselines]
     }
     made: list[Table] = tables(summary, models, baselines)
-    of_the_card = [which_mask(judged), how_far(judged)] if judged else []
+    of_the_card = [which_mask(judged), where_it_grows(judged), how_far(judged)] if judged else []
     template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         (Path(__file__).parent / "report.html.jinja").read_text(encoding="utf-8")
     )
