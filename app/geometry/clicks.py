@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.geometry.frames import FloatXY
+from app.geometry.masks import large_components
 from app.geometry.prompts import PointLabel, Prompts
 
 RawValues = npt.NDArray[np.float32]
@@ -74,7 +75,7 @@ class Clicks:
         """
         if not (before > 0).any():
             return logits
-        beside = (before <= 0).astype(np.uint8)
+        beside = 1 - large_components((before > 0).astype(np.uint8)).astype(np.uint8)  # specks are no object
         away = np.asarray(cv2.distanceTransform(beside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)
         share = np.zeros_like(logits)
         for place, side in zip(self.places, self.sides, strict=True):

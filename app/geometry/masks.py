@@ -119,7 +119,7 @@ def _enlarged(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> BoolMas
     return np.asarray(cv2.resize(logits, size, interpolation=cv2.INTER_LINEAR) > 0.0)
 
 
-def clean_mask(mask: BoolMask, scale: float = 1.0) -> BoolMask:
+def clean_mask(mask: BoolMask, scale: float = 1.0, shown: npt.NDArray[np.float64] | None = None) -> BoolMask:
     """Remove specks, close gaps and keep the components that matter.
 
     Parameters
@@ -128,6 +128,8 @@ def clean_mask(mask: BoolMask, scale: float = 1.0) -> BoolMask:
         Model frame.
     scale : float
         Side of the frame over `MODEL_SIDE_PX`: the kernels shrink with it.
+    shown : (n, 2) float64, optional
+        Points on the object as people showed it, x and y in pixels of the mask; a component that holds one matters.
 
     Returns
     -------
@@ -139,8 +141,12 @@ def clean_mask(mask: BoolMask, scale: float = 1.0) -> BoolMask:
     if not found.any():
         return mask.astype(np.bool_)  # OpenCV's labelling does not survive an array without pixels
     opened = _open(found, round(OPENING_PX * scale))
+    closed = _close(opened if opened.any() else found, round(CLOSING_PX * scale))
+    kept = large_components(closed)
+    if shown is not None and len(shown):
+        kept |= _pieces_at(closed, shown - (place[1].start, place[0].start))
     cleaned = np.zeros(mask.shape, np.bool_)
-    cleaned[place] = large_components(_close(opened if opened.any() else found, round(CLOSING_PX * scale)))
+    cleaned[place] = kept
     return cleaned
 
 
@@ -209,7 +215,7 @@ def _distances(mask: BoolMask) -> npt.NDArray[np.float32]:
     return np.asarray(cv2.distanceTransform(pixels, cv2.DIST_L2, cv2.DIST_MASK_5), np.float32)
 
 
-def _pieces_at(mask: BoolMask, places: npt.NDArray[np.float64]) -> BoolMask:
+def _pieces_at(mask: BoolMask | _Bytes, places: npt.NDArray[np.float64]) -> BoolMask:
     """Keep the components that hold one of some places."""
     _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
     columns, rows = np.floor(places).astype(np.intp).T

@@ -98,7 +98,8 @@ def outline_of(
         With `detail`, the corners that matter most to the area are kept; holes, then small parts, are left out where
         there are too many of them for a triangle each.
     shown : (n, 2) float64, optional
-        Points that people set on the object, slide frame: the piece that holds one is no spur.
+        Points that people set on the object, slide frame: the piece that holds one is no spur, and never too
+        small.
     frame_px : int
         Side of the frame in which *smooth* works, `MODEL_SIDE_PX` or a half or a quarter of it; see `frame_of`. All
         lengths shrink with it.
@@ -156,7 +157,8 @@ def _smooth(
     """Outline the cleaned mask without its spurs as curves with few corners; model frame."""
     rows, columns = place = around(mask, CLOSING_PX)  # farther away nothing happens
     corner, scale = (columns.start, rows.start), mask.shape[0] / MODEL_SIDE_PX
-    part = clean_mask(without_spurs(mask[place], None if shown is None else shown - corner), scale)
+    held = None if shown is None else shown - corner
+    part = clean_mask(without_spurs(mask[place], held), scale, held)
     curve = partial(smoothed, width_px=SMOOTHING_PX * scale, step_px=max(SAMPLES_PX * scale, _LEAST_STEP_PX))
     components = [
         Component(curve(component.shell), tuple(curve(hole) for hole in component.holes))

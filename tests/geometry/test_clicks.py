@@ -125,6 +125,15 @@ def test_what_was_forgotten_is_added_beyond_a_click_in_its_middle() -> None:
     assert (grown[32, 40:58] > 0).all()  # the object ended at 40, the lobe does at 60
 
 
+def test_a_speck_beside_a_click_is_not_the_object_that_it_was_forgotten_from() -> None:
+    rows, columns = np.mgrid[:SIDE, :SIDE] + 0.5
+    whole = np.maximum(disc(8), np.asarray(14 - np.hypot(columns - 46, rows - 32), np.float32))
+    before = disc(8)
+    before[36:38, 50:52] = 1
+    grown = clicks((50.0, 32.0, 1), reach=2.0).grown(whole, before)
+    assert (grown[32, 40:58] > 0).all()
+
+
 def test_where_the_box_alone_shows_nothing_everything_comes_from_the_clicks() -> None:
     after = disc()
     assert clicks((32.0, 32.0, 1)).grown(after, after - 100) is after

@@ -75,6 +75,13 @@ def test_a_component_of_a_tenth_of_the_largest_is_the_smallest_kept(height: int,
     assert np.array_equal(clean_mask(largest | small), largest | small if kept else largest)
 
 
+def test_a_small_component_that_people_showed_is_kept() -> None:
+    largest, small, other = square(100, 100, 200, 200), square(600, 600, 40, 40), square(800, 200, 40, 40)
+    shown = np.array([[620.0, 620], [500, 500], [2000, -5]])
+    assert np.array_equal(clean_mask(largest | small | other, shown=shown), largest | small)
+    assert np.array_equal(clean_mask(largest | small, shown=shown[1:]), largest)
+
+
 def test_an_object_at_the_border_is_not_eaten() -> None:
     mask = square(0, 0, 30, 1024)
     assert np.array_equal(clean_mask(mask), mask)

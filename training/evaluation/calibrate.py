@@ -181,7 +181,8 @@ def _as_outlined(mask: Mask, given: Given, before: Mask | None = None) -> BoolMa
     clicks = Clicks.among(prompts, (MODEL_SIDE_PX, MODEL_SIDE_PX), (rows, columns))
     values = mask.logits if before is None else clicks.grown(mask.logits, before.logits)
     found = mask_in_model_frame(clicks.heeded(values))
-    return clean_mask(without_spurs(found, given.points[given.labels == PointLabel.FOREGROUND]))
+    shown = given.points[given.labels == PointLabel.FOREGROUND]
+    return clean_mask(without_spurs(found, shown), shown=shown)
 
 
 def judged(found: Sequence[Sample]) -> Judged:
