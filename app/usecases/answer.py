@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from app.geometry.clicks import NO_CLICKS, Clicks, RawValues
 from app.geometry.frames import WindowXY
+from app.geometry.judgement import Judgement
 from app.geometry.masks import Masks
 from app.geometry.prompts import PointPrompt, Prompts
 from app.usecases.ports import EncodedWindow, Segmenter
@@ -20,6 +21,14 @@ class Answer:
     clicks: Clicks = NO_CLICKS
     alone: Masks | None = None
     """Those of the box alone, where clicks may let a mask grow near them only; else None."""
+
+    def outlined(self, choice: Choice | None, points: tuple[PointPrompt, ...], judgement: Judgement) -> RawValues:
+        """Give the raw values that are outlined: those of a mask, grown near clicks at most, with each click heeded."""
+        values = self.masks.of(take(self.masks, choice, points, judgement)).logits
+        if self.alone is not None:
+            before = self.alone.of(take(self.alone, choice, (), judgement)).logits
+            values = self.clicks.grown(values, before)
+        return self.clicks.heeded(values)
 
 
 def answered(segmenter: Segmenter, encoded: EncodedWindow, prompts: Prompts, *, hints: bool) -> Answer:
@@ -40,15 +49,3 @@ def answered(segmenter: Segmenter, encoded: EncodedWindow, prompts: Prompts, *, 
     masks, *alone = segmenter.decode_each(encoded.embedding, asked)
     clicks = Clicks.among(prompts, encoded.shape, masks.size)
     return Answer(masks, clicks, alone[0] if alone and clicks.sides else None)
-
-
-def outlined_values(
-    answer: Answer, segmenter: Segmenter, choice: Choice | None, points: tuple[PointPrompt, ...]
-) -> RawValues:
-    """Give the raw values of a mask as they are outlined: grown near clicks at most, and each click heeded."""
-    judgement = segmenter.info.judgement
-    values = answer.masks.of(take(answer.masks, choice, points, judgement)).logits
-    if answer.alone is not None:
-        before = answer.alone.of(take(answer.alone, choice, (), judgement)).logits
-        values = answer.clicks.grown(values, before)
-    return answer.clicks.heeded(values)

@@ -22,7 +22,7 @@ from app.geometry.polygons import polygonal
 from app.geometry.prompts import PointLabel, PointPrompt, prompts_in_window
 from app.geometry.signs import signs_of
 from app.geometry.windows import Window
-from app.usecases.answer import Answer, answered, outlined_values
+from app.usecases.answer import Answer, answered
 from app.usecases.doubts import Evidence, Judged, judge
 from app.usecases.embeddings import Embeddings
 from app.usecases.look import MOST_LOOKS, Look, parts_of
@@ -147,7 +147,7 @@ class BegunSegmentation:
         options: OutlineOptions,
     ) -> Polygon | MultiPolygon | None:
         """Outline a mask, slide frame, inside the slide."""
-        values = outlined_values(answer, self.segmenter, choice, points)
+        values = answer.outlined(choice, points, self.segmenter.info.judgement)
         size = (self.slide.width, self.slide.height)
         shown = SlideXY(
             np.array([(each.x, each.y) for each in points if each.label == PointLabel.FOREGROUND]).reshape(-1, 2)
