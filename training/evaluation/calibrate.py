@@ -106,6 +106,7 @@ class Judged:
         """Tell how it was measured, for the card and metrics.json."""
         alike = np.ones(len(self.iou))
         low, high = POPULATED
+        clicked, gain, error = self.near
         return {
             "prompts": len(self.iou),
             "slides": self.slides,
@@ -124,8 +125,7 @@ class Judged:
                  "standard_error": round(error, 4)}
                 for kind, n, best, gain, error in self.masks
             ],
-            "growth": dict(zip(("n", "near_minus_anywhere", "standard_error"),
-                               (self.near[0], round(self.near[1], 4), round(self.near[2], 4)), strict=True)),
+            "growth": {"n": clicked, "near_minus_anywhere": round(gain, 4), "standard_error": round(error, 4)},
         }  # fmt: skip
 
 
@@ -153,10 +153,14 @@ def samples(dataset: Dataset, items: Sequence[Item], model: Model, seed: int) ->
 def _sample(item: Item, seen: Seen, given: Given, masks: Masks, alone: Masks) -> Sample:
     taken = {rule: masks.named(rule) for rule in get_args(Rule)}
     iou = {rule: _iou(masks.of(name), given, seen) for rule, name in taken.items()}
-    near = {rule: _iou(masks.of(name), given, seen, alone.of(alone.named(rule))) for rule, name in taken.items()}
+    near = {
+        rule: _iou(masks.of(name), given, seen, alone.of(alone.named(rule)))
+        for rule, name in taken.items()
+        if len(given.labels)
+    }
     signs = {rule: signs_of(masks, name) for rule, name in taken.items()}
     kind = prompt_kind([PointLabel(int(label)) for label in given.labels])
-    return Sample(item.dataset, item.slide, kind, iou, signs, near if len(given.labels) else {})
+    return Sample(item.dataset, item.slide, kind, iou, signs, near)
 
 
 def _shown(masks: Masks, given: Given) -> BoolMask:
