@@ -8,6 +8,7 @@ from hypothesis.extra import numpy as hnp
 from shapely.affinity import translate
 
 from app.geometry.contours import trace_polygons
+from app.geometry.frames import SlideXY
 from app.geometry.masks import clean_mask, mask_in_model_frame, without_spurs
 from app.geometry.outlines import MOST_VERTICES, OutlineOptions, Style, frame_of, outline_of, outline_on_slide
 from app.geometry.polygons import iou
@@ -32,6 +33,17 @@ def field(x: float, y: float, radius: float, side: int = 256) -> np.ndarray:
     """Raw values of a disc: distance to its border, positive inside."""
     columns, rows = np.meshgrid(np.arange(side) + 0.5, np.arange(side) + 0.5)
     return (radius - np.hypot(columns - x, rows - y)).astype(np.float32)
+
+
+def test_a_small_part_stays_where_people_showed_it() -> None:
+    logits = np.maximum(field(90, 128, 60), field(210, 128, 12))
+    shown = SlideXY(np.array([[840.0, 512.0]]))
+    without, kept = (outline_of(logits, UNIT, WHOLE, OutlineOptions(), each) for each in (None, shown))
+    assert without is not None
+    assert kept is not None
+    assert not without.covers(shapely.Point(840, 512))
+    assert kept.covers(shapely.Point(840, 512))
+    assert kept.geom_type == "MultiPolygon"
 
 
 @st.composite

@@ -78,6 +78,14 @@ def test_masks_are_measured_with_clicks_heeded() -> None:
     assert not _as_outlined(mask, clicked((620.5, 512.5, 0)))[512, 620]
 
 
+def test_masks_are_measured_with_small_parts_that_people_showed() -> None:
+    rows, columns = np.mgrid[:256, :256]
+    large, small = (np.hypot(rows - 128, columns - x) < radius for x, radius in ((90, 60), (210, 12)))
+    mask = Mask(np.where(large | small, 5, -5).astype(np.float32), 0.9)
+    assert not _as_outlined(mask, clicked())[512, 840]
+    assert _as_outlined(mask, clicked((840.5, 512.5, 1)))[512, 840]
+
+
 def test_masks_are_measured_as_they_grow_near_clicks() -> None:
     rows, columns = np.mgrid[:256, :256]
     before, after = (

@@ -165,6 +165,44 @@ def test_an_outline_grows_where_the_card_lets_it(
     assert found.shape == found.proposals[1].shape
 
 
+def test_each_proposal_is_what_a_request_for_it_gives() -> None:
+    segmenter = Judged(judgement=Judgement(growth="near clicks"))
+    offered = segmented(segmenter, points=(PLUS,), wish=Wish(proposals="always"), most_looks=1).proposals
+    asked = [
+        segmented(segmenter, points=(PLUS,), wish=Wish(choice=proposal.index), most_looks=1).shape
+        for proposal in offered
+    ]
+    assert len(asked) == 3
+    assert [proposal.shape for proposal in offered] == asked
+    assert len({shape.wkt for shape in asked if shape}) > 1
+
+
+def test_growth_of_a_proposal_is_measured_from_the_same_one() -> None:
+    segmenter = Judged(judgement=Judgement(growth="near clicks"))
+    around = segmented(segmenter, wish=Wish(choice=0)).shape
+    assert around is not None
+    assert around.covers(shapely.Point(OUTSIDE.x, flip_y(OUTSIDE.y, 800)))
+    assert segmented(segmenter, points=(OUTSIDE,), wish=Wish(choice=0)).shape == around
+
+
+def test_growth_is_measured_from_the_mask_that_the_box_alone_would_get() -> None:
+    right = shapely.Point(540, flip_y(400, 800))
+    for growth, grows in (("anywhere", True), ("near clicks", False)):
+        judgement = Judgement((("box", "single"), ("1 positive", "best")), growth=growth)  # type: ignore[arg-type]
+        found = segmented(Judged(judgement=judgement), points=(PointPrompt(470, 400),)).shape
+        assert found is not None
+        assert found.covers(right) == grows  # the single mask ends in the middle
+
+
+def test_clicks_beyond_the_window_keep_nothing_from_growing() -> None:
+    segmenter = Overshooting(judgement=Judgement(growth="near clicks"))
+    segment = SegmentRoi(Embeddings(DiscReader(), segmenter, 2**20), segmenter)  # type: ignore[arg-type]
+    with segment.begun(SLIDE, Plane(), LEFT_HALF, Stopwatch(), Claim()) as begun:
+        found = begun.outline(LEFT_HALF, (PointPrompt(900, 700, PointLabel.BACKGROUND),)).shape
+    assert found is not None
+    assert found.covers(shapely.Point(540, flip_y(400, 800)))
+
+
 def test_a_card_without_a_word_of_growth_asks_the_decoder_once() -> None:
     for growth, asked in (("anywhere", 1), ("near clicks", 2)):
         segmenter = Judged(judgement=Judgement(growth=growth))  # type: ignore[arg-type]
