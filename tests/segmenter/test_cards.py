@@ -68,10 +68,11 @@ def test_a_card_that_says_something_else_of_points_is_none(tmp_path: Path, said:
         read_card(checkpoint(tmp_path, {**PLAIN, "point_prompt": said}))
 
 
-def test_the_embedded_model_needs_a_box() -> None:
+def test_the_embedded_model_needs_a_box_and_grows_near_clicks() -> None:
     card = read_card(EMBEDDED_MODEL)
     assert card is not None
     assert card.judgement.needs_box
+    assert card.judgement.growth == "near clicks"
 
 
 def test_a_card_says_how_to_judge(tmp_path: Path) -> None:

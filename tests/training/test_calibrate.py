@@ -266,6 +266,7 @@ def test_a_card_is_calibrated_with_one_command_and_obeyed_by_the_service(dataset
     drawn = objects * len(TIGHT + LOOSE)
     assert drawn < measured["prompts"] <= drawn + objects * 2 * CLICKS
     assert card["judgement"]["growth"] in get_args(Growth)
+    assert "Where clicks let a mask grow" in (out / "report.html").read_text()
     assert {each["prompts"] for each in measured["masks"]} == set(card["judgement"]["takes"])
     found = choose(Settings(segmenter=SegmenterSettings(checkpoint=checkpoint))).judgement
     assert found.confidence(Signs(0.9, 0.9, 0.9, 1.0)).calibrated
